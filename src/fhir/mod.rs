@@ -1,0 +1,11 @@
+//! What the FHIR R4 specification says: types, paths, formats, rules. No IO, no async.
+
+pub mod definitions;
+pub mod fhirpath;
+pub mod json;
+pub mod outcome;
+pub mod patch;
+pub mod resource;
+pub mod types;
+pub mod validation;
+pub mod xml;

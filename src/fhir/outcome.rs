@@ -1,0 +1,32 @@
+//! The OperationOutcome of an error, for a response or a Bundle entry:
+//! <https://hl7.org/fhir/R4/operationoutcome.html>.
+
+use crate::error::{FhirError, Issue, Severity};
+use serde_json::{Value, json};
+
+/// OperationOutcome with every issue of the error.
+pub fn of_error(error: &FhirError) -> Value {
+    of_issues(&error.issues)
+}
+
+/// OperationOutcome with these issues; the list must not be empty (OperationOutcome.issue 1..*).
+pub fn of_issues(issues: &[Issue]) -> Value {
+    json!({ "resourceType": "OperationOutcome", "issue": issues.iter().map(issue).collect::<Vec<_>>() })
+}
+
+fn issue(issue: &Issue) -> Value {
+    let severity = match issue.severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+        Severity::Information => "information",
+    };
+    let mut value = json!({
+        "severity": severity,
+        "code": issue.code.as_str(),
+        "diagnostics": issue.diagnostics,
+    });
+    if !issue.expression.is_empty() {
+        value["expression"] = json!([issue.expression]);
+    }
+    value
+}

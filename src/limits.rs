@@ -1,0 +1,60 @@
+//! A limit on everything that can grow. The defaults; `config.rs` may override them.
+
+/// Limits of a running server.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Bytes of a request body after decompression.
+    pub body_bytes: usize,
+    /// Output over input of a compressed body, counted after the first MiB.
+    pub decompression_ratio: usize,
+    /// Bytes of path and query.
+    pub url_bytes: usize,
+    /// Nesting of JSON objects and arrays, and of XML elements.
+    pub depth: usize,
+    /// Bytes of one string of a resource; base64Binary is bound by the body alone.
+    pub string_bytes: usize,
+    /// Items of one array of a resource.
+    pub array_items: usize,
+    /// JSON nodes of one body.
+    pub nodes: usize,
+    /// Entries of a batch or transaction.
+    pub bundle_entries: usize,
+    /// Search parameters of one query.
+    pub search_parameters: usize,
+    /// Comma-separated alternatives over all parameters of one query.
+    pub search_values: usize,
+    /// `_count` of a page: default and maximum.
+    pub page_default: u32,
+    pub page_maximum: u32,
+    /// Resources that one conditional delete may take.
+    pub conditional_delete: usize,
+    /// Seconds that one interactive statement may run in the database.
+    pub statement_seconds: u32,
+    /// Times that a write is replayed after a lost race, a deadlock or a serialization failure.
+    pub write_attempts: u32,
+    /// Bytes of request bodies that may be in work at once; more wait, then are refused.
+    pub admitted_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            body_bytes: 10 << 20,
+            decompression_ratio: 100,
+            url_bytes: 8 << 10,
+            depth: 64,
+            string_bytes: 4 << 20,
+            array_items: 50_000,
+            nodes: 500_000,
+            bundle_entries: 5_000,
+            search_parameters: 64,
+            search_values: 256,
+            page_default: 50,
+            page_maximum: 1_000,
+            conditional_delete: 1_000,
+            statement_seconds: 10,
+            write_attempts: 8,
+            admitted_bytes: 64 << 20,
+        }
+    }
+}
