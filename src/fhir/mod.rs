@@ -2,10 +2,12 @@
 
 pub mod definitions;
 pub mod fhirpath;
+pub mod interaction;
 pub mod json;
 pub mod outcome;
 pub mod patch;
 pub mod resource;
+pub mod subset;
 pub mod types;
 pub mod validation;
 pub mod xml;

@@ -1,0 +1,82 @@
+//! The permit that storage takes with every query.
+//!
+//! Until the authorization server exists, the one caller there is may do everything, and only
+//! under the explicit flag `--insecure-no-auth`. The row filter is compiled into every
+//! statement all the same, so that no query is written without one.
+
+use crate::error::{ErrorKind, FhirError, IssueCode, Result};
+use crate::fhir::interaction::Interaction;
+
+/// Who asks.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Caller {
+    /// Nobody signed in, and the operator allowed that with `--insecure-no-auth`.
+    InsecureNoAuth,
+    /// The operator, on the command line of the server's own machine.
+    Operator,
+    /// Nobody signed in.
+    Anonymous,
+}
+
+impl Caller {
+    /// Names the caller in idempotency keys, page links and the audit.
+    pub fn principal(&self) -> &str {
+        match self {
+            Caller::InsecureNoAuth => "insecure-no-auth",
+            Caller::Operator => "operator",
+            Caller::Anonymous => "anonymous",
+        }
+    }
+}
+
+/// Which rows a caller may see, by the access stamps of the row (surrogate ids, see
+/// `migrations`). An empty set denies.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum RowFilter {
+    All,
+    /// A row passes where one of its subject patients, its owner organization or its author is
+    /// in the list.
+    Stamps {
+        subjects: Vec<i64>,
+        owners: Vec<i64>,
+        authors: Vec<i64>,
+    },
+}
+
+/// Proof that the gate was asked. Only [`Permit::authorize`] makes one.
+#[derive(Clone, Debug)]
+pub struct Permit {
+    filter: RowFilter,
+}
+
+impl Permit {
+    /// Asked once per interaction, also for each Bundle entry, before any data is read.
+    /// 401 where the caller is not known.
+    pub fn authorize(caller: &Caller, _interaction: &Interaction) -> Result<Permit> {
+        match caller {
+            Caller::InsecureNoAuth | Caller::Operator => Ok(Permit { filter: RowFilter::All }),
+            Caller::Anonymous => Err(FhirError::new(
+                ErrorKind::Unauthorized,
+                IssueCode::Login,
+                "This server answers signed-in callers only",
+            )),
+        }
+    }
+
+    /// For work of the operator that is no interaction: reindex, check, import.
+    pub fn operator() -> Permit {
+        Permit { filter: RowFilter::All }
+    }
+
+    pub fn filter(&self) -> &RowFilter {
+        &self.filter
+    }
+
+    /// The same permit, narrowed to rows with these stamps.
+    pub fn narrowed(&self, filter: RowFilter) -> Permit {
+        match self.filter {
+            RowFilter::All => Permit { filter },
+            RowFilter::Stamps { .. } => self.clone(),
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! What an interaction answers, before it is put into HTTP or a Bundle entry.
+
+use crate::error::Issue;
+use crate::fhir::resource::ResourceKey;
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+/// The answer of one interaction.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    pub status: u16,
+    pub content: Content,
+    /// The version that the answer is about: `ETag`, `Last-Modified`, `Content-Location`.
+    pub version: Option<ResourceVersion>,
+    /// True where a `Location` header is due: a create, by whatever interaction.
+    pub is_created: bool,
+    /// Warnings and hints that go with a success.
+    pub issues: Vec<Issue>,
+}
+
+/// Names one version of a resource.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ResourceVersion {
+    pub key: ResourceKey,
+    pub version: i64,
+    pub last_updated: DateTime<Utc>,
+}
+
+/// The resource that an answer carries.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Content {
+    None,
+    /// JSON as stored, to be sent as it is.
+    Json(Bytes),
+    Value(Value),
+}
+
+impl Outcome {
+    /// 200 with a body and no version.
+    pub fn ok(content: Content) -> Self {
+        Outcome { status: 200, content, version: None, is_created: false, issues: Vec::new() }
+    }
+}

@@ -1,0 +1,116 @@
+//! Everything that is indexed of one resource, before its coded values and reference targets
+//! are replaced by surrogate ids. `storage::index_rows` stores it.
+
+use crate::fhir::resource::ResourceKey;
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+
+/// Names a search parameter in the database: below 2^15. HL7's parameters are numbered by
+/// canonical URL from 1; those of customers come after 4096.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct ParameterId(pub i16);
+
+/// A coded value. An empty system stands for none.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct Token {
+    pub system: String,
+    pub code: String,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct TokenRow {
+    pub parameter: ParameterId,
+    pub token: Token,
+    /// Text for `:text`, kept with the coded value where it is new.
+    pub display: Option<String>,
+}
+
+/// A token whose codes are unbounded: Identifier and ContactPoint values, plain strings.
+#[derive(Clone, PartialEq, Debug)]
+pub struct IdentifierRow {
+    pub parameter: ParameterId,
+    pub system: String,
+    pub value: String,
+}
+
+/// A reference to a resource of this server. Other references are [`UriRow`]s.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ReferenceRow {
+    pub parameter: ParameterId,
+    pub target: ResourceKey,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct StringRow {
+    pub parameter: ParameterId,
+    /// Without case, accents and combining marks; white space folded.
+    pub normalised: String,
+    pub raw: String,
+}
+
+/// Half open.
+#[derive(Clone, PartialEq, Debug)]
+pub struct DateRow {
+    pub parameter: ParameterId,
+    pub low: DateTime<Utc>,
+    pub high: DateTime<Utc>,
+}
+
+/// A number or quantity with its implicit precision, half open. `unit` None: without unit.
+#[derive(Clone, PartialEq, Debug)]
+pub struct QuantityRow {
+    pub parameter: ParameterId,
+    pub unit: Option<Token>,
+    pub low: Decimal,
+    pub high: Decimal,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct UriRow {
+    pub parameter: ParameterId,
+    pub value: String,
+}
+
+/// Both parts of one composite value, each in the columns of its type.
+#[derive(Clone, PartialEq, Default, Debug)]
+pub struct CompositeRow {
+    pub parameter: Option<ParameterId>,
+    pub first: Option<Token>,
+    pub second: Option<Token>,
+    pub first_target: Option<ResourceKey>,
+    pub second_target: Option<ResourceKey>,
+    pub low_at: Option<DateTime<Utc>>,
+    pub high_at: Option<DateTime<Utc>>,
+    pub low: Option<Decimal>,
+    pub high: Option<Decimal>,
+    pub first_text: Option<String>,
+    pub second_text: Option<String>,
+}
+
+/// All index rows of one resource.
+#[derive(Clone, PartialEq, Default, Debug)]
+pub struct IndexRows {
+    /// Index into `tokens` of the type's first main coding (`Observation.code`, ...), which is
+    /// stored as `lead` and not among the keys.
+    pub lead: Option<usize>,
+    pub tokens: Vec<TokenRow>,
+    pub identifiers: Vec<IdentifierRow>,
+    pub references: Vec<ReferenceRow>,
+    pub strings: Vec<StringRow>,
+    /// The type's main date, also where it is not in `dates`.
+    pub main_date: Option<(DateTime<Utc>, DateTime<Utc>)>,
+    /// Dates other than the main one, and the main parameter's further values.
+    pub dates: Vec<DateRow>,
+    pub quantities: Vec<QuantityRow>,
+    pub uris: Vec<UriRow>,
+    pub composites: Vec<CompositeRow>,
+    /// Patients by the subject-class parameters of the Patient compartment (access stamp); one
+    /// alone is also the row's compartment patient.
+    pub subjects: Vec<ResourceKey>,
+    /// Canonical URLs of `meta.profile`.
+    pub profiles: Vec<String>,
+    /// `meta.security`.
+    pub labels: Vec<Token>,
+    /// Parameters that have a value, ascending.
+    pub present: Vec<ParameterId>,
+}

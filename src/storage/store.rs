@@ -1,0 +1,31 @@
+//! The store: its pools, the codec of bodies, and what was read from the database at start.
+
+use super::body::BodyCodec;
+use crate::fhir::resource::ResourceKey;
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use sqlx::PgPool;
+
+/// A connection that statements run on: of a pool, or of a transaction under way.
+pub type Connection = sqlx::PgConnection;
+
+/// The resources of one network in one Postgres database.
+pub struct Store {
+    /// Reads by key and writes: generic plans.
+    pub(super) pool: PgPool,
+    /// Searches: custom plans, because frequencies of keys decide the shape.
+    pub(super) search_pool: PgPool,
+    pub(super) codec: BodyCodec,
+}
+
+/// One version of a resource as stored.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    pub rid: i64,
+    pub key: ResourceKey,
+    pub version: i64,
+    pub last_updated: DateTime<Utc>,
+    pub is_deleted: bool,
+    /// The exact JSON as served; empty for a deleted version.
+    pub body: Bytes,
+}
