@@ -83,7 +83,7 @@ fn change(
                 is_created: !is_live,
                 ..Outcome::ok(Content::Json(Bytes::from(json.clone())))
             };
-            let rows = context.index(resource)?;
+            let rows = context.index(resource);
             (Some(NewContent { json, rows }), outcome)
         }
     };
@@ -98,5 +98,5 @@ fn rows_before(context: &Context, stored: &Stored) -> Result<IndexRows> {
         return Ok(IndexRows::default());
     }
     let value = serde_json::from_slice(&stored.body).map_err(FhirError::internal)?;
-    context.index(&Resource::from_value(value)?)
+    Ok(context.index(&Resource::from_value(value)?))
 }

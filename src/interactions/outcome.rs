@@ -15,6 +15,9 @@ pub struct Outcome {
     pub version: Option<ResourceVersion>,
     /// True where a `Location` header is due: a create, by whatever interaction.
     pub is_created: bool,
+    /// True for the answer to a read, a search or the like, which carries its resource whatever
+    /// the client prefers.
+    pub is_read: bool,
     /// Warnings and hints that go with a success.
     pub issues: Vec<Issue>,
 }
@@ -39,6 +42,23 @@ pub enum Content {
 impl Outcome {
     /// 200 with a body and no version.
     pub fn ok(content: Content) -> Self {
-        Outcome { status: 200, content, version: None, is_created: false, issues: Vec::new() }
+        Outcome {
+            status: 200,
+            content,
+            version: None,
+            is_created: false,
+            is_read: false,
+            issues: Vec::new(),
+        }
+    }
+
+    /// 204, after a delete with the version that it made.
+    pub fn no_content(version: Option<ResourceVersion>) -> Self {
+        Outcome { status: 204, version, ..Outcome::ok(Content::None) }
+    }
+
+    /// The same as the answer to a read.
+    pub fn of_read(self) -> Self {
+        Outcome { is_read: true, ..self }
     }
 }

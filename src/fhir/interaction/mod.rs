@@ -12,6 +12,7 @@ mod target;
 
 pub use conditions::Conditions;
 pub use reader::read;
+pub(crate) use parameters::decode_query;
 pub use target::allowed_methods;
 
 use super::definitions::ResourceType;
@@ -261,6 +262,28 @@ pub enum Interaction {
         bundle: Resource,
     },
     Operation(Operation),
+}
+
+impl Interaction {
+    /// True for create, update, patch and delete, conditional or not.
+    pub fn is_write(&self) -> bool {
+        match self {
+            Interaction::Create { .. }
+            | Interaction::Update { .. }
+            | Interaction::ConditionalUpdate { .. }
+            | Interaction::Patch { .. }
+            | Interaction::ConditionalPatch { .. }
+            | Interaction::Delete { .. }
+            | Interaction::ConditionalDelete { .. } => true,
+            Interaction::Read { .. }
+            | Interaction::Vread { .. }
+            | Interaction::History { .. }
+            | Interaction::Search { .. }
+            | Interaction::Capabilities { .. }
+            | Interaction::Bundle { .. }
+            | Interaction::Operation(_) => false,
+        }
+    }
 }
 
 /// Type and query of a conditional update, patch or delete.
