@@ -6,6 +6,7 @@ pub mod json;
 pub mod outcome;
 pub mod patch;
 pub mod resource;
+pub mod subset;
 pub mod types;
 pub mod validation;
 pub mod xml;
