@@ -2,6 +2,7 @@
 //! <https://hl7.org/fhir/R4/http.html>. HTTP and Bundle entries share this one reader, [`read`].
 
 mod body;
+mod code;
 mod conditions;
 mod parameters;
 mod prefer;
@@ -11,6 +12,7 @@ mod reader_tests;
 mod target;
 
 pub use conditions::Conditions;
+pub use parameters::decode_query;
 pub use reader::read;
 pub(crate) use parameters::decode_query;
 pub use target::allowed_methods;
