@@ -6,6 +6,7 @@ use crate::error::{FhirError, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::interaction::{Handling, Parameter, SearchScope};
 use crate::fhir::resource::Resource;
+use crate::search::page::Sealer;
 use crate::search::registry::Kind;
 use crate::search::{IndexRows, IndexSettings, ParameterId, Plan, Planner, Registry};
 use crate::storage::Store;
@@ -17,13 +18,16 @@ pub struct Context {
     pub clock: Clock,
     pub settings: Settings,
     pub index_settings: IndexSettings,
+    /// Of page links; the same for all nodes.
+    pub sealer: Sealer,
 }
 
 impl Context {
-    pub fn new(store: Store, registry: Registry, clock: Clock, settings: Settings) -> Self {
+    pub fn new(store: Store, sealer: Sealer, clock: Clock, settings: Settings) -> Result<Self> {
         let index_settings =
             IndexSettings { zone: settings.default_zone, base_url: settings.base_url.clone() };
-        Context { store, registry, clock, settings, index_settings }
+        let registry = Registry::r4()?;
+        Ok(Context { store, registry, clock, settings, index_settings, sealer })
     }
 
     /// All index rows of a resource.
