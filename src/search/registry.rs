@@ -92,6 +92,8 @@ pub struct TypeParameters {
     pub(super) subject_codes: Vec<&'static str>,
     /// True where one element at most names a subject, so that `patient` holds it.
     pub has_single_subject: bool,
+    /// True where the main date has one value at most, so that the row itself holds all.
+    pub has_single_main_date: bool,
 }
 
 /// All search parameters of R4.
@@ -218,8 +220,17 @@ impl Builder {
             let url = by_code[code].url;
             self.by_url[url].expression.as_deref()
         });
-        let has_single_subject = has_single_subject(resource_type, expressions);
-        Ok(TypeParameters { by_code, main, subject_codes, has_single_subject })
+        let has_single_subject = reads_one_value(resource_type, expressions);
+        let main_date = main.date.and_then(|code| by_code.get(code));
+        let main_date = main_date.and_then(|found| self.by_url[found.url].expression.as_deref());
+        let has_single_main_date = reads_one_value(resource_type, main_date.into_iter());
+        Ok(TypeParameters {
+            by_code,
+            main,
+            subject_codes,
+            has_single_subject,
+            has_single_main_date,
+        })
     }
 
     fn parameter(
@@ -305,23 +316,41 @@ fn stores(types: &[TypeId]) -> Vec<TokenStore> {
     }
 }
 
-/// True where the subject parameters all read one element that does not repeat.
-fn has_single_subject<'a>(
+/// True where the expressions read, in this type, one element that does not repeat: then there
+/// is one value at most.
+fn reads_one_value<'a>(
     resource_type: ResourceType,
     expressions: impl Iterator<Item = &'a str>,
 ) -> bool {
-    let mut elements: Vec<&str> = expressions
+    let mut paths: Vec<&str> = expressions
         .flat_map(|expression| expression.split('|'))
-        .filter_map(|path| path.trim().strip_prefix(resource_type.name())?.strip_prefix('.'))
-        .map(|path| path.split(".where(").next().unwrap_or(path))
+        .map(|path| path.trim().trim_start_matches('('))
+        .filter_map(|path| path.strip_prefix(resource_type.name())?.strip_prefix('.'))
+        .map(|path| {
+            let ends = [".where(", ".as(", ".ofType(", " as ", ")"];
+            let end = ends.iter().filter_map(|end| path.find(end)).min();
+            &path[..end.unwrap_or(path.len())]
+        })
         .collect();
-    elements.sort_unstable();
-    elements.dedup();
-    match elements[..] {
-        [name] => {
-            let element = resource_type.definition().element(name);
-            element.is_some_and(|element| !element.is_repeating())
-        }
+    paths.sort_unstable();
+    paths.dedup();
+    match paths[..] {
+        [path] => is_single(resource_type, path),
         _ => false,
     }
+}
+
+/// True where no element on the path repeats.
+fn is_single(resource_type: ResourceType, path: &str) -> bool {
+    let mut definition = resource_type.definition();
+    for name in path.split('.') {
+        let Some(element) = definition.element(name) else { return false };
+        if element.is_repeating() {
+            return false;
+        }
+        if let [only] = &element.types[..] {
+            definition = Definitions::r4().type_def(only.id);
+        }
+    }
+    true
 }
