@@ -1,6 +1,21 @@
 //! All SQL. Every query takes a [`crate::access::Permit`] or a plan narrowed by one.
 
 mod body;
+mod change;
+mod failure;
+mod history;
+mod index_rows;
+mod intern;
+mod read;
+mod statement;
 mod store;
+mod under_way;
+mod write;
+mod write_sql;
 
+pub use change::{Change, Content};
+pub use history::{From, HistoryPage, HistoryPosition, HistoryQuery, InstanceQuery, Window};
+pub use read::{Current, Visible};
 pub use store::{Connection, Store, Stored};
+pub use under_way::{WriteUnderWay, WritesUnderWay};
+pub use write::{Applied, Lock, Staged, Unit};
