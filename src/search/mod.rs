@@ -4,6 +4,7 @@ mod extraction;
 mod index_rows;
 mod main_values;
 mod names;
+pub mod page;
 mod plan;
 mod query;
 pub mod registry;

@@ -40,17 +40,13 @@ pub fn index(
     };
     if let Some(text) = literal {
         match local(text, &settings.base_url) {
-            Some(target) => add(ReferenceRow { parameter, target }, rows),
+            Some(target) => rows.references.push(ReferenceRow { parameter, target }),
             None => uri::add(text, parameter, &mut rows.uris),
         }
     }
     if let Some(identifier) = node.value.get("identifier") {
         let identifier = Node { value: identifier, type_name: "Identifier" };
-        if let Some(row) = token::identifier(identifier, parameter)
-            && !rows.identifiers.contains(&row)
-        {
-            rows.identifiers.push(row);
-        }
+        rows.identifiers.extend(token::identifier(identifier, parameter));
     }
 }
 
@@ -64,13 +60,7 @@ fn index_text(
     uri::index(node, parameter, &mut rows.uris);
     let target = node.value.as_str().and_then(|text| local(text, &settings.base_url));
     if let Some(target) = target {
-        add(ReferenceRow { parameter, target }, rows);
-    }
-}
-
-fn add(row: ReferenceRow, rows: &mut IndexRows) {
-    if !rows.references.contains(&row) {
-        rows.references.push(row);
+        rows.references.push(ReferenceRow { parameter, target });
     }
 }
 
@@ -108,10 +98,8 @@ mod tests {
     const BASE: &str = "http://localhost/fhir";
 
     fn rows(type_name: &'static str, value: Value) -> IndexRows {
-        let settings = IndexSettings {
-            zone: FixedOffset::east_opt(0).unwrap(),
-            base_url: BASE.to_owned(),
-        };
+        let settings =
+            IndexSettings { zone: FixedOffset::east_opt(0).unwrap(), base_url: BASE.to_owned() };
         let mut rows = IndexRows::default();
         index(Node { value: &value, type_name }, ParameterId(1), &settings, &mut rows);
         rows
@@ -137,7 +125,8 @@ mod tests {
 
     #[test]
     fn an_id_alone_may_be_of_every_target_type() {
-        let types = [ResourceType::parse("Group").unwrap(), ResourceType::parse("Patient").unwrap()];
+        let types =
+            [ResourceType::parse("Group").unwrap(), ResourceType::parse("Patient").unwrap()];
         let parse = |text| ReferenceTest::parse(text, &types, BASE);
         let keys = |texts: &[&str]| {
             let keys = texts.iter().map(|text| ResourceKey::parse(text).unwrap());
