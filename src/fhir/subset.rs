@@ -43,9 +43,7 @@ pub fn unknown_element(names: &[String], resource_type: Option<ResourceType>) ->
 }
 
 fn has_element(definition: &TypeDef, name: &str) -> bool {
-    name == "resourceType"
-        || definition.child(name).is_some()
-        || definition.element(name).is_some()
+    name == "resourceType" || definition.child(name).is_some() || definition.element(name).is_some()
 }
 
 /// That part of a resource. A value that is no resource is returned as it is.
@@ -62,9 +60,7 @@ pub fn part(resource: &Value, subset: &Subset) -> Value {
     };
     match subset {
         Subset::None | Subset::Count => resource.clone(),
-        Subset::Summary => {
-            subsetted(summarised(object, definition, MAX_DEPTH).unwrap_or_default())
-        }
+        Subset::Summary => subsetted(summarised(object, definition, MAX_DEPTH).unwrap_or_default()),
         _ => subsetted(top_level(object, definition, keeps)),
     }
 }

@@ -59,7 +59,8 @@ async fn perform_entry(
     idempotency_key: Option<String>,
 ) -> Result<Outcome> {
     let (entry, index) = entry;
-    let RequestEntry { method, mut request, expression, .. } = entry::read(entry, index, None)?;
+    let RequestEntry { method, mut request, expression, .. } =
+        entry::read(entry, index, &context.settings.limits)?;
     if matches!(request.interaction, Interaction::Bundle { .. }) {
         let text = "A batch cannot hold a batch or a transaction";
         return Err(FhirError::unprocessable(IssueCode::NotSupported, text).within(&expression));

@@ -6,9 +6,8 @@ use crate::error::{FhirError, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::interaction::{Handling, Parameter, SearchScope};
 use crate::fhir::resource::Resource;
-use crate::search::page::Sealer;
 use crate::search::registry::Kind;
-use crate::search::{IndexRows, IndexSettings, ParameterId, Plan, Planner, Registry};
+use crate::search::{IndexRows, IndexSettings, ParameterId, Plan, Planner, Registry, Sealer};
 use crate::storage::Store;
 
 /// One for the server; shared by all requests.

@@ -7,6 +7,7 @@ use crate::fhir::interaction::{self, Body, Conditions, Method, Request, RequestP
 use crate::fhir::outcome;
 use crate::fhir::patch::Patch;
 use crate::fhir::resource::Resource;
+use crate::limits::Limits;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -45,12 +46,12 @@ pub fn with_resource((mut entry, resource): (Value, Option<Value>)) -> Value {
 }
 
 /// Understands one entry. Issues name elements of the Bundle.
-pub fn read(entry: Value, index: usize, prefer: Option<&str>) -> Result<RequestEntry> {
+pub fn read(entry: Value, index: usize, limits: &Limits) -> Result<RequestEntry> {
     let expression = format!("Bundle.entry[{index}]");
-    read_entry(entry, &expression, prefer).map_err(|error| error.within(&expression))
+    read_entry(entry, &expression, limits).map_err(|error| error.within(&expression))
 }
 
-fn read_entry(entry: Value, expression: &str, prefer: Option<&str>) -> Result<RequestEntry> {
+fn read_entry(entry: Value, expression: &str, limits: &Limits) -> Result<RequestEntry> {
     let Value::Object(mut entry) = entry else {
         return Err(FhirError::at(IssueCode::Structure, "", "An entry is a JSON object"));
     };
@@ -63,14 +64,13 @@ fn read_entry(entry: Value, expression: &str, prefer: Option<&str>) -> Result<Re
         let text = "The method is GET, HEAD, POST, PUT, PATCH or DELETE";
         FhirError::at(IssueCode::CodeInvalid, "request.method", text)
     })?;
-    let url = text_of(&line, "url").ok_or_else(|| {
-        FhirError::at(IssueCode::Required, "request.url", "A request has a url")
-    })?;
+    let url = text_of(&line, "url")
+        .ok_or_else(|| FhirError::at(IssueCode::Required, "request.url", "A request has a url"))?;
     let resource = entry.remove("resource").map(Resource::from_value).transpose();
     let resource = resource.map_err(|error| error.within("resource"))?;
     let body = match (method, resource) {
         (_, None) => Body::None,
-        (Method::Patch, Some(resource)) => Body::Patch(patch_of(resource)?),
+        (Method::Patch, Some(resource)) => Body::Patch(patch_of(resource, limits)?),
         (_, Some(resource)) => Body::Resource(resource),
     };
     let (path, query) = match url.split_once('?') {
@@ -83,8 +83,8 @@ fn read_entry(entry: Value, expression: &str, prefer: Option<&str>) -> Result<Re
         if_modified_since: text_of(&line, "ifModifiedSince"),
         if_none_exist: text_of(&line, "ifNoneExist"),
     };
-    let request =
-        interaction::read(RequestParts { method, path, query, conditions, prefer, body })?;
+    let parts = RequestParts { method, path, query, conditions, prefer: None, body };
+    let request = interaction::read(parts)?;
     let full_url = text_of(&entry, "fullUrl").map(str::to_owned);
     Ok(RequestEntry { method, full_url, expression: expression.to_owned(), request })
 }
@@ -94,7 +94,7 @@ fn text_of<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
 }
 
 /// A patch in a Bundle is Parameters, or a Binary with the document (http.html#patch).
-fn patch_of(resource: Resource) -> Result<Patch> {
+fn patch_of(resource: Resource, limits: &Limits) -> Result<Patch> {
     match resource.resource_type().name() {
         "Parameters" => Ok(Patch::FhirPath(resource.into_value())),
         "Binary" => {
@@ -103,7 +103,7 @@ fn patch_of(resource: Resource) -> Result<Patch> {
             let broken = |text: &str| FhirError::invalid_value("resource.data", text);
             let data: String = data.chars().filter(|c| !c.is_ascii_whitespace()).collect();
             let bytes = STANDARD.decode(data).map_err(|_| broken("The data is not base64"))?;
-            Patch::parse(kind, &bytes)
+            Patch::parse(kind, &bytes, limits)
         }
         other => {
             let text = format!("A patch is Parameters or a Binary with the patch, not a {other}");
@@ -118,9 +118,10 @@ pub fn answered(base_url: &str, returning: Option<Returning>, answer: Result<Out
         Ok(outcome) => outcome,
         Err(error) => return refused(&error),
     };
-    let location = outcome.version.as_ref().map(|version| {
-        format!("{base_url}/{}/_history/{}", version.key, version.version)
-    });
+    let location = outcome
+        .version
+        .as_ref()
+        .map(|version| format!("{base_url}/{}/_history/{}", version.key, version.version));
     let full_url = outcome.version.as_ref().map(|version| format!("{base_url}/{}", version.key));
     let content = std::mem::replace(&mut outcome.content, Content::None).into_json();
     let is_read = outcome.is_read;

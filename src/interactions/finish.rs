@@ -71,8 +71,7 @@ fn change(
     };
     let before = draft.before.as_ref().map(|stored| rows_before(context, stored)).transpose()?;
     let is_live = draft.before.as_ref().is_some_and(|stored| !stored.is_deleted);
-    let resource_version =
-        ResourceVersion { key: draft.key.clone(), version, last_updated };
+    let resource_version = ResourceVersion { key: draft.key.clone(), version, last_updated };
     let (content, outcome) = match &draft.resource {
         None => (None, Outcome::no_content(Some(resource_version))),
         Some(resource) => {

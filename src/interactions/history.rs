@@ -12,6 +12,7 @@ use crate::error::{FhirError, IssueCode, Result};
 use crate::fhir::bundle::{Bundle, Entry, Response};
 use crate::fhir::interaction::{HistoryScope, Parameter, Request};
 use crate::fhir::types::instant_range;
+use crate::search::unknown_page;
 use crate::storage::{
     Connection, From, HistoryPage, HistoryPosition, HistoryQuery, InstanceQuery, Stored, Window,
 };
@@ -128,7 +129,7 @@ fn asked(context: &Context, path: &str, wanted: (&[Parameter], &Permit)) -> Resu
 
 fn resumed(path: &str, state: State) -> Result<Asked> {
     if state.path != path {
-        return Err(page::not_known());
+        return Err(unknown_page());
     }
     let State { epoch, xid, rid, version, .. } = state;
     let position = HistoryPosition { epoch, xid, rid, version };

@@ -79,6 +79,7 @@ impl Claim {
             },
             is_created: kept.status == 201,
             version,
+            is_read: false,
             issues: Vec::new(),
         })
     }

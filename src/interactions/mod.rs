@@ -123,8 +123,7 @@ async fn perform_write(
     let subset = request.subset;
     let write = prepare::write(context, permit, request.interaction, Validated::No)?
         .ok_or_else(|| FhirError::internal("a write interaction without a write"))?;
-    let set =
-        WriteSet { writes: vec![write], links: links::Links::default(), claim, provenance };
+    let set = WriteSet { writes: vec![write], links: links::Links::default(), claim, provenance };
     let written = write::store(context, &set, &NothingAfter).await?;
     let missing = || FhirError::internal("a write without an answer");
     let outcome = written.first_answer.or_else(|| written.outcomes.into_iter().next());

@@ -56,8 +56,6 @@ fn answer(stored: Stored, unless: &Unless) -> Outcome {
     };
     match is_known {
         true => Outcome { status: 304, version: Some(version), ..Outcome::ok(Content::None) },
-        false => {
-            Outcome { version: Some(version), ..Outcome::ok(Content::Json(stored.body)) }
-        }
+        false => Outcome { version: Some(version), ..Outcome::ok(Content::Json(stored.body)) },
     }
 }

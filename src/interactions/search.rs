@@ -9,7 +9,7 @@ use crate::fhir::bundle::{Bundle, Entry};
 use crate::fhir::interaction::{Handling, Parameter, Request, SearchScope};
 use crate::fhir::outcome;
 use crate::fhir::subset::Subset;
-use crate::search::{Cursor, Plan};
+use crate::search::{Cursor, Plan, unknown_page};
 use crate::storage::{Connection, Page};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -20,7 +20,8 @@ struct State {
     path: String,
     parameters: Vec<Parameter>,
     is_lenient: bool,
-    cursor: Cursor,
+    /// None for the first page.
+    cursor: Option<Cursor>,
 }
 
 /// A search as asked for.
@@ -45,8 +46,7 @@ pub async fn search(
         asked.plan = asked.plan.counting();
     }
     let page = context.store.search(connection, permit, &asked.plan).await?;
-    let links =
-        PageLink { context, permit, path: &path, presentation: &request.presentation };
+    let links = PageLink { context, permit, path: &path, presentation: &request.presentation };
     bundle(context, &links, asked, page)
 }
 
@@ -76,32 +76,33 @@ fn asked(
     }
     let state: State = page::open(context, permit, text)?;
     if state.path != path {
-        return Err(page::not_known());
+        return Err(unknown_page());
     }
     let handling = if state.is_lenient { Handling::Lenient } else { Handling::Strict };
-    let plan = context.plan(scope, &state.parameters, handling)?.after(state.cursor);
+    let mut plan = context.plan(scope, &state.parameters, handling)?;
+    plan.after = state.cursor;
     Ok(Asked { parameters: state.parameters, handling, plan })
 }
 
-fn bundle(
-    context: &Context,
-    links: &PageLink,
-    asked: Asked,
-    page: Page,
-) -> Result<Outcome> {
-    let state = |cursor: Cursor| State {
+fn bundle(context: &Context, links: &PageLink, asked: Asked, page: Page) -> Result<Outcome> {
+    let state = |cursor: Option<Cursor>| State {
         path: links.path.to_owned(),
         parameters: asked.parameters.clone(),
         is_lenient: asked.handling == Handling::Lenient,
         cursor,
     };
-    let mut relations = vec![("self", links.of(asked.plan.applied()))];
-    if asked.plan.after.is_some() {
-        relations.push(("first", links.of(asked.plan.applied())));
-    }
+    // Links to further pages show nothing of the query; that of the first shows what the
+    // client sent, as far as it was applied.
+    let mut relations = match &asked.plan.after {
+        None => vec![("self", links.of(asked.plan.applied()))],
+        Some(cursor) => vec![
+            ("self", links.sealed(&state(Some(cursor.clone())))?),
+            ("first", links.sealed(&state(None))?),
+        ],
+    };
     for (relation, cursor) in [("next", page.next), ("previous", page.previous)] {
         if let Some(cursor) = cursor {
-            relations.push((relation, links.sealed(&state(cursor))?));
+            relations.push((relation, links.sealed(&state(Some(cursor)))?));
         }
     }
     let base_url = &context.settings.base_url;

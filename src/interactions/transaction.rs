@@ -73,7 +73,8 @@ fn understand(
     let mut requests = Vec::new();
     let mut conditional: Vec<(String, Permit, crate::search::Plan)> = Vec::new();
     for (index, entry) in entries.into_iter().enumerate() {
-        let RequestEntry { full_url, expression, request, .. } = entry::read(entry, index, None)?;
+        let RequestEntry { full_url, expression, request, .. } =
+            entry::read(entry, index, &context.settings.limits)?;
         let permit = Permit::authorize(caller, &request.interaction)
             .map_err(|error| error.within(&expression))?;
         if !request.interaction.is_write() {
@@ -82,8 +83,7 @@ fn understand(
             requests.push((permit, request));
             continue;
         }
-        let prepared =
-            prepare::write(context, permit.clone(), request.interaction, Validated::Yes);
+        let prepared = prepare::write(context, permit.clone(), request.interaction, Validated::Yes);
         let write = prepared.map_err(|error| error.within(&expression))?;
         let Some(mut write) = write else { return Err(unfit().within(&expression)) };
         if let Some(resource) = write.resource() {
@@ -101,7 +101,8 @@ fn understand(
         writes.push(write);
     }
     check_criteria(&writes)?;
-    let set = WriteSet { writes, links: Links::of_transaction(conditional), claim, provenance: None };
+    let set =
+        WriteSet { writes, links: Links::of_transaction(conditional), claim, provenance: None };
     let reads = Reads { requests, places: Vec::new(), returning: prefer.returning };
     Ok(Transaction { places, set, reads })
 }

@@ -63,8 +63,10 @@ impl UniqueClaims {
             let parameter = context.identifier_parameter(claim.key.resource_type)?;
             let place = (claim.key.resource_type, parameter);
             let connection = unit.connection();
-            let holder =
-                context.store.identifier_holder(connection, place, &claim.identifier, &rids).await?;
+            let holder = context
+                .store
+                .identifier_holder(connection, place, &claim.identifier, &rids)
+                .await?;
             if let Some(holder) = holder {
                 return Err(taken(claim, &holder));
             }
@@ -75,13 +77,15 @@ impl UniqueClaims {
 
 impl UniqueClaim {
     fn is_same(&self, other: &UniqueClaim) -> bool {
-        self.key.resource_type == other.key.resource_type
-            && self.identifier == other.identifier
+        self.key.resource_type == other.key.resource_type && self.identifier == other.identifier
     }
 }
 
 fn taken(claim: &UniqueClaim, holder: &ResourceKey) -> FhirError {
-    let text = format!("{holder} has this identifier of system {}, which is unique", claim.identifier.system);
+    let text = format!(
+        "{holder} has this identifier of system {}, which is unique",
+        claim.identifier.system
+    );
     let expression = format!("{}.identifier", claim.key.resource_type);
     let issue = Issue::error(IssueCode::Duplicate, expression, text);
     FhirError::of_issues(ErrorKind::Conflict, vec![issue])

@@ -34,7 +34,10 @@ pub fn prepare<'a>(
             (Some(stored), 0) => {
                 if resource.id().is_some_and(|id| id != stored.key.id) {
                     let text = format!("The criteria match {}, another id", stored.key);
-                    return Err(FhirError::invalid_value(format!("{}.id", key.resource_type), text));
+                    return Err(FhirError::invalid_value(
+                        format!("{}.id", key.resource_type),
+                        text,
+                    ));
                 }
                 replace(stored, resource, guard)
             }

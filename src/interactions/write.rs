@@ -162,11 +162,12 @@ fn steps<'a>(context: &Context, set: &'a WriteSet, facts: Facts) -> Result<Vec<S
     let links = set.links.resolved(&set.writes, &facts)?;
     let mut steps = Vec::with_capacity(set.writes.len());
     for (write, found) in set.writes.iter().zip(facts.found) {
-        let step = step(context, write, found, &links)
-            .map_err(|error| match write.expression.is_empty() {
+        let step = step(context, write, found, &links).map_err(|error| {
+            match write.expression.is_empty() {
                 true => error,
                 false => error.within(&write.expression),
-            })?;
+            }
+        })?;
         steps.push(step);
     }
     let provenance = set.provenance.as_ref().and_then(|provenance| provenance.step(&steps));

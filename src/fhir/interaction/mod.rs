@@ -14,7 +14,6 @@ mod target;
 pub use conditions::Conditions;
 pub use parameters::decode_query;
 pub use reader::read;
-pub(crate) use parameters::decode_query;
 pub use target::allowed_methods;
 
 use super::definitions::ResourceType;

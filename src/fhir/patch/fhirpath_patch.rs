@@ -41,7 +41,8 @@ fn ways(operation: &Operation<'_>, resource: &Value) -> Result<Vec<Vec<Step>>> {
         malformed(&operation.at, format!("Path '{}': {error}", operation.path))
     };
     let expression = Expression::parse(operation.path).map_err(|error| refuse(&error))?;
-    let found = expression.evaluate(&Context::default(), resource).map_err(|error| {
+    let context = Context::default();
+    let found = expression.evaluate(&context, resource).map_err(|error| {
         let text = format!("Path '{}': {error}", operation.path);
         unfit(IssueCode::Value, &operation.at, text)
     })?;
