@@ -9,7 +9,7 @@ mod compile;
 mod run;
 
 use super::error::{FhirPathError, Result};
-use super::evaluate::{Context, Mode};
+use super::evaluate::Context;
 use super::expression::Expression;
 use super::node::Node;
 use crate::fhir::definitions::{Definitions, ResourceType, TypeId};
@@ -180,7 +180,7 @@ impl Program {
         start: Node<'_>,
         visit: &mut dyn FnMut(Node<'_>),
     ) -> Result<()> {
-        let context = Context { mode: Mode::Search, ..Context::default() };
+        let context = Context::default();
         for item in self.source.evaluate_at(&context, resource, start)? {
             item.with_node(visit);
         }

@@ -3,6 +3,7 @@
 //! fail, with reasons; it may only shrink.
 
 mod input;
+mod invariants;
 
 use super::{Context, Expression, Item, Mode, System, TemporalKind};
 use quick_xml::Reader;
