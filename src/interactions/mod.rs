@@ -1,6 +1,7 @@
 //! A file per interaction. A write is prepared into changes and applied in one place; a read is
 //! performed. Requests from HTTP and from Bundle entries walk the same functions.
 
+pub mod capabilities;
 mod context;
 mod outcome;
 

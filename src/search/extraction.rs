@@ -158,8 +158,7 @@ fn subjects(
     let is_patient = |key: &ResourceKey| {
         compartment.is_some_and(|compartment| compartment.code == key.resource_type.name())
     };
-    let ids: Vec<ParameterId> =
-        parameters.subjects().map(|parameter| parameter.id).collect();
+    let ids: Vec<ParameterId> = parameters.subjects().map(|parameter| parameter.id).collect();
     let mut subjects: Vec<ResourceKey> = rows
         .references
         .iter()

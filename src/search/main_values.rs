@@ -30,10 +30,8 @@ pub struct MainValuesTable {
     rows: HashMap<&'static str, Row>,
 }
 
-static FILE: &str = include_str!(concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/fhir-profiles/bhn-main-values.json"
-));
+static FILE: &str =
+    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/fhir-profiles/bhn-main-values.json"));
 
 /// Parameters that make a Patient the subject of a row: never performers, authors or links,
 /// which could write into another patient's record.

@@ -55,25 +55,59 @@ pub enum Predicate {
     Id(Id),
     LastUpdated(Test<DateTime<Utc>>),
     /// `:missing`.
-    Missing { parameter: ParameterId, is_missing: bool },
+    Missing {
+        parameter: ParameterId,
+        is_missing: bool,
+    },
     /// A coded value. `may_lead`: it may be the row's lead, in one of the types searched.
-    Token { parameter: ParameterId, test: TokenTest, may_lead: bool },
+    Token {
+        parameter: ParameterId,
+        test: TokenTest,
+        may_lead: bool,
+    },
     /// Identifier, ContactPoint or text of a token parameter; the identifier of a reference.
-    Identifier { parameter: ParameterId, test: TokenTest },
+    Identifier {
+        parameter: ParameterId,
+        test: TokenTest,
+    },
     /// A reference to one of these. `is_subject`: they are Patients and can only be the row's
     /// one subject, so that its compartment patient is one of them.
-    Reference { parameter: ParameterId, targets: Vec<ResourceKey>, is_subject: bool },
-    Uri { parameter: ParameterId, value: String },
-    String { parameter: ParameterId, test: StringTest },
+    Reference {
+        parameter: ParameterId,
+        targets: Vec<ResourceKey>,
+        is_subject: bool,
+    },
+    Uri {
+        parameter: ParameterId,
+        value: String,
+    },
+    String {
+        parameter: ParameterId,
+        test: StringTest,
+    },
     /// `main` are the types (of those searched) whose main date this is.
-    Date { parameter: ParameterId, test: Test<DateTime<Utc>>, main: Vec<ResourceType> },
-    Quantity { parameter: ParameterId, test: QuantityTest },
-    Composite { parameter: ParameterId, first: TokenTest, second: Second },
+    Date {
+        parameter: ParameterId,
+        test: Test<DateTime<Utc>>,
+        main: Vec<ResourceType>,
+    },
+    Quantity {
+        parameter: ParameterId,
+        test: QuantityTest,
+    },
+    Composite {
+        parameter: ParameterId,
+        first: TokenTest,
+        second: Second,
+    },
     /// All of these.
     Both(Box<[Clause; 2]>),
     /// Member of the compartment of this resource: the resource itself, or one of the types by
     /// one of its parameters (search.html#compartment).
-    Compartment { key: ResourceKey, members: Vec<(ResourceType, Vec<ParameterId>)> },
+    Compartment {
+        key: ResourceKey,
+        members: Vec<(ResourceType, Vec<ParameterId>)>,
+    },
 }
 
 /// The second part of a composite value.

@@ -30,8 +30,18 @@ pub struct Planner<'a> {
 const OF_THE_ANSWER: [&str; 4] = ["_format", "_pretty", "_summary", "_elements"];
 /// Parameters of R4 that are not offered.
 const NOT_OFFERED: [&str; 12] = [
-    "_has", "_include", "_revinclude", "_filter", "_text", "_content", "_query", "_list",
-    "_contained", "_containedType", "_score", "_graph",
+    "_has",
+    "_include",
+    "_revinclude",
+    "_filter",
+    "_text",
+    "_content",
+    "_query",
+    "_list",
+    "_contained",
+    "_containedType",
+    "_score",
+    "_graph",
 ];
 
 impl Planner<'_> {
@@ -64,7 +74,9 @@ impl Planner<'_> {
                 Ok(Taken::Yes) => draft.plan.applied.push((name.clone(), value.clone())),
                 Ok(Taken::Replaced(value)) => draft.plan.applied.push((name.clone(), value)),
                 Err(Refusal::Parameter(error)) if handling == Handling::Lenient => {
-                    let warn = |issue: Issue| Issue::warning(issue.code, issue.expression, issue.diagnostics);
+                    let warn = |issue: Issue| {
+                        Issue::warning(issue.code, issue.expression, issue.diagnostics)
+                    };
                     draft.plan.issues.extend(error.issues.into_iter().map(warn));
                 }
                 Err(Refusal::Parameter(error) | Refusal::Value(error)) => return Err(error),
@@ -88,7 +100,8 @@ impl Planner<'_> {
             let text = format!("A search has at most {most} comma-separated values");
             return Err(FhirError::too_costly(text));
         }
-        let with_nul = parameters.iter().find(|(name, value)| (name.to_owned() + value).contains('\0'));
+        let with_nul =
+            parameters.iter().find(|(name, value)| (name.to_owned() + value).contains('\0'));
         match with_nul {
             Some((name, _)) => Err(FhirError::invalid_value(
                 expression(&name.replace('\0', "")),
@@ -329,4 +342,3 @@ impl Planner<'_> {
         types.iter().copied().filter(is_main).collect()
     }
 }
-

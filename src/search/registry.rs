@@ -78,9 +78,7 @@ impl SearchParameter {
     pub fn is_supported(&self) -> bool {
         match self.kind {
             Kind::Special => false,
-            Kind::Composite => {
-                self.components.len() == 2 && self.components[0].kind == Kind::Token
-            }
+            Kind::Composite => self.components.len() == 2 && self.components[0].kind == Kind::Token,
             _ => self.program.is_some(),
         }
     }
@@ -236,12 +234,7 @@ impl Builder {
                 let own = self.by_url.get(component.definition.as_str()).ok_or_else(|| {
                     FhirError::internal(format!("no parameter {}", component.definition))
                 })?;
-                Ok(Component {
-                    kind: kind(own),
-                    targets: targets(own),
-                    code: &own.code,
-                    program,
-                })
+                Ok(Component { kind: kind(own), targets: targets(own), code: &own.code, program })
             })
             .collect::<Result<Vec<_>>>()?;
         let root = Definitions::r4().type_id(resource_type.name());
@@ -310,4 +303,3 @@ fn has_single_subject<'a>(
         _ => false,
     }
 }
-

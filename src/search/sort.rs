@@ -21,7 +21,11 @@ pub enum SortKey {
     LastUpdated,
     /// `main` are the types (of those searched) whose main date this is; `is_main` is true
     /// where that is all of them.
-    Date { parameter: ParameterId, main: Vec<ResourceType>, is_main: bool },
+    Date {
+        parameter: ParameterId,
+        main: Vec<ResourceType>,
+        is_main: bool,
+    },
     String(ParameterId),
     Number(ParameterId),
     /// By code. A text is compared as it is.

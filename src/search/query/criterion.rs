@@ -2,6 +2,7 @@
 
 use super::{Planner, Refusal, not_supported, wrong_value};
 use crate::fhir::definitions::{Definitions, ResourceType};
+use crate::fhir::resource::Id;
 use crate::search::index_rows::ParameterId;
 use crate::search::plan::{Clause, Predicate, Second};
 use crate::search::registry::{Component, Kind, SearchParameter};
@@ -10,7 +11,6 @@ use crate::search::value::reference::ReferenceTest;
 use crate::search::value::string::StringTest;
 use crate::search::value::token::TokenTest;
 use crate::search::value::{TokenStore, date, quantity, text};
-use crate::fhir::resource::Id;
 use chrono::{DateTime, Utc};
 
 /// Reads the values of one parameter.
@@ -32,7 +32,9 @@ impl Reader<'_> {
         match (modifier, self.parameter.kind) {
             (None, _) => self.any(value, |one| self.plain(one)),
             (Some("missing"), _) => self.missing(value),
-            (Some("exact"), Kind::String) => self.any(value, |one| self.string(StringTest::exact(one))),
+            (Some("exact"), Kind::String) => {
+                self.any(value, |one| self.string(StringTest::exact(one)))
+            }
             (Some("contains"), Kind::String) => {
                 self.any(value, |one| self.string(StringTest::contains(one)))
             }

@@ -1,11 +1,11 @@
 //! Composites: <https://hl7.org/fhir/R4/search.html#composite>. Both parts of one element are
 //! one row, so that a match never takes its parts from two components.
 
+use super::text::normalised;
 use super::{IndexSettings, Node, TokenStore, date, quantity, reference, string, token};
+use crate::fhir::resource::ResourceKey;
 use crate::search::index_rows::{CompositeRow, ParameterId, Token};
 use crate::search::registry::Kind;
-use crate::fhir::resource::ResourceKey;
-use super::text::normalised;
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
@@ -72,9 +72,7 @@ pub fn index(
             Part::Quantity(unit, (low, high)) => {
                 CompositeRow { second: unit, low: Some(low), high: Some(high), ..row }
             }
-            Part::Date(low, high) => {
-                CompositeRow { low_at: Some(low), high_at: Some(high), ..row }
-            }
+            Part::Date(low, high) => CompositeRow { low_at: Some(low), high_at: Some(high), ..row },
             Part::Text(text) => CompositeRow { second_text: Some(text), ..row },
         };
         if !rows.contains(&row) {

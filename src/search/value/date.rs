@@ -126,7 +126,10 @@ mod tests {
     #[test]
     fn a_range_is_never_empty_and_a_plus_may_come_as_a_space() {
         let (low, high) = range("2013-01-14T10:00:00.1234567Z", zone(0)).unwrap();
-        assert_eq!((low, high), (at("2013-01-14T10:00:00.123456Z"), low + Duration::microseconds(1)));
+        assert_eq!(
+            (low, high),
+            (at("2013-01-14T10:00:00.123456Z"), low + Duration::microseconds(1))
+        );
         let spaced = search_range("2013-01-14T10:00:00 02:00", zone(0)).unwrap();
         assert_eq!(spaced.0, at("2013-01-14T08:00:00Z"));
         assert_eq!(range("2013-01-14", zone(-5)).unwrap().0, at("2013-01-14T05:00:00Z"));

@@ -242,7 +242,9 @@ mod tests {
 
     #[test]
     fn units_of_ucum_find_each_other() {
-        let mg = quantity(r#"{"value":5.4,"unit":"mg","system":"http://unitsofmeasure.org","code":"mg"}"#);
+        let mg = quantity(
+            r#"{"value":5.4,"unit":"mg","system":"http://unitsofmeasure.org","code":"mg"}"#,
+        );
         for (search, expected) in [
             ("5.4|http://unitsofmeasure.org|mg", true),
             ("0.0054|http://unitsofmeasure.org|g", true),
@@ -272,7 +274,8 @@ mod tests {
 
     #[test]
     fn concentrations_of_the_laboratory_are_compared() {
-        let sodium = quantity(r#"{"value":140,"system":"http://unitsofmeasure.org","code":"mmol/L"}"#);
+        let sodium =
+            quantity(r#"{"value":140,"system":"http://unitsofmeasure.org","code":"mmol/L"}"#);
         assert!(finds("0.140|http://unitsofmeasure.org|mol/L", &sodium));
         assert!(finds("140|http://unitsofmeasure.org|mmol/L", &sodium));
         assert!(finds("gt139|http://unitsofmeasure.org|mmol/L", &sodium));
@@ -293,7 +296,8 @@ mod tests {
         for wrong in ["", "abc", "1|a", "1|a|b|c", "1|http://a|", "1e400", "1,5"] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
-        let absurd = quantity(r#"{"value":1e400,"system":"http://unitsofmeasure.org","code":"mg"}"#);
+        let absurd =
+            quantity(r#"{"value":1e400,"system":"http://unitsofmeasure.org","code":"mg"}"#);
         assert!(finds("gt1000", &absurd));
     }
 }

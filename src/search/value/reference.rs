@@ -108,10 +108,8 @@ mod tests {
     const BASE: &str = "http://localhost/fhir";
 
     fn rows(type_name: &'static str, value: Value) -> IndexRows {
-        let settings = IndexSettings {
-            zone: FixedOffset::east_opt(0).unwrap(),
-            base_url: BASE.to_owned(),
-        };
+        let settings =
+            IndexSettings { zone: FixedOffset::east_opt(0).unwrap(), base_url: BASE.to_owned() };
         let mut rows = IndexRows::default();
         index(Node { value: &value, type_name }, ParameterId(1), &settings, &mut rows);
         rows
@@ -137,7 +135,8 @@ mod tests {
 
     #[test]
     fn an_id_alone_may_be_of_every_target_type() {
-        let types = [ResourceType::parse("Group").unwrap(), ResourceType::parse("Patient").unwrap()];
+        let types =
+            [ResourceType::parse("Group").unwrap(), ResourceType::parse("Patient").unwrap()];
         let parse = |text| ReferenceTest::parse(text, &types, BASE);
         let keys = |texts: &[&str]| {
             let keys = texts.iter().map(|text| ResourceKey::parse(text).unwrap());

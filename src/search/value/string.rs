@@ -38,11 +38,7 @@ const ADDRESS_PARTS: [&str; 7] =
 /// Adds a row for each part of a HumanName or Address, or one for a text.
 pub fn index(node: Node<'_>, parameter: ParameterId, rows: &mut Vec<StringRow>) {
     for raw in texts(node) {
-        let row = StringRow {
-            parameter,
-            normalised: normalised(raw),
-            raw: raw.replace('\0', ""),
-        };
+        let row = StringRow { parameter, normalised: normalised(raw), raw: raw.replace('\0', "") };
         if !row.normalised.is_empty() && !rows.contains(&row) {
             rows.push(row);
         }

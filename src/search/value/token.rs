@@ -74,8 +74,7 @@ pub fn index(node: Node<'_>, parameter: ParameterId, rows: &mut IndexRows) {
 
 /// Adds a coded value once.
 fn add(row: TokenRow, rows: &mut IndexRows) {
-    let is_known =
-        rows.tokens.iter().any(|r| r.parameter == row.parameter && r.token == row.token);
+    let is_known = rows.tokens.iter().any(|r| r.parameter == row.parameter && r.token == row.token);
     if !is_known {
         rows.tokens.push(row);
     }
