@@ -13,8 +13,6 @@ pub async fn serve(
     context: Arc<Context>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    let router = Router::new()
-        .route("/livez", get(|| async { "ok" }))
-        .with_state(context);
+    let router = Router::new().route("/livez", get(|| async { "ok" })).with_state(context);
     axum::serve(listener, router).with_graceful_shutdown(shutdown).await
 }

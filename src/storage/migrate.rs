@@ -2,7 +2,7 @@
 
 use super::StartError;
 use super::database::Database;
-use sqlx::migrate::{Migrate, Migrator};
+use sqlx::migrate::{Migrate, MigrateError, Migrator};
 use sqlx::{ConnectOptions, Connection, PgConnection};
 use std::time::{Duration, Instant};
 
@@ -17,14 +17,31 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// migrated already is taken as it is, because old code runs on the new schema.
 pub async fn migrate(database: &Database) -> Result<usize, StartError> {
     let mut connection = connect(database).await?;
-    connection.ensure_migrations_table(&MIGRATIONS.table_name).await?;
-    let before = connection.list_applied_migrations(&MIGRATIONS.table_name).await?.len();
+    let before = applied(&mut connection).await?;
     let mut migrations = Migrator::with_migrations(MIGRATIONS.iter().cloned().collect());
     migrations.set_ignore_missing(true);
     migrations.run(&mut connection).await?;
-    let after = connection.list_applied_migrations(&MIGRATIONS.table_name).await?.len();
+    let after = applied(&mut connection).await?;
     connection.close().await?;
     Ok(after.saturating_sub(before))
+}
+
+/// How many migrations the database has seen; none where nobody ever migrated it.
+async fn applied(connection: &mut PgConnection) -> Result<usize, StartError> {
+    match connection.list_applied_migrations(&MIGRATIONS.table_name).await {
+        Ok(applied) => Ok(applied.len()),
+        Err(error) if is_undefined_table(&error) => Ok(0),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn is_undefined_table(error: &MigrateError) -> bool {
+    match error {
+        MigrateError::Execute(sqlx::Error::Database(error)) => {
+            error.code().as_deref() == Some("42P01")
+        }
+        _ => false,
+    }
 }
 
 /// A connection without the limits of the pools. Waits for a database that is just starting.

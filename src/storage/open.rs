@@ -195,7 +195,10 @@ async fn read_contents(connection: &mut PgConnection) -> Result<Contents, StartE
 }
 
 fn shipped_dictionary_number() -> u32 {
-    DICTIONARY[DICTIONARY_NUMBER].iter().rev().fold(0, |number, byte| number << 8 | u32::from(*byte))
+    DICTIONARY[DICTIONARY_NUMBER]
+        .iter()
+        .rev()
+        .fold(0, |number, byte| number << 8 | u32::from(*byte))
 }
 
 #[cfg(test)]

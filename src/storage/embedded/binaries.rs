@@ -56,7 +56,8 @@ fn major_version(folder: &Path) -> Option<u32> {
 }
 
 fn parse_major(text: &str) -> Option<u32> {
-    let version = text.split_whitespace().find(|word| word.starts_with(|c: char| c.is_numeric()))?;
+    let version =
+        text.split_whitespace().find(|word| word.starts_with(|c: char| c.is_numeric()))?;
     let digits = version.split(|c: char| !c.is_ascii_digit()).next()?;
     digits.parse().ok()
 }

@@ -17,9 +17,8 @@ pub const NAME: &str = "bhn_fhir";
 pub const SUPERUSER: &str = "postgres";
 
 /// Variables that would change what PostgreSQL's programs do.
-const FOREIGN_VARIABLES: [&str; 8] = [
-    "PGDATA", "PGPORT", "PGHOST", "PGUSER", "PGDATABASE", "PGOPTIONS", "PGSSLMODE", "PGPASSFILE",
-];
+const FOREIGN_VARIABLES: [&str; 8] =
+    ["PGDATA", "PGPORT", "PGHOST", "PGUSER", "PGDATABASE", "PGOPTIONS", "PGSSLMODE", "PGPASSFILE"];
 
 /// A cluster of a data folder that this process has locked.
 pub struct Cluster {
@@ -102,6 +101,10 @@ impl Cluster {
         let compression = if is_lz4 { "lz4" } else { "pglz" };
         let text = settings::configuration(settings::memory_bytes(), compression);
         self.write(&path, &text)?;
+        let local = pgdata.join("local.conf");
+        if !local.exists() {
+            self.write(&local, settings::LOCAL_CONFIGURATION)?;
+        }
         self.write(&pgdata.join("pg_hba.conf"), settings::HOST_BASED_AUTHENTICATION)
     }
 
@@ -158,6 +161,11 @@ impl Cluster {
             return Ok(());
         }
         std::os::unix::fs::symlink(&self.pgdata, &link).map_err(StartError::file(&link))
+    }
+
+    /// Beside the socket; names the postmaster that made it.
+    pub fn socket_lock(&self) -> PathBuf {
+        self.socket.join(".s.PGSQL.5432.lock")
     }
 
     /// A program of the cluster's version, run as its owner, with an environment that says

@@ -57,26 +57,27 @@ impl Postmaster {
         // A group of its own: an interrupt from the terminal is for the server alone, which
         // drains its requests before it stops the cluster.
         command.stdout(log).stderr(errors).process_group(0);
+        let said_before = fs::metadata(&log_path).map_or(0, |metadata| metadata.len());
         let child = command.spawn().map_err(StartError::file(command.get_program()))?;
         let mut postmaster = Postmaster { child };
-        postmaster.wait_ready(cluster)?;
-        Ok(postmaster)
+        match postmaster.is_ready_in_time(&cluster.pgdata) {
+            true => Ok(postmaster),
+            false => {
+                let _ = postmaster.child.kill();
+                let _ = postmaster.child.wait();
+                let tail = tail(&log_path, said_before);
+                Err(StartError::Postmaster { log: log_path, tail })
+            }
+        }
     }
 
-    fn wait_ready(&mut self, cluster: &Cluster) -> Result<(), StartError> {
+    /// Waits until it accepts connections; false where it ends, or takes too long.
+    fn is_ready_in_time(&mut self, pgdata: &Path) -> bool {
         let started = Instant::now();
         let mut said = Duration::from_secs(10);
-        loop {
-            if is_ready(&cluster.pgdata, self.child.id()) {
-                return Ok(());
-            }
-            let is_late = started.elapsed() > READY_WITHIN;
-            if is_late || self.exited().is_some() {
-                let _ = self.child.kill();
-                let _ = self.child.wait();
-                let log = cluster.folder.log_path();
-                let tail = tail(&log);
-                return Err(StartError::Postmaster { log, tail });
+        while started.elapsed() < READY_WITHIN && self.exited().is_none() {
+            if is_ready(pgdata, self.child.id()) {
+                return true;
             }
             if started.elapsed() > said {
                 tracing::warn!(seconds = said.as_secs(), "PostgreSQL is still recovering");
@@ -84,6 +85,7 @@ impl Postmaster {
             }
             std::thread::sleep(POLL);
         }
+        false
     }
 
     /// How it ended, or None while it runs.
@@ -123,7 +125,7 @@ fn is_ready(pgdata: &Path, process: u32) -> bool {
 }
 
 /// Ends a postmaster, or backends without one, that an earlier server left behind, and removes
-/// its lock file. The data folder's lock is held, so nobody can start another meanwhile. The
+/// its lock files. The data folder's lock is held, so nobody can start another meanwhile. The
 /// processes are told by their working directory, because a process id alone may by now be
 /// another program's.
 fn settle(cluster: &Cluster) -> Result<(), StartError> {
@@ -136,7 +138,11 @@ fn settle(cluster: &Cluster) -> Result<(), StartError> {
             return Ok(());
         };
         if running.is_empty() {
-            let _ = fs::remove_file(&pid_path);
+            // PostgreSQL takes a lock file for good as long as any process, be it a zombie,
+            // has the number in it.
+            for path in [&pid_path, &cluster.socket_lock()] {
+                let _ = fs::remove_file(path);
+            }
             return Ok(());
         }
         let postmaster = fs::read_to_string(&pid_path)
@@ -179,9 +185,8 @@ fn quit(cluster: &Cluster, processes: &[u32]) {
 fn processes_in(pgdata: &Path) -> Option<Vec<u32>> {
     let entries = fs::read_dir("/proc").ok()?;
     let ids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    let works_there = |id: &u32| {
-        fs::read_link(format!("/proc/{id}/cwd")).is_ok_and(|folder| folder == pgdata)
-    };
+    let works_there =
+        |id: &u32| fs::read_link(format!("/proc/{id}/cwd")).is_ok_and(|folder| folder == pgdata);
     Some(ids.filter(works_there).collect())
 }
 
@@ -192,9 +197,10 @@ fn signal_process(cluster: &Cluster, process: u32, signal: &str) -> Result<(), S
     run(&mut command).map(|_| ())
 }
 
-fn tail(log: &Path) -> String {
+/// The last lines that were written after `offset`.
+fn tail(log: &Path, offset: u64) -> String {
     let text = fs::read(log).unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
+    let text = String::from_utf8_lossy(text.get(offset as usize..).unwrap_or_default());
     let lines: Vec<_> = text.lines().rev().take(LOG_TAIL_LINES).collect();
     lines.into_iter().rev().collect::<Vec<_>>().join("\n")
 }

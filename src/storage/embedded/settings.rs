@@ -65,10 +65,13 @@ pub fn configuration(memory_bytes: u64, compression: &str) -> String {
     )
 }
 
+/// What `local.conf` holds until the operator edits it.
+pub const LOCAL_CONFIGURATION: &str =
+    "# Settings of your own; they win over postgresql.conf, which bhn-fhir writes.\n";
+
 /// Settings that `local.conf` cannot change: they are given on the command line, which wins.
 /// Without them an acknowledged write could be lost, or somebody else let in.
-pub const FIXED: [&str; 4] =
-    ["fsync=on", "full_page_writes=on", "listen_addresses=", "port=5432"];
+pub const FIXED: [&str; 4] = ["fsync=on", "full_page_writes=on", "listen_addresses=", "port=5432"];
 
 /// Who may connect: whoever may enter the socket's folder.
 pub const HOST_BASED_AUTHENTICATION: &str = "local all all trust\n";
