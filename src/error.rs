@@ -134,6 +134,8 @@ pub enum ErrorKind {
     Unprocessable,
     /// 429: too many requests.
     TooManyRequests,
+    /// 431: the header fields are too large or too many.
+    HeadersTooLarge,
     /// 500: a bug.
     Internal,
     /// 501: not offered by this server.
@@ -159,6 +161,7 @@ impl ErrorKind {
             ErrorKind::UnsupportedMediaType => 415,
             ErrorKind::Unprocessable => 422,
             ErrorKind::TooManyRequests => 429,
+            ErrorKind::HeadersTooLarge => 431,
             ErrorKind::Internal => 500,
             ErrorKind::NotImplemented => 501,
             ErrorKind::Unavailable => 503,
@@ -174,6 +177,8 @@ pub struct FhirError {
     pub source: Option<Source>,
     /// Version id for the `ETag` of a 410 (http.html#delete).
     pub version: Option<i64>,
+    /// Methods for the `Allow` of a 405.
+    pub allow: &'static [&'static str],
 }
 
 pub type Result<T, E = FhirError> = std::result::Result<T, E>;
@@ -185,7 +190,7 @@ impl FhirError {
 
     /// `issues` must not be empty.
     pub fn of_issues(kind: ErrorKind, issues: Vec<Issue>) -> Self {
-        FhirError { kind, issues, source: None, version: None }
+        FhirError { kind, issues, source: None, version: None, allow: &[] }
     }
 
     /// 400 `invalid`.
@@ -219,6 +224,13 @@ impl FhirError {
         let text = format!("{what} was deleted");
         let error = FhirError::new(ErrorKind::Gone, IssueCode::Deleted, text);
         FhirError { version: Some(version), ..error }
+    }
+
+    /// 405 with the methods that are offered at that path.
+    pub fn method_not_allowed(method: &str, allow: &'static [&'static str]) -> Self {
+        let text = format!("{method} is not offered here; {} are", allow.join(", "));
+        let error = FhirError::new(ErrorKind::MethodNotAllowed, IssueCode::NotSupported, text);
+        FhirError { allow, ..error }
     }
 
     /// 409 `conflict`.

@@ -17,6 +17,12 @@ pub struct Limits {
     pub array_items: usize,
     /// JSON nodes of one body.
     pub nodes: usize,
+    /// Attributes of one XML element, namespace declarations included.
+    pub xml_attributes: usize,
+    /// Bytes of an XML element or attribute name.
+    pub xml_name_bytes: usize,
+    /// Operations of one patch.
+    pub patch_operations: usize,
     /// Entries of a batch or transaction.
     pub bundle_entries: usize,
     /// Search parameters of one query.
@@ -46,6 +52,9 @@ impl Default for Limits {
             string_bytes: 4 << 20,
             array_items: 50_000,
             nodes: 500_000,
+            xml_attributes: 64,
+            xml_name_bytes: 256,
+            patch_operations: 1_000,
             bundle_entries: 5_000,
             search_parameters: 64,
             search_values: 256,

@@ -44,7 +44,7 @@ pub enum RowFilter {
 }
 
 /// Proof that the gate was asked. Only [`Permit::authorize`] makes one.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Permit {
     filter: RowFilter,
 }

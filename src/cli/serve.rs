@@ -6,7 +6,8 @@ use crate::clock::Clock;
 use crate::config::{Config, Settings};
 use crate::http;
 use crate::interactions::Context;
-use crate::storage::{Database, Store};
+use crate::search::Registry;
+use crate::storage::Store;
 use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,22 +26,28 @@ pub async fn serve(config: Config) -> Result<(), Failure> {
         .await
         .map_err(|error| format!("{}: {error}", config.server.listen))?;
     let signals = Signals::register()?;
+    // Compiled while the database starts.
+    let registry = tokio::task::spawn_blocking(Registry::r4);
     let opened = OpenDatabase::open(&config.database).await?;
-    let result = serve_on(listener, &opened.database, &config, signals).await;
+    let result = async {
+        let settings = config.settings(listener.local_addr()?);
+        let registry = registry.await??;
+        let store = store_settings(&config.database);
+        let store = Store::open(&opened.database, &registry, &store).await?;
+        let context = Context { store, registry, clock: Clock::System, settings };
+        serve_until_stopped(listener, Arc::new(context), signals).await
+    };
+    let result = result.await;
     opened.close().await?;
     result
 }
 
-async fn serve_on(
+async fn serve_until_stopped(
     listener: TcpListener,
-    database: &Database,
-    config: &Config,
+    context: Arc<Context>,
     mut signals: Signals,
 ) -> Result<(), Failure> {
-    let store = Store::open(database, &store_settings(&config.database)).await?;
-    let settings = config.settings(listener.local_addr()?);
-    announce(&settings);
-    let context = Arc::new(Context { store, clock: Clock::System, settings });
+    announce(&context.settings);
     let (stop, stopped) = oneshot::channel();
     let serving = http::serve(listener, context.clone(), async {
         let _ = stopped.await;

@@ -56,7 +56,8 @@ pub struct DateRow {
     pub high: DateTime<Utc>,
 }
 
-/// A number or quantity with its implicit precision, half open. `unit` None: without unit.
+/// A number or quantity: a point (low equals high), or the closed range of a Range or of a
+/// comparator. `unit` None: without unit.
 #[derive(Clone, PartialEq, Debug)]
 pub struct QuantityRow {
     pub parameter: ParameterId,
@@ -71,7 +72,8 @@ pub struct UriRow {
     pub value: String,
 }
 
-/// Both parts of one composite value, each in the columns of its type.
+/// Both parts of one composite value, each in the columns of its type; the unit of a quantity
+/// is its `second`.
 #[derive(Clone, PartialEq, Default, Debug)]
 pub struct CompositeRow {
     pub parameter: Option<ParameterId>,

@@ -1,8 +1,21 @@
 //! Search planning and index rows, no SQL: <https://hl7.org/fhir/R4/search.html>.
 
+mod extraction;
 mod index_rows;
+mod main_values;
+mod names;
+mod plan;
+mod query;
+pub mod registry;
+mod sort;
+pub mod value;
 
 pub use index_rows::{
     CompositeRow, DateRow, IdentifierRow, IndexRows, ParameterId, QuantityRow, ReferenceRow,
     StringRow, Token, TokenRow, UriRow,
 };
+pub use plan::{Clause, Cursor, Plan, Predicate, Second, Total, identifier_lock_key};
+pub use query::Planner;
+pub use registry::{Registry, SearchParameter};
+pub use sort::{Sort, SortKey};
+pub use value::IndexSettings;

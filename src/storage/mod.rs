@@ -1,16 +1,25 @@
 //! All SQL. Every query takes a [`crate::access::Permit`] or a plan narrowed by one.
 
 mod body;
-mod database;
+mod change;
 mod embedded;
-mod migrate;
+mod failure;
+mod history;
+mod index_rows;
+mod intern;
 mod open;
-mod start_error;
+mod read;
+mod statement;
 mod store;
+mod under_way;
+mod write;
+mod write_sql;
 
-pub use database::Database;
+pub use change::{Change, Content};
 pub use embedded::{EmbeddedPostgres, EmbeddedSettings, Upgrade, upgrade};
-pub use migrate::migrate;
-pub use open::StoreSettings;
-pub use start_error::StartError;
+pub use history::{From, HistoryPage, HistoryPosition, HistoryQuery, InstanceQuery, Window};
+pub use open::{Database, StartError, StoreSettings, migrate};
+pub use read::{Current, Visible};
 pub use store::{Connection, Store, Stored};
+pub use under_way::{WriteUnderWay, WritesUnderWay};
+pub use write::{Applied, Lock, Staged, Unit};

@@ -1,6 +1,8 @@
 //! The store: its pools, the codec of bodies, and what was read from the database at start.
 
 use super::body::BodyCodec;
+use super::intern::Interned;
+use super::under_way::WritesUnderWay;
 use crate::fhir::resource::ResourceKey;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -16,6 +18,9 @@ pub struct Store {
     /// Searches: custom plans, because frequencies of keys decide the shape.
     pub(super) search_pool: PgPool,
     pub(super) codec: BodyCodec,
+    pub(super) interned: Interned,
+    /// For the instants of new versions; see `history`.
+    pub writes_under_way: WritesUnderWay,
     /// Raised by a restore; written beside the transaction id.
     pub(super) epoch: i32,
     /// Whether the JSONB copy is written.

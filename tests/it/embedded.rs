@@ -1,7 +1,7 @@
 //! The private PostgreSQL: what it survives and what it refuses.
 
-use super::harness::{ServerProcess, folder, search_path, store_settings};
-use bhn_fhir::storage::{EmbeddedPostgres, EmbeddedSettings, Store};
+use super::harness::{ServerProcess, folder, open_store, search_path};
+use bhn_fhir::storage::{EmbeddedPostgres, EmbeddedSettings};
 use sqlx::{ConnectOptions, PgConnection};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -83,7 +83,7 @@ async fn the_store_recovers_without_hands_after_the_postmaster_dies() {
     let folder = folder();
     let data = folder.path().join("data");
     let embedded = EmbeddedPostgres::start(&settings(&data)).unwrap();
-    let store = Store::open(&embedded.database(), &store_settings()).await.unwrap();
+    let store = open_store(&embedded.database()).await.unwrap();
     assert!(store.is_reachable().await);
     super::harness::kill_postmaster(&data);
     let started = Instant::now();

@@ -1,7 +1,7 @@
 //! Opening a store: migrations, agreement on numbers, several servers at once.
 
-use super::harness::{ServerProcess, TestDatabase, TestServer, store_settings};
-use bhn_fhir::storage::{StartError, Store};
+use super::harness::{ServerProcess, TestDatabase, TestServer, open_store};
+use bhn_fhir::storage::StartError;
 
 #[tokio::test]
 async fn a_test_server_lives() {
@@ -13,8 +13,7 @@ async fn a_test_server_lives() {
 #[tokio::test]
 async fn several_servers_may_start_on_an_empty_database_at_once() {
     let database = TestDatabase::empty();
-    let settings = store_settings();
-    let open = || Store::open(&database.database, &settings);
+    let open = || open_store(&database.database);
     let (a, b, c) = tokio::join!(open(), open(), open());
     let (a, b, c) = (a.unwrap(), b.unwrap(), c.unwrap());
     assert_eq!(a.server_key().len(), 32);
@@ -32,8 +31,8 @@ async fn two_servers_share_one_database() {
 #[tokio::test]
 async fn each_test_has_keys_of_its_own_database() {
     let (first, second) = (TestDatabase::empty(), TestDatabase::empty());
-    let first = Store::open(&first.database, &store_settings()).await.unwrap();
-    let second = Store::open(&second.database, &store_settings()).await.unwrap();
+    let first = open_store(&first.database).await.unwrap();
+    let second = open_store(&second.database).await.unwrap();
     assert_ne!(first.server_key(), second.server_key());
 }
 
@@ -45,7 +44,7 @@ async fn a_database_with_other_numbers_is_refused() {
         .execute(&mut connection)
         .await
         .unwrap();
-    let error = Store::open(&database.database, &store_settings()).await.err().unwrap();
+    let error = open_store(&database.database).await.err().unwrap();
     assert!(matches!(error, StartError::Mismatch { table: "parameter", .. }), "{error}");
     sqlx::query("update parameter set url = replace(url, '-other', '') where parameter = 7")
         .execute(&mut connection)
@@ -55,7 +54,7 @@ async fn a_database_with_other_numbers_is_refused() {
         .execute(&mut connection)
         .await
         .unwrap();
-    let error = Store::open(&database.database, &store_settings()).await.err().unwrap();
+    let error = open_store(&database.database).await.err().unwrap();
     assert!(matches!(error, StartError::Mismatch { table: "resource_type", .. }), "{error}");
 }
 
@@ -66,7 +65,7 @@ async fn a_schema_newer_than_the_server_is_served() {
         (version, description, success, checksum, execution_time)
         values (9000, 'of a later server', true, '', 0)";
     sqlx::query(sql).execute(&mut database.connect().await).await.unwrap();
-    Store::open(&database.database, &store_settings()).await.unwrap();
+    open_store(&database.database).await.unwrap();
 }
 
 #[tokio::test]

@@ -14,8 +14,7 @@ mod upgrade;
 
 pub use upgrade::{Upgrade, upgrade};
 
-use super::StartError;
-use super::database::Database;
+use super::{Database, StartError};
 use cluster::Cluster;
 use postmaster::Postmaster;
 use std::ffi::OsString;

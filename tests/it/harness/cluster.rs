@@ -5,6 +5,7 @@
 //! the pipe closes, it stops the cluster and removes its folder.
 
 use super::store_settings;
+use bhn_fhir::search::Registry;
 use bhn_fhir::storage::{Database, EmbeddedPostgres, EmbeddedSettings, Store};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 use std::ffi::OsString;
@@ -116,7 +117,11 @@ fn administer(embedded: EmbeddedPostgres, orders: Receiver<Order>, ready: SyncSe
         run(&mut connection, "alter role bhn_fhir set synchronous_commit = off".to_owned()).await;
         run(&mut connection, make(TEMPLATE, "template0")).await;
         let template = embedded.database().named(TEMPLATE);
-        Store::open(&template, &store_settings()).await.unwrap().close().await;
+        Store::open(&template, &Registry::r4().unwrap(), &store_settings())
+            .await
+            .unwrap()
+            .close()
+            .await;
         ready.send(()).unwrap();
         while let Ok(order) = orders.recv() {
             match order {

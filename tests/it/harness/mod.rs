@@ -13,7 +13,8 @@ pub use process::ServerProcess;
 use bhn_fhir::clock::Clock;
 use bhn_fhir::config::Settings;
 use bhn_fhir::interactions::Context;
-use bhn_fhir::storage::{Store, StoreSettings};
+use bhn_fhir::search::Registry;
+use bhn_fhir::storage::{Database, StartError, Store, StoreSettings};
 use serde_json::Value;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -51,10 +52,11 @@ impl TestServer {
         let base_url = format!("http://{}/fhir", listener.local_addr().unwrap());
         let mut settings = Settings { base_url, insecure_no_auth: true, ..Settings::default() };
         change(&mut settings);
+        let registry = Registry::r4().unwrap();
         let store = StoreSettings { keeps_jsonb: settings.keeps_jsonb, ..store_settings() };
-        let store = Store::open(&database.database, &store).await.unwrap();
+        let store = Store::open(&database.database, &registry, &store).await.unwrap();
         let client = FhirClient::new(&settings.base_url);
-        let context = Arc::new(Context { store, clock: Clock::System, settings });
+        let context = Arc::new(Context { store, registry, clock: Clock::System, settings });
         let (stop, stopped) = oneshot::channel::<()>();
         let served = context.clone();
         tokio::spawn(async move {
@@ -100,6 +102,11 @@ impl Deref for TestServer {
     fn deref(&self) -> &FhirClient {
         &self.client
     }
+}
+
+/// A store with small pools.
+pub async fn open_store(database: &Database) -> Result<Store, StartError> {
+    Store::open(database, &Registry::r4().unwrap(), &store_settings()).await
 }
 
 /// Small pools: many servers share the cluster.

@@ -1,17 +1,26 @@
 //! Opening the store: schema, names that the database keeps, dictionary, server key, pools.
 
-use super::StartError;
+mod database;
+mod migrate;
+mod start_error;
+
+pub use database::Database;
+pub use migrate::migrate;
+pub use start_error::StartError;
+
 use super::body::BodyCodec;
-use super::database::Database;
-use super::migrate::{connect, migrate};
+use super::intern::Interned;
 use super::store::Store;
-use crate::fhir::definitions::{Definitions, ResourceType};
+use super::under_way::WritesUnderWay;
+use crate::fhir::definitions::ResourceType;
+use crate::search::Registry;
+use migrate::connect;
 use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::{Connection, PgConnection};
 use std::time::Duration;
 
 /// The dictionary that new bodies are compressed with; `dictionary/README.md`.
-const DICTIONARY: &[u8] = include_bytes!("dictionary/r4-1.zdict");
+const DICTIONARY: &[u8] = include_bytes!("../dictionary/r4-1.zdict");
 /// A zstd dictionary's number stands after its four bytes of magic.
 const DICTIONARY_NUMBER: std::ops::Range<usize> = 4..8;
 
@@ -47,14 +56,18 @@ struct Contents {
 impl Store {
     /// Migrates the database, checks that its numbers mean what this server means by them, and
     /// opens the pools. Several servers may open one database at once.
-    pub async fn open(database: &Database, settings: &StoreSettings) -> Result<Store, StartError> {
+    pub async fn open(
+        database: &Database,
+        registry: &Registry,
+        settings: &StoreSettings,
+    ) -> Result<Store, StartError> {
         let missing = migrate(database).await?;
         if missing > 0 {
             tracing::info!(migrations = missing, "the schema was brought up to date");
         }
         let mut connection = connect(database).await?;
         agree_on_resource_types(&mut connection).await?;
-        agree_on_parameters(&mut connection).await?;
+        agree_on_parameters(&mut connection, registry).await?;
         let contents = read_contents(&mut connection).await?;
         connection.close().await?;
         let pools = Pools { database, statement_seconds: settings.statement_seconds };
@@ -62,6 +75,8 @@ impl Store {
             pool: pools.open(settings.pool, "force_generic_plan").await?,
             search_pool: pools.open(settings.search_pool, "force_custom_plan").await?,
             codec: BodyCodec::new(contents.dictionaries),
+            interned: Interned::default(),
+            writes_under_way: WritesUnderWay::default(),
             server_key: contents.server_key,
             epoch: contents.epoch,
             keeps_jsonb: settings.keeps_jsonb,
@@ -107,45 +122,48 @@ async fn agree_on_resource_types(connection: &mut PgConnection) -> Result<(), St
     let expected: Vec<(i16, &str)> =
         ResourceType::all().map(|kind| (kind.number(), kind.name())).collect();
     let (numbers, names): (Vec<i16>, Vec<&str>) = expected.iter().copied().unzip();
-    sqlx::query(include_str!("sql/resource_type_fill.sql"))
+    sqlx::query(include_str!("../sql/resource_type_fill.sql"))
         .bind(numbers)
         .bind(names)
         .execute(&mut *connection)
         .await?;
     let stored: Vec<(i16, String)> =
-        sqlx::query_as(include_str!("sql/resource_type_read.sql")).fetch_all(connection).await?;
+        sqlx::query_as(include_str!("../sql/resource_type_read.sql")).fetch_all(connection).await?;
     let stored = stored.iter().map(|(number, name)| (*number, name.as_str()));
     agree("resource_type", stored, &expected)
 }
 
-/// The table of search parameters holds HL7's, numbered by canonical URL from 1; filled where
-/// empty.
-async fn agree_on_parameters(connection: &mut PgConnection) -> Result<(), StartError> {
-    let rows = Definitions::r4().search_parameters();
-    let expected: Vec<(i16, &str)> =
-        (1i16..).zip(rows.iter().map(|parameter| parameter.url.as_str())).collect();
-    let stored: Vec<(i16, String)> = sqlx::query_as(include_str!("sql/parameter_read.sql"))
-        .bind(expected.len() as i16)
-        .fetch_all(&mut *connection)
-        .await?;
-    if stored.len() == expected.len() {
-        let stored = stored.iter().map(|(number, url)| (*number, url.as_str()));
-        return agree("parameter", stored, &expected);
+/// The table of search parameters holds those of the registry; the missing ones are added.
+/// Parameters with higher numbers are a later server's or a customer's.
+async fn agree_on_parameters(
+    connection: &mut PgConnection,
+    registry: &Registry,
+) -> Result<(), StartError> {
+    let mut names: Vec<_> =
+        registry.names().iter().map(|(id, url, code)| (id.0, *url, *code)).collect();
+    names.sort_unstable();
+    let expected: Vec<(i16, &str)> = names.iter().map(|(id, url, _)| (*id, *url)).collect();
+    let mut stored = read_parameters(connection, &expected).await?;
+    if stored.len() < expected.len() {
+        sqlx::query(include_str!("../sql/parameter_fill.sql"))
+            .bind(names.iter().map(|(id, _, _)| *id).collect::<Vec<_>>())
+            .bind(names.iter().map(|(_, url, _)| *url).collect::<Vec<_>>())
+            .bind(names.iter().map(|(_, _, code)| *code).collect::<Vec<_>>())
+            .execute(&mut *connection)
+            .await?;
+        stored = read_parameters(connection, &expected).await?;
     }
-    let (numbers, urls): (Vec<i16>, Vec<&str>) = expected.iter().copied().unzip();
-    let codes: Vec<&str> = rows.iter().map(|parameter| parameter.code.as_str()).collect();
-    sqlx::query(include_str!("sql/parameter_fill.sql"))
-        .bind(numbers)
-        .bind(urls)
-        .bind(codes)
-        .execute(&mut *connection)
-        .await?;
-    let stored: Vec<(i16, String)> = sqlx::query_as(include_str!("sql/parameter_read.sql"))
-        .bind(expected.len() as i16)
-        .fetch_all(connection)
-        .await?;
     let stored = stored.iter().map(|(number, url)| (*number, url.as_str()));
     agree("parameter", stored, &expected)
+}
+
+async fn read_parameters(
+    connection: &mut PgConnection,
+    expected: &[(i16, &str)],
+) -> Result<Vec<(i16, String)>, StartError> {
+    let highest = expected.last().map_or(0, |(number, _)| *number);
+    let query = sqlx::query_as(include_str!("../sql/parameter_read.sql")).bind(highest);
+    Ok(query.fetch_all(connection).await?)
 }
 
 /// Both in order of their numbers.
@@ -173,23 +191,25 @@ fn agree<'a>(
 }
 
 async fn read_contents(connection: &mut PgConnection) -> Result<Contents, StartError> {
-    sqlx::query(include_str!("sql/dictionary_insert.sql"))
+    sqlx::query(include_str!("../sql/dictionary_insert.sql"))
         .bind(shipped_dictionary_number() as i32)
         .bind(DICTIONARY)
         .execute(&mut *connection)
         .await?;
     let dictionaries: Vec<(i32, Vec<u8>)> =
-        sqlx::query_as(include_str!("sql/dictionary_read.sql")).fetch_all(&mut *connection).await?;
-    sqlx::query(include_str!("sql/server_key_make.sql"))
+        sqlx::query_as(include_str!("../sql/dictionary_read.sql"))
+            .fetch_all(&mut *connection)
+            .await?;
+    sqlx::query(include_str!("../sql/server_key_make.sql"))
         .bind(PAGE_LINK)
         .execute(&mut *connection)
         .await?;
-    let server_key: Vec<u8> = sqlx::query_scalar(include_str!("sql/server_key_read.sql"))
+    let server_key: Vec<u8> = sqlx::query_scalar(include_str!("../sql/server_key_read.sql"))
         .bind(PAGE_LINK)
         .fetch_one(&mut *connection)
         .await?;
     let epoch =
-        sqlx::query_scalar(include_str!("sql/epoch_read.sql")).fetch_one(connection).await?;
+        sqlx::query_scalar(include_str!("../sql/epoch_read.sql")).fetch_one(connection).await?;
     let dictionaries = dictionaries.into_iter().map(|(id, bytes)| (id as u32, bytes)).collect();
     Ok(Contents { epoch, dictionaries, server_key })
 }

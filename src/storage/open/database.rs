@@ -41,7 +41,7 @@ impl Database {
     }
 
     /// Through a unix socket in `folder`.
-    pub(super) fn on_socket(folder: &Path, user: &str, name: &str) -> Database {
+    pub(in crate::storage) fn on_socket(folder: &Path, user: &str, name: &str) -> Database {
         let options = PgConnectOptions::new_without_pgpass()
             .socket(folder)
             .port(5432)

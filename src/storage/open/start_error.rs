@@ -53,7 +53,7 @@ pub enum StartError {
 
 impl StartError {
     /// For `map_err` on file operations.
-    pub(super) fn file(path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> StartError {
+    pub(in crate::storage) fn file(path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> StartError {
         let path = path.as_ref().to_owned();
         move |source| StartError::File { path, source }
     }

@@ -1,0 +1,142 @@
+//! A write before and after it is worked out. No IO: the same writes over the same facts give
+//! the same steps, so that a lost race is answered by doing it again.
+
+use crate::access::Permit;
+use crate::fhir::interaction::WriteGuard;
+use crate::fhir::patch::Patch;
+use crate::fhir::resource::{Id, Resource, ResourceKey};
+use crate::search::Plan;
+use crate::storage::{Stored, Visible};
+use std::borrow::Cow;
+
+/// One write that a request or a Bundle entry asks for.
+pub struct Write {
+    pub permit: Permit,
+    pub target: Target,
+    pub act: Act,
+    pub guard: WriteGuard,
+    /// `Bundle.entry.fullUrl`.
+    pub full_url: Option<String>,
+    /// FHIRPath of the Bundle entry, empty for a request of its own.
+    pub expression: String,
+}
+
+/// Which resource is meant.
+pub enum Target {
+    /// A new one under an id that the server has assigned.
+    New(ResourceKey),
+    /// `Type/id` of the URL.
+    Key(ResourceKey),
+    /// What a search finds.
+    Criteria(Criteria),
+}
+
+pub struct Criteria {
+    pub plan: Plan,
+    /// The same for permuted criteria.
+    pub normalised: String,
+    /// For a create where nothing matches.
+    pub assigned: ResourceKey,
+}
+
+pub enum Act {
+    Create(Resource),
+    Update(Resource),
+    Patch(Patch),
+    Delete,
+}
+
+/// What the store held for one write.
+#[derive(Debug)]
+pub enum Found {
+    /// A new id: nothing to look for.
+    Nothing,
+    Key(Visible),
+    /// The live matches of the criteria, up to the limit of the act.
+    Matches(Vec<Stored>),
+}
+
+/// What one write comes to.
+pub enum Step<'a> {
+    Change(Draft<'a>),
+    /// A conditional delete of several.
+    Deletes(Vec<Draft<'a>>),
+    /// Nothing is stored; the answer is the version that is there.
+    Unchanged(Stored),
+    /// Nothing is stored and nothing is there: a delete of what is already gone.
+    Nothing,
+}
+
+/// A version to be stored.
+pub struct Draft<'a> {
+    pub key: ResourceKey,
+    /// None for a delete.
+    pub resource: Option<Cow<'a, Resource>>,
+    /// The version that this one replaces.
+    pub before: Option<Stored>,
+    /// True where the client chose the id of a new resource.
+    pub has_client_id: bool,
+    /// The rid that references to a new resource already use.
+    pub stub: Option<i64>,
+}
+
+impl Write {
+    /// The resource that the write carries.
+    pub fn resource(&self) -> Option<&Resource> {
+        match &self.act {
+            Act::Create(resource) | Act::Update(resource) => Some(resource),
+            Act::Patch(_) | Act::Delete => None,
+        }
+    }
+
+    /// The one resource that the write is about, once its facts are known; None where it
+    /// matches several or none.
+    pub fn key(&self, found: &Found) -> Option<ResourceKey> {
+        match (&self.target, found) {
+            (Target::New(key) | Target::Key(key), _) => Some(key.clone()),
+            (Target::Criteria(criteria), Found::Matches(matches)) => match matches.as_slice() {
+                [stored] => Some(stored.key.clone()),
+                [] => self.created_key(criteria),
+                _ => None,
+            },
+            (Target::Criteria(criteria), _) => self.created_key(criteria),
+        }
+    }
+
+    /// The key of a conditional create, or of a conditional update without a match: under the
+    /// id of its body, if it has one.
+    fn created_key(&self, criteria: &Criteria) -> Option<ResourceKey> {
+        match &self.act {
+            Act::Create(_) => Some(criteria.assigned.clone()),
+            Act::Update(resource) => Some(match resource.id() {
+                Some(id) => ResourceKey::new(resource.resource_type(), id),
+                None => criteria.assigned.clone(),
+            }),
+            Act::Patch(_) | Act::Delete => None,
+        }
+    }
+}
+
+impl<'a> Draft<'a> {
+    /// Version 1 under an id of the server's.
+    pub fn new(key: ResourceKey, resource: Cow<'a, Resource>) -> Self {
+        let resource = Some(resource);
+        Draft { key, resource, before: None, has_client_id: false, stub: None }
+    }
+
+    pub fn replacing(before: Stored, resource: Cow<'a, Resource>) -> Self {
+        let key = before.key.clone();
+        let resource = Some(resource);
+        Draft { key, resource, before: Some(before), has_client_id: false, stub: None }
+    }
+
+    pub fn deleting(before: Stored) -> Self {
+        let key = before.key.clone();
+        Draft { key, resource: None, before: Some(before), has_client_id: false, stub: None }
+    }
+}
+
+/// A version id as text against the one that is there.
+pub fn is_version(text: &str, stored: &Stored) -> bool {
+    Id::parse(text).is_some() && text == stored.version.to_string()
+}

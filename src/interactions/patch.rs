@@ -1,0 +1,66 @@
+//! patch: <https://hl7.org/fhir/R4/http.html#patch>, and conditional patch.
+
+use super::create::several_matches;
+use super::draft::{Draft, Found, Step};
+use super::update::check_guard;
+use crate::error::{ErrorKind, FhirError, IssueCode, Result};
+use crate::fhir::interaction::WriteGuard;
+use crate::fhir::meta::is_same_content;
+use crate::fhir::patch::{self, Patch};
+use crate::fhir::resource::Resource;
+use crate::fhir::validation;
+use crate::limits::Limits;
+use crate::storage::{Stored, Visible};
+use serde_json::Value;
+use std::borrow::Cow;
+
+/// A version with the patch applied, valid as any other; nothing where it changes nothing.
+/// `what` names the resource or the criteria in an error.
+pub fn prepare(
+    what: &str,
+    patch: &Patch,
+    found: (Found, &WriteGuard),
+    limits: &Limits,
+) -> Result<Step<'static>> {
+    let (found, guard) = found;
+    let stored = match found {
+        Found::Key(Visible::Live(stored)) => stored,
+        Found::Key(Visible::Deleted(stored)) => {
+            return Err(FhirError::gone(stored.key, stored.version));
+        }
+        Found::Key(_) | Found::Nothing => return Err(FhirError::not_found(what)),
+        Found::Matches(mut matches) => match (matches.pop(), matches.len()) {
+            (None, _) => {
+                let text = format!("No {what} matches the criteria");
+                return Err(FhirError::new(ErrorKind::NotFound, IssueCode::NotFound, text));
+            }
+            (Some(stored), 0) => stored,
+            (Some(_), _) => return Err(several_matches("criteria")),
+        },
+    };
+    check_guard(guard, Some(&stored))?;
+    let before: Value = serde_json::from_slice(&stored.body).map_err(FhirError::internal)?;
+    let patched = patch::apply(patch, &before, limits)?;
+    validated(stored, &before, patched, limits)
+}
+
+fn validated(
+    stored: Stored,
+    before: &Value,
+    patched: Value,
+    limits: &Limits,
+) -> Result<Step<'static>> {
+    validation::validate(&patched, limits)
+        .map_err(|issues| FhirError::of_issues(ErrorKind::Unprocessable, issues))?;
+    let resource = Resource::from_value(patched)?;
+    let is_same_key = resource.resource_type() == stored.key.resource_type
+        && resource.id().as_ref() == Some(&stored.key.id);
+    if !is_same_key {
+        let text = format!("A patch may not change that this is {}", stored.key);
+        return Err(FhirError::unprocessable(IssueCode::BusinessRule, text));
+    }
+    match is_same_content(before, resource.value()) {
+        true => Ok(Step::Unchanged(stored)),
+        false => Ok(Step::Change(Draft::replacing(stored, Cow::Owned(resource)))),
+    }
+}

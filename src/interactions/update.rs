@@ -1,0 +1,108 @@
+//! update: <https://hl7.org/fhir/R4/http.html#update>, update as create (#upsert) and
+//! conditional update (#cond-update).
+
+use super::create::several_matches;
+use super::draft::{Draft, Found, Step, is_version};
+use crate::error::{ErrorKind, FhirError, IssueCode, Result};
+use crate::fhir::interaction::WriteGuard;
+use crate::fhir::meta::{carry_over, is_same_content};
+use crate::fhir::resource::{Resource, ResourceKey};
+use crate::storage::{Stored, Visible};
+use serde_json::Value;
+use std::borrow::Cow;
+
+/// Whether PUT may create a resource.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Upsert {
+    Allowed,
+    Refused,
+}
+
+/// A new version; nothing where the content is the same; a new resource where there is none.
+pub fn prepare<'a>(
+    key: ResourceKey,
+    resource: Cow<'a, Resource>,
+    found: (Found, &WriteGuard),
+    upsert: Upsert,
+) -> Result<Step<'a>> {
+    let (found, guard) = found;
+    match found {
+        Found::Nothing => Ok(Step::Change(Draft::new(key, resource))),
+        Found::Key(visible) => of_key(key, resource, (visible, guard), upsert),
+        Found::Matches(mut matches) => match (matches.pop(), matches.len()) {
+            (None, _) => of_key(key, resource, (Visible::Absent { stub: None }, guard), upsert),
+            (Some(stored), 0) => {
+                if resource.id().is_some_and(|id| id != stored.key.id) {
+                    let text = format!("The criteria match {}, another id", stored.key);
+                    return Err(FhirError::invalid_value(format!("{}.id", key.resource_type), text));
+                }
+                replace(stored, resource, guard)
+            }
+            (Some(_), _) => Err(several_matches("criteria")),
+        },
+    }
+}
+
+fn of_key<'a>(
+    key: ResourceKey,
+    resource: Cow<'a, Resource>,
+    found: (Visible, &WriteGuard),
+    upsert: Upsert,
+) -> Result<Step<'a>> {
+    let (visible, guard) = found;
+    match visible {
+        Visible::Live(stored) => replace(stored, resource, guard),
+        // An update brings a deleted resource back (http.html#delete).
+        Visible::Deleted(stored) => {
+            check_guard(guard, None)?;
+            Ok(Step::Change(Draft::replacing(stored, resource)))
+        }
+        Visible::Absent { stub } if upsert == Upsert::Allowed => {
+            check_guard(guard, None)?;
+            let has_client_id = resource.id().is_some();
+            Ok(Step::Change(Draft { has_client_id, stub, ..Draft::new(key, resource) }))
+        }
+        Visible::Absent { .. } => {
+            let text = format!("{key} does not exist, and clients may not choose ids here");
+            Err(FhirError::new(ErrorKind::MethodNotAllowed, IssueCode::NotSupported, text))
+        }
+        Visible::Hidden => Err(FhirError::not_found(key)),
+    }
+}
+
+/// A version after a live one; nothing where it says the same.
+pub fn replace<'a>(
+    stored: Stored,
+    resource: Cow<'a, Resource>,
+    guard: &WriteGuard,
+) -> Result<Step<'a>> {
+    check_guard(guard, Some(&stored))?;
+    let before: Value = serde_json::from_slice(&stored.body).map_err(FhirError::internal)?;
+    let mut resource = resource;
+    if !before["meta"]["tag"].is_null() || !before["meta"]["security"].is_null() {
+        carry_over(resource.to_mut(), &before);
+    }
+    match is_same_content(&before, resource.value()) {
+        true => Ok(Step::Unchanged(stored)),
+        false => Ok(Step::Change(Draft::replacing(stored, resource))),
+    }
+}
+
+/// 412 where `If-Match` names no version that is there, or `If-None-Match: *` finds one.
+pub fn check_guard(guard: &WriteGuard, stored: Option<&Stored>) -> Result<()> {
+    if guard.if_none_match_any
+        && let Some(stored) = stored
+    {
+        let text = format!("{} exists already, and If-None-Match is *", stored.key);
+        return Err(FhirError::precondition_failed(text));
+    }
+    let Some(if_match) = &guard.if_match else { return Ok(()) };
+    match stored {
+        Some(stored) if if_match.0.iter().any(|v| v == "*" || is_version(v, stored)) => Ok(()),
+        Some(stored) => {
+            let text = format!("The current version of {} is {}", stored.key, stored.version);
+            Err(FhirError::precondition_failed(text))
+        }
+        None => Err(FhirError::precondition_failed("There is no current version to match")),
+    }
+}

@@ -1,0 +1,260 @@
+//! The path of every write: gather facts, work out steps, take locks where a condition must
+//! still hold, apply. A lost race starts it anew, a bounded number of times.
+//!
+//! Statements for a create: one, and up to two for coded values and references never seen
+//! before. For a transaction: a constant number, whatever its size.
+
+use super::context::Context;
+use super::draft::{Act, Draft, Found, Step, Target, Write};
+use super::facts::{self, Facts};
+use super::idempotency::Claim;
+use super::links::Links;
+use super::outcome::Outcome;
+use super::unique::UniqueClaims;
+use super::{create, delete, finish, patch, update};
+use crate::error::{FhirError, Result};
+use crate::fhir::resource::ResourceKey;
+use crate::storage::{Applied, Lock, Unit, WriteUnderWay};
+use std::collections::HashSet;
+
+/// Writes that are stored together or not at all.
+pub struct WriteSet {
+    pub writes: Vec<Write>,
+    /// Replaces links between the entries of a transaction.
+    pub links: Links,
+    /// The Idempotency-Key that the request came with.
+    pub claim: Option<Claim>,
+}
+
+/// What the store answered to a set of writes.
+pub struct Written {
+    pub outcomes: Vec<Outcome>,
+    /// Answers of what was asked to run after the writes, before their commit.
+    pub reads: Vec<Outcome>,
+}
+
+/// Work that sees the writes of its set before they are committed.
+pub trait AfterWrites {
+    fn is_empty(&self) -> bool;
+
+    fn run(
+        &self,
+        context: &Context,
+        unit: &mut Unit,
+    ) -> impl Future<Output = Result<Vec<Outcome>>> + Send;
+}
+
+/// No such work.
+pub struct NothingAfter;
+
+impl AfterWrites for NothingAfter {
+    fn is_empty(&self) -> bool {
+        true
+    }
+
+    async fn run(&self, _: &Context, _: &mut Unit) -> Result<Vec<Outcome>> {
+        Ok(Vec::new())
+    }
+}
+
+/// Stores a set of writes. 503 where other writers came first every time.
+pub async fn store<A: AfterWrites>(
+    context: &Context,
+    set: &WriteSet,
+    after: &A,
+) -> Result<Written> {
+    for attempt in 0..context.settings.limits.write_attempts {
+        if attempt > 0 {
+            tokio::time::sleep(backoff(attempt)).await;
+        }
+        let under_way = context.store.writes_under_way.begin(context.clock.now());
+        if let Some(written) = attempt_once(context, set, after, &under_way).await? {
+            return Ok(written);
+        }
+    }
+    Err(FhirError::unavailable("Other writers changed the same resources every time"))
+}
+
+/// A few milliseconds, doubling, and spread by the clock's low bits.
+fn backoff(attempt: u32) -> std::time::Duration {
+    let spread = std::time::Instant::now().elapsed().subsec_nanos() as u64 % 7;
+    std::time::Duration::from_millis((1 << attempt.min(6)) + spread)
+}
+
+/// None where the race was lost and nothing was stored.
+async fn attempt_once<A: AfterWrites>(
+    context: &Context,
+    set: &WriteSet,
+    after: &A,
+    under_way: &WriteUnderWay,
+) -> Result<Option<Written>> {
+    if let Some(claim) = &set.claim
+        && let Some(first) = claim.first_answer(context).await?
+    {
+        return Ok(Some(Written { outcomes: vec![first], reads: Vec::new() }));
+    }
+    let facts = facts::gather_alone(context, set).await?;
+    let signature = facts.signature();
+    let steps = steps(context, set, facts)?;
+    check_distinct(&steps)?;
+    let locks = Locks::of(context, set, &steps)?;
+    let (changes, outcomes) = finish::finish(context, steps, under_way.instant()).await?;
+    if changes.is_empty() && after.is_empty() && set.claim.is_none() {
+        return Ok(Some(Written { outcomes, reads: Vec::new() }));
+    }
+    let staged = context.store.stage(changes).await?;
+    let is_alone = staged.len() == 1 && after.is_empty();
+    if is_alone && locks.is_empty() {
+        let applied = context.store.apply_alone(&staged[0]).await?;
+        return Ok((applied == Applied::Yes).then(|| Written { outcomes, reads: Vec::new() }));
+    }
+    let mut unit = context.store.begin(&locks.locks).await?;
+    if !locks.is_empty() {
+        if let Some(claim) = &set.claim
+            && let Some(first) = claim.first_answer_on(context, &mut unit).await?
+        {
+            return Ok(Some(Written { outcomes: vec![first], reads: Vec::new() }));
+        }
+        let now = facts::gather(context, unit.connection(), set).await?;
+        if now.signature() != signature {
+            return Ok(None);
+        }
+        locks.uniques.check(context, &mut unit, &staged).await?;
+        locks.check_targets(context, &mut unit, set).await?;
+    }
+    if context.store.apply(&mut unit, &staged).await? == Applied::LostRace {
+        return Ok(None);
+    }
+    let reads = after.run(context, &mut unit).await?;
+    let written = Written { outcomes, reads };
+    if let Some(claim) = &set.claim {
+        claim.keep(context, &mut unit, &written).await?;
+    }
+    Ok((unit.commit().await? == Applied::Yes).then_some(written))
+}
+
+/// One step for each write. Pure.
+fn steps<'a>(context: &Context, set: &'a WriteSet, facts: Facts) -> Result<Vec<Step<'a>>> {
+    let links = set.links.resolved(&set.writes, &facts)?;
+    let mut steps = Vec::with_capacity(set.writes.len());
+    for (write, found) in set.writes.iter().zip(facts.found) {
+        let step = step(context, write, found, &links)
+            .map_err(|error| match write.expression.is_empty() {
+                true => error,
+                false => error.within(&write.expression),
+            })?;
+        steps.push(step);
+    }
+    Ok(steps)
+}
+
+fn step<'a>(
+    context: &Context,
+    write: &'a Write,
+    found: Found,
+    links: &super::links::Resolved,
+) -> Result<Step<'a>> {
+    let settings = &context.settings;
+    let upsert = match settings.update_creates {
+        true => update::Upsert::Allowed,
+        false => update::Upsert::Refused,
+    };
+    let key = write.key(&found);
+    let what = key.as_ref().map(ResourceKey::to_string).unwrap_or_else(|| "resource".to_owned());
+    match (&write.act, key) {
+        (Act::Create(resource), Some(key)) => {
+            create::prepare(key, links.rewritten(write, resource), found)
+        }
+        (Act::Update(resource), Some(key)) => {
+            let resource = links.rewritten(write, resource);
+            update::prepare(key, resource, (found, &write.guard), upsert)
+        }
+        (Act::Create(_), None) => Err(create::several_matches("If-None-Exist")),
+        (Act::Update(_), None) => Err(create::several_matches("criteria")),
+        (Act::Patch(patch), _) => {
+            patch::prepare(&what, patch, (found, &write.guard), &settings.limits)
+        }
+        (Act::Delete, _) => delete::prepare(found, &write.guard, &settings.limits),
+    }
+}
+
+/// No resource may be written twice in one set (http.html#trules).
+fn check_distinct(steps: &[Step]) -> Result<()> {
+    let mut seen = HashSet::new();
+    for draft in drafts(steps) {
+        if !seen.insert(&draft.key) {
+            let text = format!("Several entries write {}; a transaction may do so once", draft.key);
+            return Err(FhirError::bad_request(text));
+        }
+    }
+    Ok(())
+}
+
+pub fn drafts<'s, 'a>(steps: &'s [Step<'a>]) -> impl Iterator<Item = &'s Draft<'a>> {
+    steps.iter().flat_map(|step| match step {
+        Step::Change(draft) => std::slice::from_ref(draft).iter(),
+        Step::Deletes(drafts) => drafts.iter(),
+        Step::Unchanged(_) | Step::Nothing => [].iter(),
+    })
+}
+
+/// What must not change between the look and the write.
+struct Locks {
+    locks: Vec<Lock>,
+    uniques: UniqueClaims,
+    /// References that must lead somewhere.
+    targets: Vec<(String, ResourceKey)>,
+}
+
+impl Locks {
+    fn of(context: &Context, set: &WriteSet, steps: &[Step]) -> Result<Self> {
+        let uniques = UniqueClaims::of(context, steps)?;
+        let mut locks: Vec<Lock> = uniques.locks().collect();
+        locks.extend(set.claim.as_ref().map(Claim::lock));
+        for (write, step) in set.writes.iter().zip(steps) {
+            if let (Target::Criteria(criteria), Step::Change(draft)) = (&write.target, step)
+                && draft.before.is_none()
+            {
+                locks.push(Lock::criteria(&criteria.normalised));
+            }
+        }
+        let mut targets = Vec::new();
+        for draft in drafts(steps) {
+            if draft.has_client_id {
+                locks.push(Lock::key(&draft.key));
+            }
+            if context.settings.integrity_on_write {
+                targets.extend(super::integrity::targets(draft));
+            }
+            if context.settings.integrity_on_delete && draft.resource.is_none() {
+                locks.push(Lock::key(&draft.key));
+            }
+        }
+        let written: HashSet<&ResourceKey> = drafts(steps)
+            .filter(|draft| draft.resource.is_some())
+            .map(|draft| &draft.key)
+            .collect();
+        targets.retain(|(_, target)| !written.contains(target));
+        locks.extend(targets.iter().map(|(_, target)| Lock::key(target)));
+        Ok(Locks { locks, uniques, targets })
+    }
+
+    fn is_empty(&self) -> bool {
+        self.locks.is_empty()
+    }
+
+    async fn check_targets(
+        &self,
+        context: &Context,
+        unit: &mut Unit,
+        set: &WriteSet,
+    ) -> Result<()> {
+        let permit = set.writes.first().map(|write| &write.permit);
+        match permit {
+            Some(permit) if !self.targets.is_empty() => {
+                super::integrity::check(context, unit, (permit, &self.targets)).await
+            }
+            _ => Ok(()),
+        }
+    }
+}

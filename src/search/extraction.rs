@@ -1,0 +1,173 @@
+//! From a resource to its index rows: every parameter's program is run and its nodes are
+//! written as rows of the parameter's type.
+
+use super::index_rows::{IndexRows, ParameterId, Token};
+use super::registry::{Kind, Registry, SearchParameter, TypeParameters};
+use super::value::{IndexSettings, Node, composite, date, quantity, reference, string, token, uri};
+use crate::fhir::definitions::Definitions;
+use crate::fhir::fhirpath;
+use crate::fhir::resource::{Resource, ResourceKey};
+use serde_json::Value;
+
+impl Registry {
+    /// Everything that is indexed of a resource that has its id and meta. Values that are not
+    /// what their element's type asks for are left out; the validator names them.
+    pub fn index(&self, resource: &Resource, settings: &IndexSettings) -> IndexRows {
+        let parameters = self.of(resource.resource_type());
+        let mut rows = IndexRows::default();
+        for parameter in parameters.supported() {
+            let before = size(&rows);
+            match parameter.kind {
+                Kind::Composite => index_composite(parameter, resource, settings, &mut rows),
+                // A column of the row holds it.
+                Kind::Token if parameter.code == "_id" => continue,
+                Kind::Date if parameter.code == "_lastUpdated" => continue,
+                _ => index_parameter(parameter, resource, settings, &mut rows),
+            }
+            if size(&rows) > before {
+                rows.present.push(parameter.id);
+            }
+        }
+        rows.present.sort_unstable();
+        rows.present.dedup();
+        take_main_values(parameters, &mut rows);
+        rows.subjects = subjects(parameters, resource, &rows);
+        let meta = resource.object().get("meta");
+        let listed = |name| meta.and_then(|meta| meta.get(name)).and_then(Value::as_array);
+        rows.profiles = listed("profile")
+            .into_iter()
+            .flatten()
+            .filter_map(|value| value.as_str().map(str::to_owned))
+            .collect();
+        rows.labels = labels(listed("security").map(Vec::as_slice).unwrap_or_default());
+        rows
+    }
+}
+
+fn labels(codings: &[Value]) -> Vec<Token> {
+    let mut labels: Vec<Token> = codings
+        .iter()
+        .flat_map(|value| token::tokens(Node { value, type_name: "Coding" }))
+        .map(|(token, _)| token)
+        .collect();
+    labels.sort_unstable();
+    labels.dedup();
+    labels
+}
+
+fn size(rows: &IndexRows) -> usize {
+    rows.tokens.len()
+        + rows.identifiers.len()
+        + rows.references.len()
+        + rows.strings.len()
+        + rows.dates.len()
+        + rows.quantities.len()
+        + rows.uris.len()
+        + rows.composites.len()
+}
+
+fn index_parameter(
+    parameter: &SearchParameter,
+    resource: &Resource,
+    settings: &IndexSettings,
+    rows: &mut IndexRows,
+) {
+    let Some(program) = &parameter.program else { return };
+    let id = parameter.id;
+    let mut write = |found: fhirpath::Node<'_>| {
+        let Some(node) = node(found) else { return };
+        match parameter.kind {
+            Kind::Number => quantity::index_number(node, id, &mut rows.quantities),
+            Kind::Date => date::index(node, id, settings, &mut rows.dates),
+            Kind::String => string::index(node, id, &mut rows.strings),
+            Kind::Token => token::index(node, id, rows),
+            Kind::Reference => reference::index(node, id, settings, rows),
+            Kind::Quantity => quantity::index(node, id, &mut rows.quantities),
+            Kind::Uri => uri::index(node, id, &mut rows.uris),
+            Kind::Composite | Kind::Special => {}
+        }
+    };
+    // HL7's programs are straight lines and cannot fail; one that needs the general engine and
+    // fails on this resource finds nothing in it.
+    let _ = program.run(resource.value(), &mut write);
+}
+
+fn node(found: fhirpath::Node<'_>) -> Option<Node<'_>> {
+    let value = found.value()?;
+    Some(Node { value, type_name: found.type_name().unwrap_or_default() })
+}
+
+/// Rows for nodes below the resource; a composite on the resource itself is the conjunction of
+/// its component parameters.
+fn index_composite(
+    parameter: &SearchParameter,
+    resource: &Resource,
+    settings: &IndexSettings,
+    rows: &mut IndexRows,
+) {
+    let (Some(program), [first, second]) = (&parameter.program, &parameter.components[..]) else {
+        return;
+    };
+    if !parameter.has_rows {
+        return;
+    }
+    let value = resource.value();
+    let root = Definitions::r4().type_id(resource.resource_type().name());
+    let mut write = |start: fhirpath::Node<'_>| {
+        if start.type_id() == root {
+            return;
+        }
+        let parts = |component: &super::registry::Component| {
+            let mut parts = Vec::new();
+            let _ = component.program.run_at(value, start, &mut |found| {
+                if let Some(node) = node(found) {
+                    parts.extend(composite::parts(node, component.kind, settings));
+                }
+            });
+            parts
+        };
+        composite::index(&parts(first), &parts(second), parameter.id, &mut rows.composites);
+    };
+    let _ = program.run(value, &mut write);
+}
+
+/// The first main coding becomes the lead; the earliest main date leaves the other dates.
+fn take_main_values(parameters: &TypeParameters, rows: &mut IndexRows) {
+    if let Some(lead) = parameters.lead() {
+        rows.lead = rows.tokens.iter().position(|row| row.parameter == lead.id);
+    }
+    if let Some(main) = parameters.main_date() {
+        let of_main = |id: ParameterId| id == main.id;
+        let first = (0..rows.dates.len())
+            .filter(|at| of_main(rows.dates[*at].parameter))
+            .min_by_key(|at| (rows.dates[*at].low, rows.dates[*at].high));
+        if let Some(at) = first {
+            let row = rows.dates.remove(at);
+            rows.main_date = Some((row.low, row.high));
+        }
+    }
+}
+
+/// The Patients that the subject parameters name, and the resource itself where it is one.
+fn subjects(
+    parameters: &TypeParameters,
+    resource: &Resource,
+    rows: &IndexRows,
+) -> Vec<ResourceKey> {
+    let compartment = Definitions::r4().compartment("Patient");
+    let is_patient = |key: &ResourceKey| {
+        compartment.is_some_and(|compartment| compartment.code == key.resource_type.name())
+    };
+    let ids: Vec<ParameterId> = parameters.subjects().map(|parameter| parameter.id).collect();
+    let mut subjects: Vec<ResourceKey> = rows
+        .references
+        .iter()
+        .filter(|row| ids.contains(&row.parameter))
+        .map(|row| row.target.clone())
+        .chain(resource.id().map(|id| ResourceKey::new(resource.resource_type(), id)))
+        .filter(is_patient)
+        .collect();
+    subjects.sort_unstable();
+    subjects.dedup();
+    subjects
+}

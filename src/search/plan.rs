@@ -1,0 +1,210 @@
+//! What a search asks of storage: typed, checked, without a text of the client left to read.
+
+use super::index_rows::{ParameterId, Token};
+use super::sort::Sort;
+use super::value::prefix::Test;
+use super::value::quantity::QuantityTest;
+use super::value::string::StringTest;
+use super::value::token::TokenTest;
+use crate::error::Issue;
+use crate::fhir::definitions::ResourceType;
+use crate::fhir::interaction::Parameter;
+use crate::fhir::resource::{Id, ResourceKey};
+use chrono::{DateTime, Utc};
+use sha2::{Digest, Sha256};
+
+/// A search, ready for storage.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The types searched; empty for all.
+    pub types: Vec<ResourceType>,
+    /// All must hold.
+    pub clauses: Vec<Clause>,
+    pub sort: Sort,
+    /// Matches per page; none is for the total alone.
+    pub count: u32,
+    pub total: Total,
+    /// Where the page begins; None for the first.
+    pub after: Option<Cursor>,
+    /// Warnings about what was left out (`Prefer: handling=lenient`).
+    pub issues: Vec<Issue>,
+    pub(super) applied: Vec<Parameter>,
+}
+
+/// `_total` (search.html#total).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Total {
+    /// Only where it is known for free.
+    None,
+    Estimate,
+    Accurate,
+}
+
+/// Alternatives, one of which must hold; or, negated, none (`:not`).
+#[derive(Clone, PartialEq, Debug)]
+pub struct Clause {
+    pub alternatives: Vec<Predicate>,
+    pub is_negated: bool,
+}
+
+/// One condition on a resource. Chained parameters and `_has` become variants here.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Predicate {
+    /// Holds for every resource or none.
+    Always(bool),
+    Id(Id),
+    LastUpdated(Test<DateTime<Utc>>),
+    /// `:missing`.
+    Missing {
+        parameter: ParameterId,
+        is_missing: bool,
+    },
+    /// A coded value. `may_lead`: it may be the row's lead, in one of the types searched.
+    Token {
+        parameter: ParameterId,
+        test: TokenTest,
+        may_lead: bool,
+    },
+    /// Identifier, ContactPoint or text of a token parameter; the identifier of a reference.
+    Identifier {
+        parameter: ParameterId,
+        test: TokenTest,
+    },
+    /// A reference to one of these. `is_subject`: they are Patients and can only be the row's
+    /// one subject, so that its compartment patient is one of them.
+    Reference {
+        parameter: ParameterId,
+        targets: Vec<ResourceKey>,
+        is_subject: bool,
+    },
+    Uri {
+        parameter: ParameterId,
+        value: String,
+    },
+    String {
+        parameter: ParameterId,
+        test: StringTest,
+    },
+    /// `main` are the types (of those searched) whose main date this is.
+    Date {
+        parameter: ParameterId,
+        test: Test<DateTime<Utc>>,
+        main: Vec<ResourceType>,
+    },
+    Quantity {
+        parameter: ParameterId,
+        test: QuantityTest,
+    },
+    Composite {
+        parameter: ParameterId,
+        first: TokenTest,
+        second: Second,
+    },
+    /// All of these.
+    Both(Box<[Clause; 2]>),
+    /// Member of the compartment of this resource: the resource itself, or one of the types by
+    /// one of its parameters (search.html#compartment).
+    Compartment {
+        key: ResourceKey,
+        members: Vec<(ResourceType, Vec<ParameterId>)>,
+    },
+}
+
+/// The second part of a composite value.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Second {
+    Token(TokenTest),
+    Quantity(QuantityTest),
+    Date(Test<DateTime<Utc>>),
+    String(StringTest),
+    Reference(Vec<ResourceKey>),
+}
+
+/// A place in a sorted result: the sort value as the database writes it, and the row.
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+pub struct Cursor {
+    #[serde(rename = "v")]
+    pub value: Option<String>,
+    #[serde(rename = "r")]
+    pub rid: i64,
+    /// True where the page ends there: the link `previous`.
+    #[serde(rename = "b")]
+    pub is_backward: bool,
+}
+
+impl Plan {
+    /// The parameters that were applied, in the client's order, for the link `self`.
+    pub fn applied(&self) -> &[Parameter] {
+        &self.applied
+    }
+
+    /// The same search, for its exact total alone (`_summary=count`).
+    pub fn counting(self) -> Plan {
+        Plan { count: 0, total: Total::Accurate, after: None, ..self }
+    }
+
+    /// The same search from a place in its result.
+    pub fn after(self, cursor: Cursor) -> Plan {
+        Plan { after: Some(cursor), ..self }
+    }
+
+    /// Whether there is any criterion; a conditional delete or update must have one.
+    pub fn has_criteria(&self) -> bool {
+        !self.clauses.is_empty()
+    }
+
+    /// What is searched, without order, page or spelling: equal for permuted criteria.
+    pub fn normalised(&self) -> String {
+        let mut types: Vec<&str> = self.types.iter().map(|kind| kind.name()).collect();
+        types.sort_unstable();
+        let mut clauses: Vec<String> = self.clauses.iter().map(Clause::normalised).collect();
+        clauses.sort_unstable();
+        clauses.dedup();
+        format!("{}?{}", types.join(","), clauses.join("&"))
+    }
+
+    /// Advisory locks that a conditional write takes, ascending: one for the criteria, and one
+    /// for each exact identifier among them, so that different criteria about one identifier
+    /// wait for each other too.
+    pub fn lock_keys(&self) -> Vec<i64> {
+        let mut keys = vec![lock_key(&self.normalised())];
+        for clause in self.clauses.iter().filter(|clause| !clause.is_negated) {
+            for alternative in &clause.alternatives {
+                if let Predicate::Identifier { test: TokenTest::Exact(token), .. } = alternative {
+                    for kind in &self.types {
+                        keys.push(identifier_lock_key(*kind, token));
+                    }
+                }
+            }
+        }
+        keys.sort_unstable();
+        keys.dedup();
+        keys
+    }
+}
+
+impl Clause {
+    pub fn any(alternatives: Vec<Predicate>) -> Clause {
+        Clause { alternatives, is_negated: false }
+    }
+
+    fn normalised(&self) -> String {
+        let mut texts: Vec<String> =
+            self.alternatives.iter().map(|predicate| format!("{predicate:?}")).collect();
+        texts.sort_unstable();
+        texts.dedup();
+        format!("{}{}", if self.is_negated { "!" } else { "" }, texts.join(" or "))
+    }
+}
+
+/// The advisory lock of an identifier of resources of one type.
+pub fn identifier_lock_key(resource_type: ResourceType, identifier: &Token) -> i64 {
+    lock_key(&format!("identifier {resource_type} {}|{}", identifier.system, identifier.code))
+}
+
+fn lock_key(text: &str) -> i64 {
+    let digest = Sha256::digest(text.as_bytes());
+    let mut first = [0; 8];
+    first.copy_from_slice(&digest[..8]);
+    i64::from_be_bytes(first)
+}

@@ -1,0 +1,344 @@
+//! From the parameters of a request to a [`Plan`]: <https://hl7.org/fhir/R4/search.html>.
+//!
+//! Left out, and refused by name: chained parameters, `_has`, `_include`, `_revinclude`,
+//! `_filter`, `_text`, `_content`, `_query`, `_list`, several sort keys.
+
+use super::index_rows::ParameterId;
+use super::names::near;
+use super::plan::{Clause, Plan, Predicate, Total};
+use super::registry::{Kind, Registry, SearchParameter};
+use super::sort::{Sort, SortKey};
+use super::value::{IndexSettings, text};
+use crate::error::{ErrorKind, FhirError, Issue, IssueCode, Result};
+use crate::fhir::definitions::{Definitions, ResourceType};
+use crate::fhir::interaction::{Handling, Parameter, SearchScope};
+use crate::limits::Limits;
+use chrono::{DateTime, Utc};
+
+mod criterion;
+
+/// What plans are made with.
+pub struct Planner<'a> {
+    pub registry: &'a Registry,
+    pub limits: &'a Limits,
+    pub settings: &'a IndexSettings,
+    /// For the prefix `ap` of dates.
+    pub now: DateTime<Utc>,
+}
+
+/// Parameters that shape the answer and that other rooms read.
+const OF_THE_ANSWER: [&str; 4] = ["_format", "_pretty", "_summary", "_elements"];
+/// Parameters of R4 that are not offered.
+const NOT_OFFERED: [&str; 12] = [
+    "_has",
+    "_include",
+    "_revinclude",
+    "_filter",
+    "_text",
+    "_content",
+    "_query",
+    "_list",
+    "_contained",
+    "_containedType",
+    "_score",
+    "_graph",
+];
+
+impl Planner<'_> {
+    /// The plan of a search. 400 for an unknown or unsupported parameter (a warning in the plan
+    /// where `handling` is lenient), for a value that cannot be read, and, `too-costly`, over a
+    /// limit.
+    pub fn plan(
+        &self,
+        scope: &SearchScope,
+        parameters: &[Parameter],
+        handling: Handling,
+    ) -> Result<Plan> {
+        self.check_limits(parameters)?;
+        let (types, clauses) = self.scope(scope, parameters)?;
+        let mut draft = Draft {
+            planner: self,
+            plan: Plan {
+                types,
+                clauses,
+                sort: Sort { key: SortKey::Unspecified, is_descending: true },
+                count: self.limits.page_default,
+                total: Total::None,
+                after: None,
+                issues: Vec::new(),
+                applied: Vec::new(),
+            },
+        };
+        for (name, value) in parameters {
+            match draft.take(name, value) {
+                Ok(Taken::Yes) => draft.plan.applied.push((name.clone(), value.clone())),
+                Ok(Taken::Replaced(value)) => draft.plan.applied.push((name.clone(), value)),
+                Err(Refusal::Parameter(error)) if handling == Handling::Lenient => {
+                    let warn = |issue: Issue| {
+                        Issue::warning(issue.code, issue.expression, issue.diagnostics)
+                    };
+                    draft.plan.issues.extend(error.issues.into_iter().map(warn));
+                }
+                Err(Refusal::Parameter(error) | Refusal::Value(error)) => return Err(error),
+            }
+        }
+        if draft.plan.count == 0 {
+            draft.plan.total = Total::Accurate;
+        }
+        Ok(draft.plan)
+    }
+
+    fn check_limits(&self, parameters: &[Parameter]) -> Result<()> {
+        let most = self.limits.search_parameters;
+        if parameters.len() > most {
+            let text = format!("A search has at most {most} parameters");
+            return Err(FhirError::too_costly(text));
+        }
+        let most = self.limits.search_values;
+        let values = parameters.iter().map(|(_, value)| text::split(value, ',').len());
+        if values.sum::<usize>() > most + parameters.len() {
+            let text = format!("A search has at most {most} comma-separated values");
+            return Err(FhirError::too_costly(text));
+        }
+        let with_nul =
+            parameters.iter().find(|(name, value)| (name.to_owned() + value).contains('\0'));
+        match with_nul {
+            Some((name, _)) => Err(FhirError::invalid_value(
+                expression(&name.replace('\0', "")),
+                "A search parameter has no NUL character",
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// The types searched, and the clause of a compartment.
+    fn scope(
+        &self,
+        scope: &SearchScope,
+        parameters: &[Parameter],
+    ) -> Result<(Vec<ResourceType>, Vec<Clause>)> {
+        let asked = asked_types(scope, parameters)?;
+        match scope {
+            SearchScope::System => Ok((asked, Vec::new())),
+            SearchScope::Type(kind) => Ok((vec![*kind], Vec::new())),
+            SearchScope::Compartment(key, kind) => {
+                let name = key.resource_type.name();
+                let compartment = Definitions::r4().compartment(name).ok_or_else(|| {
+                    let text = format!("{name} has no compartment");
+                    FhirError::new(ErrorKind::NotFound, IssueCode::NotSupported, text)
+                })?;
+                let kinds: Vec<ResourceType> = match kind {
+                    Some(kind) => vec![*kind],
+                    None if asked.is_empty() => compartment.resource_types().collect(),
+                    None => asked,
+                };
+                let members: Vec<_> = kinds
+                    .iter()
+                    .map(|kind| (*kind, self.member_ids(*kind, compartment.parameters_of(*kind))))
+                    .filter(|(kind, ids)| !ids.is_empty() || *kind == key.resource_type)
+                    .collect();
+                let kinds = members.iter().map(|(kind, _)| *kind).collect::<Vec<_>>();
+                if kinds.is_empty() {
+                    let wanted = kind.map_or("That type", |kind| kind.name());
+                    let text = format!("{wanted} is not part of the compartment of {name}");
+                    return Err(FhirError::new(ErrorKind::NotFound, IssueCode::NotSupported, text));
+                }
+                let clause = Predicate::Compartment { key: key.clone(), members };
+                Ok((kinds, vec![Clause::any(vec![clause])]))
+            }
+        }
+    }
+
+    fn member_ids(&self, kind: ResourceType, codes: &[&str]) -> Vec<ParameterId> {
+        let of_code = |code: &&str| self.registry.parameter(kind, code).map(|found| found.id);
+        codes.iter().filter_map(of_code).collect()
+    }
+
+    /// The parameter that every type searched has under that name.
+    fn parameter(&self, types: &[ResourceType], code: &str) -> Option<&SearchParameter> {
+        let mut types: Box<dyn Iterator<Item = ResourceType>> = match types.is_empty() {
+            true => Box::new(ResourceType::all()),
+            false => Box::new(types.iter().copied()),
+        };
+        let first = self.registry.parameter(types.next()?, code)?;
+        let is_common = types.all(|kind| {
+            self.registry.parameter(kind, code).is_some_and(|other| other.id == first.id)
+        });
+        is_common.then_some(first)
+    }
+}
+
+/// `_type` of a search over several types (search.html#all).
+fn asked_types(scope: &SearchScope, parameters: &[Parameter]) -> Result<Vec<ResourceType>> {
+    let is_open = matches!(scope, SearchScope::System | SearchScope::Compartment(_, None));
+    let mut types: Vec<ResourceType> = Vec::new();
+    for (_, value) in parameters.iter().filter(|(name, _)| is_open && name == "_type") {
+        for name in value.split(',') {
+            let kind = ResourceType::parse(name.trim()).ok_or_else(|| {
+                let text = format!("'{name}' is not a resource type of R4");
+                FhirError::invalid_value(expression("_type"), text)
+            })?;
+            if !types.contains(&kind) {
+                types.push(kind);
+            }
+        }
+    }
+    Ok(types)
+}
+
+enum Taken {
+    Yes,
+    /// Applied with another value than the client's.
+    Replaced(String),
+}
+
+/// Why a parameter is not applied.
+enum Refusal {
+    /// Unknown or not supported: a lenient client goes without it.
+    Parameter(FhirError),
+    /// Its value cannot be read.
+    Value(FhirError),
+}
+
+/// `http.` and the parameter's name, cut to what is readable.
+fn expression(name: &str) -> String {
+    format!("http.{}", text::beginning(name, 100))
+}
+
+fn not_supported(name: &str, diagnostics: impl Into<String>) -> Refusal {
+    Refusal::Parameter(FhirError::at(IssueCode::NotSupported, expression(name), diagnostics))
+}
+
+fn wrong_value(name: &str, value: &str, expected: &str) -> Refusal {
+    let value = text::beginning(value, 100);
+    let text = format!("'{value}' is no value of {}: {expected}", text::beginning(name, 100));
+    Refusal::Value(FhirError::invalid_value(expression(name), text))
+}
+
+struct Draft<'a> {
+    planner: &'a Planner<'a>,
+    plan: Plan,
+}
+
+impl Draft<'_> {
+    fn take(&mut self, name: &str, value: &str) -> Result<Taken, Refusal> {
+        match name {
+            "_count" => return self.take_count(value),
+            "_sort" => self.plan.sort = self.sort(value)?,
+            "_total" => {
+                self.plan.total = match value {
+                    "none" => Total::None,
+                    "estimate" => Total::Estimate,
+                    "accurate" => Total::Accurate,
+                    _ => return Err(wrong_value(name, value, "it is none, estimate or accurate")),
+                }
+            }
+            "_type" if self.plan.types.len() != 1 || self.plan.types[0].name() == value => {}
+            _ if OF_THE_ANSWER.contains(&name) => {}
+            _ => {
+                let clause = self.clause(name, value)?;
+                self.plan.clauses.push(clause);
+            }
+        }
+        Ok(Taken::Yes)
+    }
+
+    fn take_count(&mut self, value: &str) -> Result<Taken, Refusal> {
+        let count: u32 = value
+            .parse()
+            .map_err(|_| wrong_value("_count", value, "it is a whole number from 0"))?;
+        let applied = count.min(self.planner.limits.page_maximum);
+        self.plan.count = applied;
+        match applied == count {
+            true => Ok(Taken::Yes),
+            false => Ok(Taken::Replaced(applied.to_string())),
+        }
+    }
+
+    fn clause(&self, name: &str, value: &str) -> Result<Clause, Refusal> {
+        let (base, modifier) = match name.split_once(':') {
+            Some((base, modifier)) => (base, Some(modifier)),
+            None => (name, None),
+        };
+        if NOT_OFFERED.contains(&base) {
+            return Err(not_supported(name, format!("{base} is not offered by this server")));
+        }
+        if name.contains('.') {
+            let text = format!("'{name}' is a chained parameter, which this server does not offer");
+            return Err(not_supported(name, text));
+        }
+        let parameter = self
+            .planner
+            .parameter(&self.plan.types, base)
+            .ok_or_else(|| self.unknown(name, base))?;
+        if !parameter.is_supported() {
+            return Err(not_supported(name, format!("{base} is not offered by this server")));
+        }
+        if value.is_empty() {
+            return Err(wrong_value(name, value, "it must not be empty"));
+        }
+        criterion::Reader { planner: self.planner, types: &self.plan.types, parameter, name }
+            .clause(modifier, value)
+    }
+
+    fn unknown(&self, name: &str, base: &str) -> Refusal {
+        let kind = self.plan.types.first().copied().or_else(|| ResourceType::all().next());
+        let known = kind.into_iter().flat_map(|kind| self.planner.registry.parameters_of(kind));
+        let near = near(base, known.filter(|known| known.is_supported()).map(|known| known.code));
+        let of = match self.plan.types[..] {
+            [kind] => format!(" of {kind}"),
+            _ => " of all types searched".to_owned(),
+        };
+        let hint = match near.is_empty() {
+            true => String::new(),
+            false => format!("; near names are {}", near.join(", ")),
+        };
+        let base = text::beginning(base, 100);
+        not_supported(name, format!("'{base}' is not a search parameter{of}{hint}"))
+    }
+
+    fn sort(&self, value: &str) -> Result<Sort, Refusal> {
+        if value.contains(',') {
+            return Err(not_supported("_sort", "_sort takes one key on this server"));
+        }
+        let (code, is_descending) = match value.strip_prefix('-') {
+            Some(code) => (code, true),
+            None => (value, false),
+        };
+        let parameter = self.planner.parameter(&self.plan.types, code).ok_or_else(|| {
+            wrong_value("_sort", value, "it is a search parameter of the type, after - descending")
+        })?;
+        let id = parameter.id;
+        let key = match parameter.kind {
+            _ if !parameter.is_supported() => None,
+            _ if code == "_id" => Some(SortKey::Id),
+            _ if code == "_lastUpdated" => Some(SortKey::LastUpdated),
+            Kind::Date => {
+                let main = self.planner.main_types(&self.plan.types, id);
+                let is_main = !main.is_empty() && main.len() == self.plan.types.len();
+                Some(SortKey::Date { parameter: id, main, is_main })
+            }
+            Kind::String => Some(SortKey::String(id)),
+            Kind::Number | Kind::Quantity => Some(SortKey::Number(id)),
+            Kind::Token if parameter.stores.contains(&super::value::TokenStore::Interned) => {
+                Some(SortKey::Token(id))
+            }
+            Kind::Token => Some(SortKey::Identifier(id)),
+            Kind::Uri => Some(SortKey::Uri(id)),
+            Kind::Reference | Kind::Composite | Kind::Special => None,
+        };
+        let text = || format!("_sort by {code} is not offered by this server");
+        let key = key.ok_or_else(|| not_supported("_sort", text()))?;
+        Ok(Sort { key, is_descending })
+    }
+}
+
+impl Planner<'_> {
+    /// The types, of those searched, whose main date this parameter is.
+    fn main_types(&self, types: &[ResourceType], id: ParameterId) -> Vec<ResourceType> {
+        let is_main = |kind: &ResourceType| {
+            self.registry.of(*kind).main_date().is_some_and(|main| main.id == id)
+        };
+        types.iter().copied().filter(is_main).collect()
+    }
+}

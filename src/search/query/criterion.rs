@@ -1,0 +1,263 @@
+//! One `name:modifier=value,value` as a clause.
+
+use super::{Planner, Refusal, not_supported, wrong_value};
+use crate::fhir::definitions::{Definitions, ResourceType};
+use crate::fhir::resource::Id;
+use crate::search::index_rows::ParameterId;
+use crate::search::plan::{Clause, Predicate, Second};
+use crate::search::registry::{Component, Kind, SearchParameter};
+use crate::search::value::prefix::{Prefix, Test};
+use crate::search::value::reference::ReferenceTest;
+use crate::search::value::string::StringTest;
+use crate::search::value::token::TokenTest;
+use crate::search::value::{TokenStore, date, quantity, text};
+use chrono::{DateTime, Utc};
+
+/// Reads the values of one parameter.
+pub(super) struct Reader<'a> {
+    pub planner: &'a Planner<'a>,
+    pub types: &'a [ResourceType],
+    pub parameter: &'a SearchParameter,
+    /// As in the URL, with modifier.
+    pub name: &'a str,
+}
+
+type Read<T> = Result<T, Refusal>;
+
+const DATE: &str = "a date is YYYY, YYYY-MM, YYYY-MM-DD or YYYY-MM-DDThh:mm[:ss][zone], after a \
+                    prefix such as ge";
+
+impl Reader<'_> {
+    pub fn clause(&self, modifier: Option<&str>, value: &str) -> Read<Clause> {
+        match (modifier, self.parameter.kind) {
+            (None, _) => self.any(value, |one| self.plain(one)),
+            (Some("missing"), _) => self.missing(value),
+            (Some("exact"), Kind::String) => {
+                self.any(value, |one| self.string(StringTest::exact(one)))
+            }
+            (Some("contains"), Kind::String) => {
+                self.any(value, |one| self.string(StringTest::contains(one)))
+            }
+            (Some("not"), Kind::Token) => {
+                let clause = self.any(value, |one| self.plain(one))?;
+                Ok(Clause { is_negated: true, ..clause })
+            }
+            (Some("identifier"), Kind::Reference) => self.any(value, |one| {
+                let test = TokenTest::parse(one).map_err(|text| self.wrong(one, text))?;
+                Ok(vec![Predicate::Identifier { parameter: self.parameter.id, test }])
+            }),
+            (Some(modifier), Kind::Reference) if ResourceType::parse(modifier).is_some() => {
+                let kind: Vec<ResourceType> = ResourceType::parse(modifier).into_iter().collect();
+                self.any(value, |one| self.reference(one, &kind))
+            }
+            (Some(modifier), kind) => Err(not_supported(
+                self.name,
+                format!(
+                    "The modifier :{} is not offered for {}, which is of type {}",
+                    text::beginning(modifier, 60),
+                    self.parameter.code,
+                    kind.as_str()
+                ),
+            )),
+        }
+    }
+
+    fn any(&self, value: &str, read: impl Fn(&str) -> Read<Vec<Predicate>>) -> Read<Clause> {
+        let mut alternatives = Vec::new();
+        for one in text::split(value, ',') {
+            if one.is_empty() {
+                return Err(self.wrong(value, "none of the values may be empty"));
+            }
+            alternatives.extend(read(one)?);
+        }
+        Ok(Clause::any(alternatives))
+    }
+
+    fn wrong(&self, value: &str, expected: &str) -> Refusal {
+        wrong_value(self.name, value, expected)
+    }
+
+    fn missing(&self, value: &str) -> Read<Clause> {
+        let is_missing = match value {
+            "true" => true,
+            "false" => false,
+            _ => return Err(self.wrong(value, "it is true or false")),
+        };
+        let parameter = self.parameter.id;
+        Ok(Clause::any(vec![match self.parameter.code {
+            "_id" | "_lastUpdated" => Predicate::Always(!is_missing),
+            _ => Predicate::Missing { parameter, is_missing },
+        }]))
+    }
+
+    fn plain(&self, one: &str) -> Read<Vec<Predicate>> {
+        let parameter = self.parameter.id;
+        match self.parameter.kind {
+            Kind::Token if self.parameter.code == "_id" => {
+                let id = text::unescape(one);
+                Ok(vec![Id::parse(&id).map_or(Predicate::Always(false), Predicate::Id)])
+            }
+            Kind::Token => self.token(one),
+            Kind::Date if self.parameter.code == "_lastUpdated" => {
+                Ok(vec![Predicate::LastUpdated(self.date(one)?)])
+            }
+            Kind::Date => {
+                let main = self.planner.main_types(self.types, parameter);
+                Ok(vec![Predicate::Date { parameter, test: self.date(one)?, main }])
+            }
+            Kind::String => self.string(StringTest::starts_with(one)),
+            Kind::Number => {
+                let test = quantity::parse_number(one).map_err(|text| self.wrong(one, text))?;
+                let test = quantity::QuantityTest { unit: None, test };
+                Ok(vec![Predicate::Quantity { parameter, test }])
+            }
+            Kind::Quantity => {
+                let tests = quantity::parse(one).map_err(|text| self.wrong(one, text))?;
+                let of = |test| Predicate::Quantity { parameter, test };
+                Ok(tests.into_iter().map(of).collect())
+            }
+            Kind::Reference => self.reference(one, &self.parameter.targets),
+            Kind::Uri => {
+                let value = text::key(&text::unescape(one));
+                Ok(vec![Predicate::Uri { parameter, value }])
+            }
+            Kind::Composite => self.composite(one),
+            Kind::Special => Err(not_supported(self.name, "This parameter is not offered")),
+        }
+    }
+
+    fn token(&self, one: &str) -> Read<Vec<Predicate>> {
+        let test = TokenTest::parse(one).map_err(|text| self.wrong(one, text))?;
+        let parameter = self.parameter.id;
+        let may_lead = self.may_lead(parameter);
+        let of = |store: &TokenStore| match store {
+            TokenStore::Interned => Predicate::Token { parameter, test: test.clone(), may_lead },
+            TokenStore::Text => Predicate::Identifier { parameter, test: test.clone() },
+        };
+        Ok(self.parameter.stores.iter().map(of).collect())
+    }
+
+    /// Whether values of the parameter may be the lead of a row of the types searched.
+    fn may_lead(&self, parameter: ParameterId) -> bool {
+        let leads = |kind: ResourceType| {
+            self.planner.registry.of(kind).lead().is_some_and(|lead| lead.id == parameter)
+        };
+        match self.types.is_empty() {
+            true => ResourceType::all().any(leads),
+            false => self.types.iter().any(|kind| leads(*kind)),
+        }
+    }
+
+    fn string(&self, test: StringTest) -> Read<Vec<Predicate>> {
+        let is_empty = match &test {
+            StringTest::StartsWith(text) | StringTest::Contains(text) => text.is_empty(),
+            StringTest::Exact { .. } => false,
+        };
+        match is_empty {
+            true => Err(self.wrong("", "a string has a letter or digit")),
+            false => Ok(vec![Predicate::String { parameter: self.parameter.id, test }]),
+        }
+    }
+
+    fn date(&self, one: &str) -> Read<Test<DateTime<Utc>>> {
+        let (prefix, text) = Prefix::split(one);
+        let range = date::search_range(text, self.planner.settings.zone)
+            .ok_or_else(|| self.wrong(one, DATE))?;
+        Ok(date::test(prefix, range, self.planner.now))
+    }
+
+    fn reference(&self, one: &str, targets: &[ResourceType]) -> Read<Vec<Predicate>> {
+        let parameter = self.parameter.id;
+        let base_url = &self.planner.settings.base_url;
+        let test = ReferenceTest::parse(one, targets, base_url);
+        match test.map_err(|text| self.wrong(one, text))? {
+            ReferenceTest::Local(targets) => {
+                let compartment = Definitions::r4().compartment("Patient");
+                let code = compartment.map(|compartment| compartment.code);
+                let are_patients =
+                    targets.iter().all(|target| Some(target.resource_type.name()) == code);
+                let is_subject = are_patients && self.is_single_subject();
+                let mut found = vec![Predicate::Reference { parameter, targets, is_subject }];
+                // A canonical or uri that names a resource of this server by its URL.
+                if one.contains(':') {
+                    let value = text::key(&text::unescape(one));
+                    found.push(Predicate::Uri { parameter, value });
+                }
+                Ok(found)
+            }
+            ReferenceTest::Elsewhere(value) => Ok(vec![Predicate::Uri { parameter, value }]),
+        }
+    }
+
+    fn is_single_subject(&self) -> bool {
+        match self.types {
+            [kind] => {
+                let parameters = self.planner.registry.of(*kind);
+                parameters.has_single_subject && parameters.is_subject(self.parameter.code)
+            }
+            _ => false,
+        }
+    }
+
+    /// A composite on the resource itself is both components together; elsewhere it has rows.
+    fn composite(&self, one: &str) -> Read<Vec<Predicate>> {
+        let [first, second] = &self.parameter.components[..] else {
+            return Err(not_supported(self.name, "This composite is not offered"));
+        };
+        let (left, right) = text::split_once(one, '$')
+            .filter(|(left, right)| !left.is_empty() && !right.is_empty())
+            .ok_or_else(|| self.wrong(one, "a composite is two values with $ between them"))?;
+        let mut found = Vec::new();
+        if self.parameter.is_conjunction {
+            let clauses = [self.of_component(first, left)?, self.of_component(second, right)?];
+            found.push(Predicate::Both(Box::new(clauses)));
+        }
+        if self.parameter.has_rows {
+            let parameter = self.parameter.id;
+            let first = TokenTest::parse(left).map_err(|text| self.wrong(left, text))?;
+            let of = |second| Predicate::Composite { parameter, first: first.clone(), second };
+            found.extend(self.second(second, right)?.into_iter().map(of));
+        }
+        Ok(found)
+    }
+
+    /// The clause of a component on the resource itself: a combination `combo-x` is there what
+    /// `x` is.
+    fn of_component(&self, component: &Component, value: &str) -> Read<Clause> {
+        let kind = self.types.first().copied();
+        let code = component.code.strip_prefix("combo-").unwrap_or(component.code);
+        let known = kind.and_then(|kind| self.planner.registry.parameter(kind, code));
+        let parameter = known
+            .filter(|known| known.kind == component.kind)
+            .ok_or_else(|| not_supported(self.name, "This composite is not offered"))?;
+        let name = self.name;
+        Reader { planner: self.planner, types: self.types, parameter, name }.clause(None, value)
+    }
+
+    fn second(&self, component: &Component, one: &str) -> Read<Vec<Second>> {
+        let wrong = |text| self.wrong(one, text);
+        match component.kind {
+            Kind::Token => Ok(vec![Second::Token(TokenTest::parse(one).map_err(wrong)?)]),
+            Kind::Quantity => {
+                let tests = quantity::parse(one).map_err(wrong)?;
+                Ok(tests.into_iter().map(Second::Quantity).collect())
+            }
+            Kind::Number => {
+                let test = quantity::parse_number(one).map_err(wrong)?;
+                Ok(vec![Second::Quantity(quantity::QuantityTest { unit: None, test })])
+            }
+            Kind::Date => Ok(vec![Second::Date(self.date(one)?)]),
+            Kind::String => Ok(vec![Second::String(StringTest::starts_with(one))]),
+            Kind::Reference => {
+                let base_url = &self.planner.settings.base_url;
+                match ReferenceTest::parse(one, &component.targets, base_url).map_err(wrong)? {
+                    ReferenceTest::Local(targets) => Ok(vec![Second::Reference(targets)]),
+                    ReferenceTest::Elsewhere(_) => Ok(Vec::new()),
+                }
+            }
+            Kind::Uri | Kind::Composite | Kind::Special => {
+                Err(not_supported(self.name, "This composite is not offered"))
+            }
+        }
+    }
+}

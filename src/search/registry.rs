@@ -1,0 +1,305 @@
+//! The search parameters of every resource type, compiled once: HL7's definitions
+//! (<https://hl7.org/fhir/R4/searchparameter-registry.html>) with their extraction programs.
+
+use super::index_rows::ParameterId;
+use super::main_values::{MainValues, MainValuesTable};
+use super::value::TokenStore;
+use crate::error::{FhirError, Result};
+use crate::fhir::definitions::{Definitions, ResourceType, SearchParameterRow, TypeId};
+use crate::fhir::fhirpath::Program;
+use std::collections::{BTreeMap, HashMap};
+
+/// <https://hl7.org/fhir/R4/valueset-search-param-type.html>
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Kind {
+    Number,
+    Date,
+    String,
+    Token,
+    Reference,
+    Composite,
+    Quantity,
+    Uri,
+    Special,
+}
+
+const KINDS: [(&str, Kind); 9] = [
+    ("number", Kind::Number),
+    ("date", Kind::Date),
+    ("string", Kind::String),
+    ("token", Kind::Token),
+    ("reference", Kind::Reference),
+    ("composite", Kind::Composite),
+    ("quantity", Kind::Quantity),
+    ("uri", Kind::Uri),
+    ("special", Kind::Special),
+];
+
+impl Kind {
+    pub fn as_str(self) -> &'static str {
+        KINDS.iter().find(|(_, kind)| *kind == self).map_or("special", |(name, _)| name)
+    }
+}
+
+/// A search parameter as one resource type has it.
+pub struct SearchParameter {
+    pub id: ParameterId,
+    pub url: &'static str,
+    /// The name in URLs.
+    pub code: &'static str,
+    pub kind: Kind,
+    pub description: &'static str,
+    /// Types that a reference may point at.
+    pub targets: Vec<ResourceType>,
+    /// Where the values of a token parameter are: one store, or both.
+    pub stores: Vec<TokenStore>,
+    /// Empty but for composites.
+    pub components: Vec<Component>,
+    /// True where a composite's parts may be single elements of the resource itself: there the
+    /// composite is its two component parameters together, and needs no rows of its own.
+    pub is_conjunction: bool,
+    /// True where a composite's parts may be elsewhere, in rows of its own.
+    pub has_rows: bool,
+    /// None where R4 gives no expression (`_text`, `_content`, `_query`, `_filter`).
+    pub(super) program: Option<Program>,
+}
+
+/// One part of a composite.
+pub struct Component {
+    pub kind: Kind,
+    pub targets: Vec<ResourceType>,
+    /// Of the component's own search parameter.
+    pub code: &'static str,
+    pub(super) program: Program,
+}
+
+impl SearchParameter {
+    /// True where the server can search by it.
+    pub fn is_supported(&self) -> bool {
+        match self.kind {
+            Kind::Special => false,
+            Kind::Composite => self.components.len() == 2 && self.components[0].kind == Kind::Token,
+            _ => self.program.is_some(),
+        }
+    }
+}
+
+/// The parameters of one type.
+pub struct TypeParameters {
+    by_code: BTreeMap<&'static str, SearchParameter>,
+    pub(super) main: MainValues,
+    /// Parameters whose Patients stamp the row (the access compartment, not that of R4).
+    pub(super) subject_codes: Vec<&'static str>,
+    /// True where one element at most names a subject, so that `patient` holds it.
+    pub has_single_subject: bool,
+}
+
+/// All search parameters of R4.
+pub struct Registry {
+    types: HashMap<ResourceType, TypeParameters>,
+    parameters: Vec<(ParameterId, &'static str, &'static str)>,
+}
+
+impl Registry {
+    /// Compiles every parameter of R4; an error is a bug of the definitions or the compiler.
+    pub fn r4() -> Result<Registry> {
+        let rows = Definitions::r4().search_parameters();
+        let ids: HashMap<&str, ParameterId> = rows
+            .iter()
+            .enumerate()
+            .map(|(index, row)| (row.url.as_str(), ParameterId(index as i16 + 1)))
+            .collect();
+        let by_url: HashMap<&str, &'static SearchParameterRow> =
+            rows.iter().map(|row| (row.url.as_str(), row)).collect();
+        let builder = Builder { ids, by_url, main_values: MainValuesTable::load()? };
+        let mut types = HashMap::new();
+        for resource_type in ResourceType::all() {
+            types.insert(resource_type, builder.parameters_of(resource_type, rows)?);
+        }
+        let parameters = rows
+            .iter()
+            .enumerate()
+            .map(|(index, row)| (ParameterId(index as i16 + 1), &*row.url, &*row.code))
+            .collect();
+        Ok(Registry { types, parameters })
+    }
+
+    /// The parameter of that name; `code` as in URLs, without modifier.
+    pub fn parameter(&self, resource_type: ResourceType, code: &str) -> Option<&SearchParameter> {
+        self.of(resource_type).by_code.get(code)
+    }
+
+    /// Every parameter of a type, in order of name.
+    pub fn parameters_of(
+        &self,
+        resource_type: ResourceType,
+    ) -> impl Iterator<Item = &SearchParameter> {
+        self.of(resource_type).by_code.values()
+    }
+
+    /// Id, canonical URL and code of every parameter, for the table of names.
+    pub fn names(&self) -> &[(ParameterId, &'static str, &'static str)] {
+        &self.parameters
+    }
+
+    pub(super) fn of(&self, resource_type: ResourceType) -> &TypeParameters {
+        &self.types[&resource_type]
+    }
+}
+
+impl TypeParameters {
+    pub(super) fn supported(&self) -> impl Iterator<Item = &SearchParameter> {
+        self.by_code.values().filter(|parameter| parameter.is_supported())
+    }
+
+    /// The parameter whose first coding is the row's `lead`.
+    pub fn lead(&self) -> Option<&SearchParameter> {
+        self.by_code.get(self.main.lead?)
+    }
+
+    /// The parameter whose first value is the row's main date.
+    pub fn main_date(&self) -> Option<&SearchParameter> {
+        self.by_code.get(self.main.date?)
+    }
+
+    pub(super) fn subjects(&self) -> impl Iterator<Item = &SearchParameter> {
+        self.subject_codes.iter().filter_map(|code| self.by_code.get(code))
+    }
+
+    /// Parameters that may name the row's one compartment patient.
+    pub fn is_subject(&self, code: &str) -> bool {
+        self.subject_codes.contains(&code)
+    }
+}
+
+struct Builder {
+    ids: HashMap<&'static str, ParameterId>,
+    by_url: HashMap<&'static str, &'static SearchParameterRow>,
+    main_values: MainValuesTable,
+}
+
+impl Builder {
+    fn parameters_of(
+        &self,
+        resource_type: ResourceType,
+        rows: &'static [SearchParameterRow],
+    ) -> Result<TypeParameters> {
+        let definition = resource_type.definition();
+        let definitions = Definitions::r4();
+        let ancestors: Vec<&str> = std::iter::successors(Some(definition), |definition| {
+            definition.base.map(|base| definitions.type_def(base))
+        })
+        .map(|definition| definition.name)
+        .collect();
+        let mut by_code = BTreeMap::new();
+        for row in rows {
+            if row.base.iter().any(|base| ancestors.contains(&base.as_str())) {
+                by_code.insert(row.code.as_str(), self.parameter(row, resource_type)?);
+            }
+        }
+        let main = self.main_values.of(resource_type);
+        let subject_codes: Vec<&'static str> = self
+            .main_values
+            .subject_codes(resource_type)
+            .iter()
+            .filter_map(|code| by_code.get(code))
+            .filter(|parameter: &&SearchParameter| parameter.kind == Kind::Reference)
+            .map(|parameter| parameter.code)
+            .collect();
+        let expressions = subject_codes.iter().filter_map(|code| {
+            let url = by_code[code].url;
+            self.by_url[url].expression.as_deref()
+        });
+        let has_single_subject = has_single_subject(resource_type, expressions);
+        Ok(TypeParameters { by_code, main, subject_codes, has_single_subject })
+    }
+
+    fn parameter(
+        &self,
+        row: &'static SearchParameterRow,
+        resource_type: ResourceType,
+    ) -> Result<SearchParameter> {
+        let program = match &row.expression {
+            Some(source) => Some(compiled(row, Program::compile(source, resource_type))?),
+            None => None,
+        };
+        let types = program.as_ref().map(Program::types).unwrap_or_default();
+        let components = row
+            .components
+            .iter()
+            .map(|component| {
+                let source = &component.expression;
+                let program = Program::compile_component(source, resource_type, &types);
+                let program = compiled(row, program)?;
+                let own = self.by_url.get(component.definition.as_str()).ok_or_else(|| {
+                    FhirError::internal(format!("no parameter {}", component.definition))
+                })?;
+                Ok(Component { kind: kind(own), targets: targets(own), code: &own.code, program })
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let root = Definitions::r4().type_id(resource_type.name());
+        Ok(SearchParameter {
+            id: self.ids[row.url.as_str()],
+            url: &row.url,
+            code: &row.code,
+            kind: kind(row),
+            description: &row.description,
+            targets: targets(row),
+            stores: stores(&types),
+            is_conjunction: !components.is_empty() && types.iter().any(|id| Some(*id) == root),
+            has_rows: types.iter().any(|id| Some(*id) != root),
+            components,
+            program,
+        })
+    }
+}
+
+fn compiled<E: std::fmt::Display>(
+    row: &SearchParameterRow,
+    program: std::result::Result<Program, E>,
+) -> Result<Program> {
+    program.map_err(|error| FhirError::internal(format!("{}: {error}", row.url)))
+}
+
+fn kind(row: &SearchParameterRow) -> Kind {
+    KINDS.iter().find(|(name, _)| *name == row.kind).map_or(Kind::Special, |(_, kind)| *kind)
+}
+
+fn targets(row: &SearchParameterRow) -> Vec<ResourceType> {
+    row.targets.iter().filter_map(|name| ResourceType::parse(name)).collect()
+}
+
+fn stores(types: &[TypeId]) -> Vec<TokenStore> {
+    let mut stores = Vec::new();
+    for id in types {
+        let store = TokenStore::of_type(Definitions::r4().type_def(*id).name);
+        if !stores.contains(&store) {
+            stores.push(store);
+        }
+    }
+    match stores.is_empty() {
+        true => vec![TokenStore::Interned, TokenStore::Text],
+        false => stores,
+    }
+}
+
+/// True where the subject parameters all read one element that does not repeat.
+fn has_single_subject<'a>(
+    resource_type: ResourceType,
+    expressions: impl Iterator<Item = &'a str>,
+) -> bool {
+    let mut elements: Vec<&str> = expressions
+        .flat_map(|expression| expression.split('|'))
+        .filter_map(|path| path.trim().strip_prefix(resource_type.name())?.strip_prefix('.'))
+        .map(|path| path.split(".where(").next().unwrap_or(path))
+        .collect();
+    elements.sort_unstable();
+    elements.dedup();
+    match elements[..] {
+        [name] => {
+            let element = resource_type.definition().element(name);
+            element.is_some_and(|element| !element.is_repeating())
+        }
+        _ => false,
+    }
+}

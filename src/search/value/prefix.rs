@@ -1,0 +1,69 @@
+//! Prefixes of ordered search values: <https://hl7.org/fhir/R4/search.html#prefix>.
+
+/// How a stored range [`tl`, `th`) compares with that of the search value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Prefix {
+    Equal,
+    NotEqual,
+    GreaterThan,
+    LessThan,
+    GreaterOrEqual,
+    LessOrEqual,
+    StartsAfter,
+    EndsBefore,
+    Approximately,
+}
+
+const PREFIXES: [(&str, Prefix); 9] = [
+    ("eq", Prefix::Equal),
+    ("ne", Prefix::NotEqual),
+    ("gt", Prefix::GreaterThan),
+    ("lt", Prefix::LessThan),
+    ("ge", Prefix::GreaterOrEqual),
+    ("le", Prefix::LessOrEqual),
+    ("sa", Prefix::StartsAfter),
+    ("eb", Prefix::EndsBefore),
+    ("ap", Prefix::Approximately),
+];
+
+impl Prefix {
+    /// The prefix of a search value and the rest; `eq` where there is none.
+    pub fn split(text: &str) -> (Prefix, &str) {
+        PREFIXES
+            .iter()
+            .find_map(|(letters, prefix)| Some((*prefix, text.strip_prefix(letters)?)))
+            .unwrap_or((Prefix::Equal, text))
+    }
+}
+
+/// A condition on the bounds of a stored range; all given parts hold together, except under
+/// [`Test::Either`].
+#[derive(Clone, PartialEq, Debug)]
+pub enum Test<T> {
+    /// The stored range lies within: `low >= from`, `low < to`, `high <= to`.
+    Within { from: T, to: T },
+    /// It does not: `low < from` or `high > to` (a point at `to` included).
+    NotWithin { from: T, to: T },
+    /// `high > bound`.
+    HighAbove(T),
+    /// `low < bound`.
+    LowBelow(T),
+    /// `low >= bound`.
+    LowFrom(T),
+    /// `low > bound`.
+    LowAbove(T),
+    /// `high <= bound`.
+    HighTo(T),
+    /// `high < bound`.
+    HighBelow(T),
+    /// `high >= bound`.
+    HighFrom(T),
+    /// `low <= bound`.
+    LowTo(T),
+    /// `low >= from` or `high > to`: ge of two ranges.
+    FromOrBeyond { from: T, to: T },
+    /// `high <= to` or `low < from`: le of two ranges.
+    ToOrBefore { from: T, to: T },
+    /// The ranges have a point in common: `low < to` and `high >= from`.
+    Overlaps { from: T, to: T },
+}

@@ -1,0 +1,152 @@
+//! References: <https://hl7.org/fhir/R4/search.html#reference>. A reference to a resource of
+//! this server is a key; any other (another server, urn:uuid, canonical) is text. A Reference
+//! with an identifier is also found by `:identifier`.
+
+use super::text::{key, unescape};
+use super::{IndexSettings, Node, token, uri};
+use crate::fhir::definitions::ResourceType;
+use crate::fhir::resource::{Id, ResourceKey};
+use crate::search::index_rows::{IndexRows, ParameterId, ReferenceRow};
+use serde_json::Value;
+
+/// What a search value points at.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ReferenceTest {
+    /// Resources of this server; several where the value is an id alone.
+    Local(Vec<ResourceKey>),
+    Elsewhere(String),
+}
+
+/// The local resource that a reference or URL names, without its version.
+pub fn local(text: &str, base_url: &str) -> Option<ResourceKey> {
+    let relative = match text.strip_prefix(base_url).and_then(|rest| rest.strip_prefix('/')) {
+        Some(relative) => relative,
+        None => text,
+    };
+    ResourceKey::parse_versioned(relative)
+}
+
+/// Adds the rows of one Reference, canonical or uri; `targets` are the types that the
+/// parameter allows, empty for any.
+pub fn index(
+    node: Node<'_>,
+    parameter: ParameterId,
+    settings: &IndexSettings,
+    rows: &mut IndexRows,
+) {
+    let literal = match node.value {
+        Value::String(_) => return index_text(node, parameter, settings, rows),
+        _ => node.text("reference").filter(|text| !text.is_empty() && !text.starts_with('#')),
+    };
+    if let Some(text) = literal {
+        match local(text, &settings.base_url) {
+            Some(target) => add(ReferenceRow { parameter, target }, rows),
+            None => uri::add(text, parameter, &mut rows.uris),
+        }
+    }
+    if let Some(identifier) = node.value.get("identifier") {
+        let identifier = Node { value: identifier, type_name: "Identifier" };
+        if let Some(row) = token::identifier(identifier, parameter)
+            && !rows.identifiers.contains(&row)
+        {
+            rows.identifiers.push(row);
+        }
+    }
+}
+
+/// A canonical or uri: a text, and a key too where it names a resource of this server.
+fn index_text(
+    node: Node<'_>,
+    parameter: ParameterId,
+    settings: &IndexSettings,
+    rows: &mut IndexRows,
+) {
+    uri::index(node, parameter, &mut rows.uris);
+    let target = node.value.as_str().and_then(|text| local(text, &settings.base_url));
+    if let Some(target) = target {
+        add(ReferenceRow { parameter, target }, rows);
+    }
+}
+
+fn add(row: ReferenceRow, rows: &mut IndexRows) {
+    if !rows.references.contains(&row) {
+        rows.references.push(row);
+    }
+}
+
+impl ReferenceTest {
+    /// Reads `id`, `Type/id` or a URL. `types` are the target types that an id alone may have.
+    pub fn parse(
+        text: &str,
+        types: &[ResourceType],
+        base_url: &str,
+    ) -> Result<ReferenceTest, &'static str> {
+        let text = unescape(text);
+        if text.is_empty() {
+            return Err("a reference is id, Type/id or a URL");
+        }
+        if let Some(key) = local(&text, base_url) {
+            return Ok(ReferenceTest::Local(vec![key]));
+        }
+        match Id::parse(&text) {
+            Some(id) => {
+                let keys = types.iter().map(|kind| ResourceKey::new(*kind, id.clone()));
+                Ok(ReferenceTest::Local(keys.collect()))
+            }
+            None if text.contains(':') => Ok(ReferenceTest::Elsewhere(key(&text))),
+            None => Err("a reference is id, Type/id or a URL"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::FixedOffset;
+    use serde_json::json;
+
+    const BASE: &str = "http://localhost/fhir";
+
+    fn rows(type_name: &'static str, value: Value) -> IndexRows {
+        let settings =
+            IndexSettings { zone: FixedOffset::east_opt(0).unwrap(), base_url: BASE.to_owned() };
+        let mut rows = IndexRows::default();
+        index(Node { value: &value, type_name }, ParameterId(1), &settings, &mut rows);
+        rows
+    }
+
+    #[test]
+    fn local_references_are_keys_and_others_are_texts() {
+        for text in ["Patient/1", "http://localhost/fhir/Patient/1", "Patient/1/_history/3"] {
+            let rows = rows("Reference", json!({ "reference": text }));
+            assert_eq!(rows.references[0].target, ResourceKey::parse("Patient/1").unwrap());
+            assert!(rows.uris.is_empty());
+        }
+        for text in ["http://other/fhir/Patient/1", "urn:uuid:0c3151bd-1cbf-4d64-b04d-cd9187a4c6e0"]
+        {
+            let rows = rows("Reference", json!({ "reference": text }));
+            assert!(rows.references.is_empty());
+            assert_eq!(rows.uris[0].value, text);
+        }
+        assert_eq!(rows("Reference", json!({"reference": "#a"})), IndexRows::default());
+        let logical = json!({"identifier": {"system": "s", "value": "v"}});
+        assert_eq!(rows("Reference", logical).identifiers[0].value, "v");
+    }
+
+    #[test]
+    fn an_id_alone_may_be_of_every_target_type() {
+        let types =
+            [ResourceType::parse("Group").unwrap(), ResourceType::parse("Patient").unwrap()];
+        let parse = |text| ReferenceTest::parse(text, &types, BASE);
+        let keys = |texts: &[&str]| {
+            let keys = texts.iter().map(|text| ResourceKey::parse(text).unwrap());
+            Ok(ReferenceTest::Local(keys.collect()))
+        };
+        assert_eq!(parse("23"), keys(&["Group/23", "Patient/23"]));
+        assert_eq!(parse("Patient/23"), keys(&["Patient/23"]));
+        assert_eq!(parse("http://localhost/fhir/Patient/23"), keys(&["Patient/23"]));
+        let other = "http://other/fhir/Patient/23";
+        assert_eq!(parse(other), Ok(ReferenceTest::Elsewhere(other.into())));
+        assert!(parse("").is_err() && parse("a b").is_err());
+    }
+}

@@ -1,0 +1,94 @@
+//! Strings: <https://hl7.org/fhir/R4/search.html#string>.
+
+use super::text::{normalised, unescape};
+use super::{Node, items, text_of};
+use crate::search::index_rows::{ParameterId, StringRow};
+use serde_json::Value;
+
+/// How a stored string compares with the search value.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum StringTest {
+    /// Starts with it, without case and accents.
+    StartsWith(String),
+    /// `:contains`: has it anywhere, without case and accents.
+    Contains(String),
+    /// `:exact`: is it, letter for letter.
+    Exact { normalised: String, raw: String },
+}
+
+impl StringTest {
+    pub fn starts_with(text: &str) -> StringTest {
+        StringTest::StartsWith(normalised(&unescape(text)))
+    }
+
+    pub fn contains(text: &str) -> StringTest {
+        StringTest::Contains(normalised(&unescape(text)))
+    }
+
+    pub fn exact(text: &str) -> StringTest {
+        let raw = unescape(text);
+        StringTest::Exact { normalised: normalised(&raw), raw }
+    }
+}
+
+const NAME_PARTS: [&str; 5] = ["family", "given", "prefix", "suffix", "text"];
+const ADDRESS_PARTS: [&str; 7] =
+    ["line", "city", "district", "state", "postalCode", "country", "text"];
+
+/// Adds a row for each part of a HumanName or Address, or one for a text.
+pub fn index(node: Node<'_>, parameter: ParameterId, rows: &mut Vec<StringRow>) {
+    for raw in texts(node) {
+        let row = StringRow { parameter, normalised: normalised(raw), raw: raw.replace('\0', "") };
+        if !row.normalised.is_empty() && !rows.contains(&row) {
+            rows.push(row);
+        }
+    }
+}
+
+/// The texts that a string parameter searches in.
+pub fn texts<'a>(node: Node<'a>) -> Vec<&'a str> {
+    match node.type_name {
+        "HumanName" => parts(node.value, &NAME_PARTS),
+        "Address" => parts(node.value, &ADDRESS_PARTS),
+        "CodeableConcept" => text_of(node.value, "text").into_iter().collect(),
+        _ => node.value.as_str().into_iter().collect(),
+    }
+}
+
+fn parts<'a>(value: &'a Value, names: &[&str]) -> Vec<&'a str> {
+    let mut found = Vec::new();
+    for name in names {
+        found.extend(text_of(value, name));
+        found.extend(items(value, name).iter().filter_map(Value::as_str));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn found(type_name: &'static str, value: Value) -> Vec<String> {
+        let mut rows = Vec::new();
+        index(Node { value: &value, type_name }, ParameterId(1), &mut rows);
+        rows.into_iter().map(|row| row.normalised).collect()
+    }
+
+    #[test]
+    fn every_part_of_a_name_or_address_is_searched() {
+        let name = json!({"use": "official", "family": "Dupré", "given": ["Ève", "Anne", null]});
+        assert_eq!(found("HumanName", name), ["dupre", "eve", "anne"]);
+        let address = json!({"line": ["1 Main St"], "city": "Iqaluit", "postalCode": "X0A 0H0"});
+        assert_eq!(found("Address", address), ["1 main st", "iqaluit", "x0a 0h0"]);
+        assert_eq!(found("string", json!("  A  B ")), ["a b"]);
+        assert!(found("string", json!(" ")).is_empty());
+    }
+
+    #[test]
+    fn search_values_are_unescaped_and_folded_as_rows_are() {
+        assert_eq!(StringTest::starts_with(r"Dup\,RÉ"), StringTest::StartsWith("dup,re".into()));
+        let exact = StringTest::Exact { normalised: "eve".into(), raw: "Ève".into() };
+        assert_eq!(StringTest::exact("Ève"), exact);
+    }
+}

@@ -1,0 +1,169 @@
+//! Reads by key: the current version, an old one, and the state that a write starts from.
+
+use super::failure::of_sqlx;
+use super::statement::Statement;
+use super::store::{Connection, Store, Stored};
+use crate::access::{Permit, RowFilter};
+use crate::error::{FhirError, Result};
+use crate::fhir::definitions::ResourceType;
+use crate::fhir::resource::{Id, ResourceKey};
+use chrono::{DateTime, Utc};
+use sqlx::Row;
+use sqlx::postgres::PgRow;
+
+/// What is there under a key. A missing and a deleted resource are not the same.
+#[derive(Clone, Debug)]
+pub enum Current {
+    Live(Stored),
+    Deleted(Stored),
+    /// Never existed, or is invisible to the caller: the two look alike.
+    Absent,
+}
+
+/// What a write finds under a key.
+#[derive(Clone, Debug)]
+pub enum Visible {
+    Live(Stored),
+    Deleted(Stored),
+    /// Never existed; `stub` is the rid that references to it already use.
+    Absent {
+        stub: Option<i64>,
+    },
+    /// Exists and is invisible to the caller.
+    Hidden,
+}
+
+impl Store {
+    /// The current version (http.html#read).
+    pub async fn current(&self, permit: &Permit, key: &ResourceKey) -> Result<Current> {
+        let mut connection = self.pool.acquire().await.map_err(of_sqlx)?;
+        self.current_on(&mut connection, permit, key).await
+    }
+
+    /// The current version, read on a connection that may be inside a transaction.
+    pub async fn current_on(
+        &self,
+        connection: &mut Connection,
+        permit: &Permit,
+        key: &ResourceKey,
+    ) -> Result<Current> {
+        let mut statement = Statement::new(include_str!("sql/resource_read.sql"));
+        statement.bind(key.id.as_str()).push(" and r.type = ").bind(key.resource_type.number());
+        if *permit.filter() != RowFilter::All {
+            statement.push(" and ").push_filter("r", permit.filter());
+        }
+        match fetch_optional(connection, statement).await? {
+            None => Ok(Current::Absent),
+            Some(row) => {
+                let stored = self.stored_under(&row, key.clone())?;
+                Ok(match stored.is_deleted {
+                    true => Current::Deleted(stored),
+                    false => Current::Live(stored),
+                })
+            }
+        }
+    }
+
+    /// One version, current or old (http.html#vread). The current row must be visible as well
+    /// as the version itself.
+    pub async fn version(
+        &self,
+        connection: &mut Connection,
+        permit: &Permit,
+        place: (&ResourceKey, i32),
+    ) -> Result<Option<Stored>> {
+        let (key, version) = place;
+        let mut statement = Statement::new(include_str!("sql/version_read.sql"));
+        statement.bind(key.id.as_str()).push(" and r.type = ").bind(key.resource_type.number());
+        statement.push(" and ").push_filter("r", permit.filter()).push(") select * from ");
+        statement.push("found where version = ").bind(version);
+        statement.push(include_str!("sql/version_read_history.sql")).bind(version);
+        statement.push(" and ").push_filter("h", permit.filter());
+        let row = fetch_optional(connection, statement).await?;
+        row.map(|row| self.stored_under(&row, key.clone())).transpose()
+    }
+
+    /// What is there under each of these keys, in their order. One statement.
+    pub async fn visible(
+        &self,
+        connection: &mut Connection,
+        permit: &Permit,
+        keys: &[ResourceKey],
+    ) -> Result<Vec<Visible>> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let types: Vec<i16> = keys.iter().map(|key| key.resource_type.number()).collect();
+        let ids: Vec<&str> = keys.iter().map(|key| key.id.as_str()).collect();
+        let mut statement = Statement::new(include_str!("sql/visible_read.sql"));
+        statement.push_filter("r", permit.filter()).push(" as visible from unnest(");
+        statement.bind(types).push(", ").bind(ids);
+        statement.push(include_str!("sql/visible_read_from.sql"));
+        let rows = fetch_all(connection, statement).await?;
+        rows.iter().zip(keys).map(|(row, key)| self.visible_under(row, key)).collect()
+    }
+
+    fn visible_under(&self, row: &PgRow, key: &ResourceKey) -> Result<Visible> {
+        let rid: Option<i64> = row.try_get("rid").map_err(FhirError::internal)?;
+        if rid.is_none() {
+            let stub = row.try_get("stub").map_err(FhirError::internal)?;
+            return Ok(Visible::Absent { stub });
+        }
+        if !row.try_get::<bool, _>("visible").map_err(FhirError::internal)? {
+            return Ok(Visible::Hidden);
+        }
+        let stored = self.stored_under(row, key.clone())?;
+        Ok(match stored.is_deleted {
+            true => Visible::Deleted(stored),
+            false => Visible::Live(stored),
+        })
+    }
+
+    /// A row with columns rid, version, last_updated, deleted, body.
+    fn stored_under(&self, row: &PgRow, key: ResourceKey) -> Result<Stored> {
+        let read = || -> Result<_, sqlx::Error> {
+            let version: i32 = row.try_get("version")?;
+            let last_updated: DateTime<Utc> = row.try_get("last_updated")?;
+            Ok((row.try_get("rid")?, version, last_updated, row.try_get("deleted")?))
+        };
+        let (rid, version, last_updated, is_deleted) = read().map_err(FhirError::internal)?;
+        let body: &[u8] = row.try_get("body").map_err(FhirError::internal)?;
+        let body = self.codec.decompress(body)?;
+        Ok(Stored { rid, key, version: version.into(), last_updated, is_deleted, body })
+    }
+
+    /// A row that also has columns type and id.
+    pub(super) fn stored(&self, row: &PgRow) -> Result<Stored> {
+        let number: i16 = row.try_get("type").map_err(FhirError::internal)?;
+        let id: &str = row.try_get("id").map_err(FhirError::internal)?;
+        let key = ResourceType::from_number(number)
+            .zip(Id::parse(id))
+            .map(|(resource_type, id)| ResourceKey::new(resource_type, id))
+            .ok_or_else(|| FhirError::internal(format!("type {number} id {id} is no key")))?;
+        self.stored_under(row, key)
+    }
+}
+
+/// Runs a composed statement for at most one row.
+pub(super) async fn fetch_optional(
+    connection: &mut Connection,
+    statement: Statement,
+) -> Result<Option<PgRow>> {
+    let (text, arguments) = statement.into_parts().map_err(FhirError::internal)?;
+    sqlx::query_with(sqlx::AssertSqlSafe(text), arguments)
+        .fetch_optional(connection)
+        .await
+        .map_err(of_sqlx)
+}
+
+/// Runs a composed statement for all its rows.
+pub(super) async fn fetch_all(
+    connection: &mut Connection,
+    statement: Statement,
+) -> Result<Vec<PgRow>> {
+    let (text, arguments) = statement.into_parts().map_err(FhirError::internal)?;
+    sqlx::query_with(sqlx::AssertSqlSafe(text), arguments)
+        .fetch_all(connection)
+        .await
+        .map_err(of_sqlx)
+}

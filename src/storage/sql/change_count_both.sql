@@ -1,0 +1,2 @@
+
+select (select count(*) from created) + (select count(*) from updated)

@@ -1,0 +1,4 @@
+
+  from change where version = 1
+  returning rid
+)

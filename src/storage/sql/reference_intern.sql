@@ -1,0 +1,1 @@
+select intern_references($1, $2, $3)

@@ -1,0 +1,3 @@
+, adopted as (
+  delete from reference_stub where rid = any(array(select rid from change where version = 1))
+)

@@ -1,0 +1,1 @@
+select intern_tokens($1, $2, $3)

@@ -1,0 +1,4 @@
+with found as (
+  select r.rid, r.version, r.last_updated, r.deleted, r.body
+  from resource r
+  where r.id = 

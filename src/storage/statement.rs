@@ -1,0 +1,67 @@
+//! A statement composed of fixed text and binds; nothing of a request ever becomes text.
+
+use crate::access::RowFilter;
+use sqlx::postgres::PgArguments;
+use sqlx::{Arguments, Encode, Postgres, Type};
+
+/// SQL text with `$1`, `$2`, ... and the values bound to them.
+#[derive(Default)]
+pub struct Statement {
+    text: String,
+    arguments: PgArguments,
+    bound: usize,
+    failure: Option<sqlx::error::BoxDynError>,
+}
+
+impl Statement {
+    pub fn new(text: &'static str) -> Self {
+        let mut statement = Statement::default();
+        statement.push(text);
+        statement
+    }
+
+    /// Appends text of the program, never of a request.
+    pub fn push(&mut self, text: &'static str) -> &mut Self {
+        self.text.push_str(text);
+        self
+    }
+
+    /// Appends the next placeholder and binds the value to it.
+    pub fn bind<'q, T>(&mut self, value: T) -> &mut Self
+    where
+        T: Encode<'q, Postgres> + Type<Postgres>,
+    {
+        if let Err(error) = self.arguments.add(value) {
+            self.failure.get_or_insert(error);
+        }
+        self.bound += 1;
+        self.text.push('$');
+        self.text.push_str(&self.bound.to_string());
+        self
+    }
+
+    /// Appends the condition that the row `alias` is visible under the filter.
+    pub fn push_filter(&mut self, alias: &'static str, filter: &RowFilter) -> &mut Self {
+        match filter {
+            RowFilter::All => self.push("true"),
+            RowFilter::Stamps { subjects, owners, authors } => {
+                self.push("(").push(alias).push(".subject_rids && ").bind(subjects.clone());
+                self.push(" or ").push(alias).push(".owner = any(").bind(owners.clone());
+                self.push(") or ").push(alias).push(".author = any(").bind(authors.clone());
+                self.push("))")
+            }
+        }
+    }
+
+    /// The finished text and its arguments.
+    pub fn into_parts(self) -> Result<(String, PgArguments), sqlx::Error> {
+        match self.failure {
+            Some(error) => Err(sqlx::Error::Encode(error)),
+            None => Ok((self.text, self.arguments)),
+        }
+    }
+
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}

@@ -1,0 +1,175 @@
+//! Every write of the server: changes, with history and index rows, in one statement.
+//!
+//! A change of an existing resource names the version it replaces; where another writer was
+//! faster the statement changes nothing and says so, and the caller plans anew from what is
+//! there now. Versions are therefore contiguous and never fork.
+
+use super::change::Change;
+use super::failure::{is_lost_race, of_sqlx};
+use super::index_rows::{Ids, Resolved, SideRows};
+use super::statement::Statement;
+use super::store::{Connection, Store};
+use super::write_sql;
+use crate::error::{FhirError, Result};
+use crate::fhir::resource::ResourceKey;
+use crate::search::IndexRows;
+use sqlx::{Acquire, PgTransaction};
+use std::collections::HashMap;
+
+/// Whether changes were stored, or another writer came first and nothing was.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[must_use]
+pub enum Applied {
+    Yes,
+    LostRace,
+}
+
+/// An advisory lock on a text; who writes what it names takes it first.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Lock {
+    seed: i64,
+    text: String,
+}
+
+/// Seeds below this are resource types (see `reference_lock` in the migrations).
+const CRITERIA: i64 = 1000;
+const IDENTIFIER: i64 = 1001;
+const IDEMPOTENCY: i64 = 1002;
+
+impl Lock {
+    /// On a resource that may not exist yet.
+    pub fn key(key: &ResourceKey) -> Self {
+        Lock { seed: key.resource_type.number().into(), text: key.id.to_string() }
+    }
+
+    /// On the normalised criteria of a conditional interaction.
+    pub fn criteria(normalised: &str) -> Self {
+        Lock { seed: CRITERIA, text: normalised.to_owned() }
+    }
+
+    /// On a value of an identifier that is declared unique.
+    pub fn identifier(resource_type: &str, system: &str, value: &str) -> Self {
+        Lock { seed: IDENTIFIER, text: format!("{resource_type}|{system}|{value}") }
+    }
+
+    /// On an Idempotency-Key of one caller.
+    pub fn idempotency(principal: &str, key: &str) -> Self {
+        Lock { seed: IDEMPOTENCY, text: format!("{principal}|{key}") }
+    }
+}
+
+/// A change whose names are replaced by surrogate ids.
+pub struct Staged {
+    pub change: Change,
+    pub(super) after: Resolved,
+    pub(super) added: SideRows,
+    pub(super) removed: SideRows,
+    pub(super) body: Vec<u8>,
+}
+
+/// One database transaction, holding its locks until its end.
+pub struct Unit {
+    transaction: PgTransaction<'static>,
+}
+
+impl Store {
+    /// Gives every coded value and reference target of the changes its id, in transactions of
+    /// their own; two statements at most, none where all are known.
+    pub async fn stage(&self, changes: Vec<Change>) -> Result<Vec<Staged>> {
+        let known: HashMap<ResourceKey, i64> =
+            changes.iter().map(|change| (change.key.clone(), change.rid)).collect();
+        let rows: Vec<&IndexRows> = changes
+            .iter()
+            .flat_map(|change| change.content.iter().map(|c| &c.rows).chain(&change.before))
+            .collect();
+        let ids = self.intern(&rows, &known).await?;
+        changes.into_iter().map(|change| self.staged(change, &ids)).collect()
+    }
+
+    fn staged(&self, change: Change, ids: &Ids) -> Result<Staged> {
+        let before = change.before.as_ref().map(|rows| ids.resolve(rows)).unwrap_or_default();
+        let mut after = match &change.content {
+            Some(content) => ids.resolve(&content.rows),
+            None => Resolved::default(),
+        };
+        if change.content.is_none() {
+            // A deleted row keeps its stamps and loses its keys.
+            after.row.subject_rids = before.row.subject_rids.clone();
+            after.row.labels = before.row.labels.clone();
+            after.row.profiles = before.row.profiles.clone();
+        }
+        let body = match &change.content {
+            Some(content) => self.codec.compress(&content.json)?,
+            None => Vec::new(),
+        };
+        let added = after.side.without(&before.side);
+        let removed = before.side.without(&after.side);
+        Ok(Staged { change, after, added, removed, body })
+    }
+
+    /// Stores one change by one statement, without a transaction around it.
+    pub async fn apply_alone(&self, staged: &Staged) -> Result<Applied> {
+        let mut connection = self.pool.acquire().await.map_err(of_sqlx)?;
+        self.apply_on(&mut connection, std::slice::from_ref(staged)).await
+    }
+
+    /// Opens a transaction and takes the locks, in one order for all writers.
+    pub async fn begin(&self, locks: &[Lock]) -> Result<Unit> {
+        let mut transaction = self.pool.begin().await.map_err(of_sqlx)?;
+        if !locks.is_empty() {
+            let texts: Vec<&str> = locks.iter().map(|lock| lock.text.as_str()).collect();
+            let seeds: Vec<i64> = locks.iter().map(|lock| lock.seed).collect();
+            sqlx::query(include_str!("sql/lock_take.sql"))
+                .bind(texts)
+                .bind(seeds)
+                .execute(&mut *transaction)
+                .await
+                .map_err(of_sqlx)?;
+        }
+        Ok(Unit { transaction })
+    }
+
+    /// Stores all changes inside the unit, by one statement. After a lost race the unit can
+    /// only be dropped.
+    pub async fn apply(&self, unit: &mut Unit, staged: &[Staged]) -> Result<Applied> {
+        let connection = unit.transaction.acquire().await.map_err(of_sqlx)?;
+        self.apply_on(connection, staged).await
+    }
+
+    async fn apply_on(&self, connection: &mut Connection, staged: &[Staged]) -> Result<Applied> {
+        if staged.is_empty() {
+            return Ok(Applied::Yes);
+        }
+        let mut statement = Statement::default();
+        write_sql::compose(&mut statement, staged, (self.epoch, self.keeps_jsonb));
+        let (text, arguments) = statement.into_parts().map_err(FhirError::internal)?;
+        let query = sqlx::query_scalar_with(sqlx::AssertSqlSafe(text), arguments);
+        match query.fetch_one(connection).await {
+            Ok(applied) => {
+                let applied: i64 = applied;
+                Ok(match applied == staged.len() as i64 {
+                    true => Applied::Yes,
+                    false => Applied::LostRace,
+                })
+            }
+            Err(error) if is_lost_race(&error) => Ok(Applied::LostRace),
+            Err(error) => Err(of_sqlx(error)),
+        }
+    }
+}
+
+impl Unit {
+    /// The connection of the transaction.
+    pub fn connection(&mut self) -> &mut Connection {
+        &mut self.transaction
+    }
+
+    /// Makes the changes durable. After an error it is not known whether they are.
+    pub async fn commit(self) -> Result<Applied> {
+        match self.transaction.commit().await {
+            Ok(()) => Ok(Applied::Yes),
+            Err(error) if is_lost_race(&error) => Ok(Applied::LostRace),
+            Err(error) => Err(of_sqlx(error)),
+        }
+    }
+}
