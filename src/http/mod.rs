@@ -25,7 +25,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-pub use middleware::forwarded::{ClientAddress, IpRange};
+pub use middleware::forwarded::ClientAddress;
 pub use middleware::request_id::RequestId;
 pub use perform::Perform;
 pub use router::router;
