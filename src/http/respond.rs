@@ -61,7 +61,7 @@ impl Asked {
 /// The answer of an interaction. `base_url` without a slash at its end.
 pub async fn answer(outcome: Outcome, asked: &Asked, base_url: &str) -> Result<Response<Body>> {
     let looks = asked.looks()?;
-    let Outcome { status, content, version, is_created, issues } = outcome;
+    let Outcome { status, content, version, is_created, issues, .. } = outcome;
     let content = match (asked.is_write && status < 300, asked.returning) {
         (true, Some(Returning::Minimal)) => Content::None,
         (true, Some(Returning::OperationOutcome)) => told(&issues, is_created),

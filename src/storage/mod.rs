@@ -2,10 +2,12 @@
 
 mod body;
 mod change;
+mod embedded;
 mod failure;
 mod history;
 mod index_rows;
 mod intern;
+mod open;
 mod read;
 mod statement;
 mod store;
@@ -14,7 +16,9 @@ mod write;
 mod write_sql;
 
 pub use change::{Change, Content};
+pub use embedded::{EmbeddedPostgres, EmbeddedSettings, Upgrade, upgrade};
 pub use history::{From, HistoryPage, HistoryPosition, HistoryQuery, InstanceQuery, Window};
+pub use open::{Database, StartError, StoreSettings, migrate};
 pub use read::{Current, Visible};
 pub use store::{Connection, Store, Stored};
 pub use under_way::{WriteUnderWay, WritesUnderWay};
