@@ -42,12 +42,7 @@ fn walk(object: &mut Map<String, Value>, definition: &TypeDef, replace: &mut Rep
     }
 }
 
-fn walk_value(
-    value: &mut Value,
-    parent: &TypeDef,
-    child: (&str, &TypeDef),
-    replace: &mut Replace,
-) {
+fn walk_value(value: &mut Value, parent: &TypeDef, child: (&str, &TypeDef), replace: &mut Replace) {
     let (name, child_type) = child;
     match value {
         Value::String(text) => {
@@ -176,7 +171,8 @@ mod tests {
 
     #[test]
     fn canonical_elements_are_not_links() {
-        let before = json!({"resourceType": "QuestionnaireResponse", "questionnaire": "urn:uuid:1"});
+        let before =
+            json!({"resourceType": "QuestionnaireResponse", "questionnaire": "urn:uuid:1"});
         assert_eq!(rewritten(before.clone(), "urn:uuid:1", "x"), before);
     }
 

@@ -202,11 +202,7 @@ fn push_window(statement: &mut Statement, alias: &'static str, window: &Window) 
     }
 }
 
-fn push_time(
-    statement: &mut Statement,
-    bound: Option<DateTime<Utc>>,
-    alias: &'static str,
-) {
+fn push_time(statement: &mut Statement, bound: Option<DateTime<Utc>>, alias: &'static str) {
     if let Some(bound) = bound {
         statement.push(" and ").push(alias).push(".last_updated < ").bind(bound);
     }

@@ -170,8 +170,7 @@ impl Ids {
             .collect();
         keys.sort_unstable();
         keys.dedup();
-        let mut subject_rids: Vec<i64> =
-            rows.subjects.iter().map(|key| self.target(key)).collect();
+        let mut subject_rids: Vec<i64> = rows.subjects.iter().map(|key| self.target(key)).collect();
         subject_rids.sort_unstable();
         subject_rids.dedup();
         let lead = rows.lead.and_then(|index| rows.tokens.get(index));

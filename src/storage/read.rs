@@ -26,7 +26,9 @@ pub enum Visible {
     Live(Stored),
     Deleted(Stored),
     /// Never existed; `stub` is the rid that references to it already use.
-    Absent { stub: Option<i64> },
+    Absent {
+        stub: Option<i64>,
+    },
     /// Exists and is invisible to the caller.
     Hidden,
 }
