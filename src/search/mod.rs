@@ -4,7 +4,7 @@ mod extraction;
 mod index_rows;
 mod main_values;
 mod names;
-pub mod page;
+mod page;
 mod plan;
 mod query;
 pub mod registry;
@@ -15,6 +15,7 @@ pub use index_rows::{
     CompositeRow, DateRow, IdentifierRow, IndexRows, ParameterId, QuantityRow, ReferenceRow,
     StringRow, Token, TokenRow, UriRow,
 };
+pub use page::{KEY_BYTES, Sealer, unknown_page};
 pub use plan::{Clause, Cursor, Plan, Predicate, Second, Total, identifier_lock_key};
 pub use query::Planner;
 pub use registry::{Registry, SearchParameter};

@@ -1,13 +1,12 @@
 //! Links to further pages (<https://hl7.org/fhir/R4/http.html#paging>): sealed, so that a URL
 //! shows no search value, nobody makes one, and it works for its principal alone.
 
-use super::plan::Cursor;
 use crate::error::{ErrorKind, FhirError, IssueCode, Result};
-use crate::fhir::interaction::Parameter;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Duration, Utc};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// Bytes of a key of the [`Sealer`].
@@ -57,28 +56,17 @@ impl Sealer {
     }
 }
 
-fn unknown_page() -> FhirError {
+/// 404 for a page that cannot be shown.
+pub fn unknown_page() -> FhirError {
     let text = "This page is not known, or no longer: links to pages work for one hour and for \
                 the client that got them; search again";
     FhirError::new(ErrorKind::NotFound, IssueCode::NotFound, text)
 }
 
-/// What a link to a page holds: the search as asked, and the place in its result.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct PageLink {
-    /// The path searched, as the caller writes it: `Patient`, `Patient/1/Observation`, or empty.
-    #[serde(rename = "s")]
-    pub scope: String,
-    #[serde(rename = "p")]
-    pub parameters: Vec<Parameter>,
-    #[serde(rename = "c")]
-    pub cursor: Cursor,
-}
-
 #[derive(Serialize, Deserialize)]
-struct Sealed {
-    #[serde(flatten)]
-    link: PageLink,
+struct Sealed<T> {
+    #[serde(rename = "s")]
+    state: T,
     /// Of the caller ([`crate::access::Caller::principal`]).
     #[serde(rename = "w")]
     principal: String,
@@ -87,28 +75,30 @@ struct Sealed {
     expires: i64,
 }
 
-impl PageLink {
-    /// The link's token for one principal.
-    pub fn seal(self, sealer: &Sealer, principal: &str, now: DateTime<Utc>) -> Result<String> {
-        let sealed = Sealed {
-            link: self,
-            principal: principal.to_owned(),
-            expires: (now + LIFETIME).timestamp(),
-        };
-        sealer.seal(&serde_json::to_vec(&sealed).map_err(FhirError::internal)?)
+impl Sealer {
+    /// The token of a page for one principal; `state` says which page of what.
+    pub fn seal_page<T: Serialize>(
+        &self,
+        state: &T,
+        principal: &str,
+        now: DateTime<Utc>,
+    ) -> Result<String> {
+        let expires = (now + LIFETIME).timestamp();
+        let sealed = Sealed { state, principal: principal.to_owned(), expires };
+        self.seal(&serde_json::to_vec(&sealed).map_err(FhirError::internal)?)
     }
 
     /// 404 for a token that is broken, too old, or another principal's.
-    pub fn open(
+    pub fn open_page<T: DeserializeOwned>(
+        &self,
         token: &str,
-        sealer: &Sealer,
         principal: &str,
         now: DateTime<Utc>,
-    ) -> Result<PageLink> {
-        let plain = sealer.open(token)?;
-        let sealed: Sealed = serde_json::from_slice(&plain).map_err(|_| unknown_page())?;
+    ) -> Result<T> {
+        let plain = self.open(token)?;
+        let sealed: Sealed<T> = serde_json::from_slice(&plain).map_err(|_| unknown_page())?;
         match sealed.principal == principal && now.timestamp() < sealed.expires {
-            true => Ok(sealed.link),
+            true => Ok(sealed.state),
             false => Err(unknown_page()),
         }
     }
@@ -118,12 +108,8 @@ impl PageLink {
 mod tests {
     use super::*;
 
-    fn link() -> PageLink {
-        PageLink {
-            scope: "Patient".to_owned(),
-            parameters: vec![("identifier".to_owned(), "urn:mrn|secret".to_owned())],
-            cursor: Cursor { value: None, rid: 7, is_backward: false },
-        }
+    fn link() -> Vec<String> {
+        vec!["Patient".to_owned(), "urn:mrn|secret".to_owned()]
     }
 
     fn now() -> DateTime<Utc> {
@@ -133,23 +119,24 @@ mod tests {
     #[test]
     fn a_link_comes_back_and_shows_nothing_of_the_search() {
         let sealer = Sealer::new(&[7; KEY_BYTES]).unwrap();
-        let token = link().seal(&sealer, "me", now()).unwrap();
+        let token = sealer.seal_page(&link(), "me", now()).unwrap();
         assert!(token.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'));
         let bytes = URL_SAFE_NO_PAD.decode(&token).unwrap();
         assert!(!bytes.windows(6).any(|part| part == b"secret"));
-        assert_eq!(PageLink::open(&token, &sealer, "me", now()).unwrap(), link());
-        assert_ne!(token, link().seal(&sealer, "me", now()).unwrap());
+        assert_eq!(sealer.open_page::<Vec<String>>(&token, "me", now()).unwrap(), link());
+        assert_ne!(token, sealer.seal_page(&link(), "me", now()).unwrap());
     }
 
     #[test]
     fn a_link_of_another_key_client_or_hour_is_404() {
         let sealer = Sealer::new(&[7; KEY_BYTES]).unwrap();
-        let token = link().seal(&sealer, "me", now()).unwrap();
-        let refused = |outcome: Result<PageLink>| outcome.unwrap_err().kind == ErrorKind::NotFound;
-        assert!(refused(PageLink::open(&token, &sealer, "you", now())));
-        assert!(refused(PageLink::open(&token, &sealer, "me", now() + LIFETIME)));
+        let token = sealer.seal_page(&link(), "me", now()).unwrap();
+        let refused =
+            |outcome: Result<Vec<String>>| outcome.unwrap_err().kind == ErrorKind::NotFound;
+        assert!(refused(sealer.open_page(&token, "you", now())));
+        assert!(refused(sealer.open_page(&token, "me", now() + LIFETIME)));
         let other = Sealer::new(&[8; KEY_BYTES]).unwrap();
-        assert!(refused(PageLink::open(&token, &other, "me", now())));
+        assert!(refused(other.open_page(&token, "me", now())));
         for at in 0..token.len() {
             let mut broken = token.clone().into_bytes();
             broken[at] = if broken[at] == b'A' { b'B' } else { b'A' };

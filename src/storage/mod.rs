@@ -1,5 +1,6 @@
 //! All SQL. Every query takes a [`crate::access::Permit`] or a plan narrowed by one.
 
+mod answers;
 mod body;
 mod change;
 mod failure;
@@ -15,6 +16,7 @@ mod under_way;
 mod write;
 mod write_sql;
 
+pub use answers::KeptAnswer;
 pub use change::{Change, Content};
 pub use history::{From, HistoryPage, HistoryPosition, HistoryQuery, InstanceQuery, Window};
 pub use read::{Current, Visible};

@@ -5,8 +5,8 @@
 //! references exist; other characters are written as themselves. Nothing that a browser would
 //! run or fetch from another host may be in it.
 
-use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
+use quick_xml::{Reader, XmlVersion};
 
 const NAMESPACE: &str = "http://www.w3.org/1999/xhtml";
 /// Open elements at one place.
@@ -246,7 +246,7 @@ impl State {
                 return Err("'&lt;' for '<' in attribute values".to_owned());
             }
             let value = attribute
-                .unescape_value()
+                .normalized_value(XmlVersion::Implicit1_0)
                 .map_err(|error| format!("well-formed XHTML: {error}"))?;
             value_rule(key, &value).map_or(Ok(()), |rule| Err(rule.to_owned()))?;
             namespace |= key == "xmlns";

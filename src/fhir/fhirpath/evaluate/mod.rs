@@ -36,13 +36,12 @@ pub struct Context<'c> {
 /// How much an expression may get wrong.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Mode {
-    /// Unknown elements are empty.
+    /// Unknown elements are empty, and `as` filters collections: R4's own invariants (dom-3)
+    /// and search parameters need it.
     #[default]
     Lenient,
     /// Paths are first checked against the definitions; what cannot mean anything is an error.
     Strict,
-    /// As lenient, and `as` filters collections: R4's search parameters need it.
-    Search,
 }
 
 /// Answers that need more than the resource. None where they are not known, which makes
@@ -196,7 +195,8 @@ impl<'a> Evaluator<'a> {
                 self.distinct(all)
             }
             Expr::Is(of, specifier) => {
-                types::is(&self.evaluate(of, scope)?, specifier).map(maybe_boolean)
+                types::is(&self.evaluate(of, scope)?, specifier, self.context.mode)
+                    .map(maybe_boolean)
             }
             Expr::As(of, specifier) => {
                 types::as_type(self.evaluate(of, scope)?, specifier, self.context.mode)
@@ -237,7 +237,9 @@ impl<'a> Evaluator<'a> {
     ) -> Result<Items<'a>> {
         match invocation {
             Invocation::Member(name) => self.members(&items, name),
-            Invocation::Is(specifier) => types::is(&items, specifier).map(maybe_boolean),
+            Invocation::Is(specifier) => {
+                types::is(&items, specifier, self.context.mode).map(maybe_boolean)
+            }
             Invocation::As(specifier) => types::as_type(items, specifier, self.context.mode),
             Invocation::OfType(specifier) => types::of_type(items, specifier),
             Invocation::At(index) => {
@@ -372,3 +374,6 @@ fn borrowed<'a>(literal: &'a System<'static>) -> System<'a> {
         other => other.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests;
