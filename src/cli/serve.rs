@@ -2,10 +2,9 @@
 
 use super::Failure;
 use super::database::{OpenDatabase, store_settings};
-use crate::access::Caller;
 use crate::clock::Clock;
 use crate::config::{Config, Settings};
-use crate::http::{self, App, HttpSettings};
+use crate::http::{self, HttpSettings};
 use crate::interactions::Context;
 use crate::search::Registry;
 use crate::storage::Store;
@@ -55,13 +54,8 @@ async fn serve_until_stopped(
 ) -> Result<(), Failure> {
     let (context, http) = server;
     announce(&context.settings);
-    let caller = match context.settings.insecure_no_auth {
-        true => Caller::InsecureNoAuth,
-        false => Caller::Anonymous,
-    };
-    let app = App::new(context.clone(), context.settings.clone(), http, caller);
     let (stop, stopped) = oneshot::channel();
-    let serving = http::serve(app, listener, async {
+    let serving = http::serve(listener, context.clone(), http, async {
         let _ = stopped.await;
     });
     let drained = async {

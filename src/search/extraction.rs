@@ -3,7 +3,9 @@
 
 use super::index_rows::{IndexRows, ParameterId, Token};
 use super::registry::{Kind, Registry, SearchParameter, TypeParameters};
-use super::value::{IndexSettings, Node, composite, date, quantity, reference, string, token, uri};
+use super::value::{
+    IndexSettings, Node, composite, date, quantity, reference, string, text, token, uri,
+};
 use crate::fhir::definitions::Definitions;
 use crate::fhir::fhirpath;
 use crate::fhir::resource::{Resource, ResourceKey};
@@ -39,7 +41,7 @@ impl Registry {
         rows.profiles = listed("profile")
             .into_iter()
             .flatten()
-            .filter_map(|value| value.as_str().map(str::to_owned))
+            .filter_map(|value| value.as_str().map(text::key))
             .collect();
         rows.labels = labels(listed("security").map(Vec::as_slice).unwrap_or_default());
         rows
