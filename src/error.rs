@@ -118,6 +118,8 @@ pub enum ErrorKind {
     MethodNotAllowed,
     /// 406: no acceptable format.
     NotAcceptable,
+    /// 408: the body came too slowly.
+    RequestTimeout,
     /// 409: conflict with the current state.
     Conflict,
     /// 410: deleted.
@@ -153,6 +155,7 @@ impl ErrorKind {
             ErrorKind::NotFound => 404,
             ErrorKind::MethodNotAllowed => 405,
             ErrorKind::NotAcceptable => 406,
+            ErrorKind::RequestTimeout => 408,
             ErrorKind::Conflict => 409,
             ErrorKind::Gone => 410,
             ErrorKind::PreconditionFailed => 412,

@@ -2,9 +2,10 @@
 
 use super::Failure;
 use super::database::{OpenDatabase, store_settings};
+use crate::access::Caller;
 use crate::clock::Clock;
 use crate::config::{Config, Settings};
-use crate::http;
+use crate::http::{self, App, HttpSettings};
 use crate::interactions::Context;
 use crate::search::Registry;
 use crate::storage::Store;
@@ -34,8 +35,13 @@ pub async fn serve(config: Config) -> Result<(), Failure> {
         let registry = registry.await??;
         let store = store_settings(&config.database);
         let store = Store::open(&opened.database, &registry, &store).await?;
-        let context = Context { store, registry, clock: Clock::System, settings };
-        serve_until_stopped(listener, Arc::new(context), signals).await
+        let http = HttpSettings {
+            trusted_proxies: config.server.trusted_proxies.clone(),
+            drain: DRAINED_WITHIN,
+            ..HttpSettings::default()
+        };
+        let context = Context::new(store, registry, Clock::System, settings)?;
+        serve_until_stopped(listener, (Arc::new(context), http), signals).await
     };
     let result = result.await;
     opened.close().await?;
@@ -44,12 +50,18 @@ pub async fn serve(config: Config) -> Result<(), Failure> {
 
 async fn serve_until_stopped(
     listener: TcpListener,
-    context: Arc<Context>,
+    server: (Arc<Context>, HttpSettings),
     mut signals: Signals,
 ) -> Result<(), Failure> {
+    let (context, http) = server;
     announce(&context.settings);
+    let caller = match context.settings.insecure_no_auth {
+        true => Caller::InsecureNoAuth,
+        false => Caller::Anonymous,
+    };
+    let app = App::new(context.clone(), context.settings.clone(), http, caller);
     let (stop, stopped) = oneshot::channel();
-    let serving = http::serve(listener, context.clone(), async {
+    let serving = http::serve(app, listener, async {
         let _ = stopped.await;
     });
     let drained = async {

@@ -1,18 +1,70 @@
-//! HTTP.
+//! All axum: bytes and headers in, bytes and headers out. Translates; decides nothing.
+//! <https://hl7.org/fhir/R4/http.html>
+//!
+//! `serve` takes connections, `router` has every route on one page, `fhir_endpoint` carries one
+//! request through `negotiate`, `body`, [`crate::fhir::interaction::read`], [`Perform`] and
+//! `respond`. TLS ends before this server.
 
-use crate::interactions::Context;
-use axum::Router;
-use axum::routing::get;
-use std::future::Future;
+mod binary;
+mod body;
+mod content;
+mod fhir_endpoint;
+mod headers;
+mod health;
+mod media_type;
+mod middleware;
+mod negotiate;
+mod paced_io;
+mod perform;
+mod respond;
+mod router;
+mod serve;
+#[cfg(test)]
+mod serve_tests;
+mod settings;
+#[cfg(test)]
+mod tests;
+
+pub use middleware::forwarded::ClientAddress;
+pub use middleware::request_id::RequestId;
+pub use perform::Perform;
+pub use router::router;
+pub use serve::serve;
+pub use settings::HttpSettings;
+
+use crate::access::Caller;
+use crate::clock::Clock;
+use crate::config::Settings;
+use middleware::admission::Admission;
 use std::sync::Arc;
-use tokio::net::TcpListener;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Answers requests until `shutdown`, then finishes those under way.
-pub async fn serve(
-    listener: TcpListener,
-    context: Arc<Context>,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
-    let router = Router::new().route("/livez", get(|| async { "ok" })).with_state(context);
-    axum::serve(listener, router).with_graceful_shutdown(shutdown).await
+/// What the routes share.
+pub struct App {
+    perform: Arc<dyn Perform>,
+    settings: Settings,
+    http: HttpSettings,
+    caller: Caller,
+    clock: Clock,
+    admission: Admission,
+    is_draining: AtomicBool,
+}
+
+impl App {
+    /// `caller` is who asks in every request, until requests carry credentials.
+    pub fn new(
+        perform: Arc<dyn Perform>,
+        settings: Settings,
+        http: HttpSettings,
+        caller: Caller,
+    ) -> Arc<Self> {
+        let admission = Admission::new(settings.limits.admitted_bytes, http.admission_wait);
+        let (clock, is_draining) = (Clock::default(), AtomicBool::new(false));
+        Arc::new(App { perform, settings, http, caller, clock, admission, is_draining })
+    }
+
+    /// From here on `/readyz` answers 503, so that no more requests are sent here.
+    fn drain(&self) {
+        self.is_draining.store(true, Ordering::Release);
+    }
 }

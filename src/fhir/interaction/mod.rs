@@ -2,6 +2,7 @@
 //! <https://hl7.org/fhir/R4/http.html>. HTTP and Bundle entries share this one reader, [`read`].
 
 mod body;
+mod code;
 mod conditions;
 mod parameters;
 mod prefer;
@@ -11,6 +12,7 @@ mod reader_tests;
 mod target;
 
 pub use conditions::Conditions;
+pub use parameters::decode_query;
 pub use reader::read;
 pub use target::allowed_methods;
 
@@ -261,6 +263,28 @@ pub enum Interaction {
         bundle: Resource,
     },
     Operation(Operation),
+}
+
+impl Interaction {
+    /// True for create, update, patch and delete, conditional or not.
+    pub fn is_write(&self) -> bool {
+        match self {
+            Interaction::Create { .. }
+            | Interaction::Update { .. }
+            | Interaction::ConditionalUpdate { .. }
+            | Interaction::Patch { .. }
+            | Interaction::ConditionalPatch { .. }
+            | Interaction::Delete { .. }
+            | Interaction::ConditionalDelete { .. } => true,
+            Interaction::Read { .. }
+            | Interaction::Vread { .. }
+            | Interaction::History { .. }
+            | Interaction::Search { .. }
+            | Interaction::Capabilities { .. }
+            | Interaction::Bundle { .. }
+            | Interaction::Operation(_) => false,
+        }
+    }
 }
 
 /// Type and query of a conditional update, patch or delete.

@@ -46,7 +46,7 @@ impl Parameters {
 
 /// `application/x-www-form-urlencoded` into decoded pairs, in order. Empty pairs are dropped;
 /// a name without `=` has an empty value. 400 for broken percent-encoding, invalid UTF-8, NUL.
-pub(crate) fn decode_query(query: &str) -> Result<Vec<Parameter>> {
+pub fn decode_query(query: &str) -> Result<Vec<Parameter>> {
     pairs(query)
         .map(|(name, value)| Ok((decode_form(name)?, decode_form(value)?)))
         .collect::<Result<Vec<_>>>()

@@ -115,7 +115,8 @@ fn compartment(key: ResourceKey, member: &str) -> Result<(ResourceKey, Option<Re
         return Ok((key, None));
     }
     let member = resource_type(member)?;
-    if compartment.parameters_of(member).is_empty() {
+    let is_own = member == key.resource_type;
+    if compartment.parameters_of(member).is_empty() && !is_own {
         let text = format!("{member} as a member of the {} compartment", key.resource_type);
         return Err(FhirError::not_found(text));
     }

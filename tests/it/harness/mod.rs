@@ -10,8 +10,10 @@ pub use client::{FhirClient, Reply};
 pub use cluster::{TestDatabase, folder, search_path};
 pub use process::ServerProcess;
 
+use bhn_fhir::access::Caller;
 use bhn_fhir::clock::Clock;
 use bhn_fhir::config::Settings;
+use bhn_fhir::http::{App, HttpSettings};
 use bhn_fhir::interactions::Context;
 use bhn_fhir::search::Registry;
 use bhn_fhir::storage::{Database, StartError, Store, StoreSettings};
@@ -56,14 +58,20 @@ impl TestServer {
         let store = StoreSettings { keeps_jsonb: settings.keeps_jsonb, ..store_settings() };
         let store = Store::open(&database.database, &registry, &store).await.unwrap();
         let client = FhirClient::new(&settings.base_url);
-        let context = Arc::new(Context { store, registry, clock: Clock::System, settings });
+        let context = Context::new(store, registry, Clock::System, settings).unwrap();
+        let context = Arc::new(context);
         let (stop, stopped) = oneshot::channel::<()>();
-        let served = context.clone();
+        let settings = context.settings.clone();
+        let caller = match settings.insecure_no_auth {
+            true => Caller::InsecureNoAuth,
+            false => Caller::Anonymous,
+        };
+        let app = App::new(context.clone(), settings, HttpSettings::default(), caller);
         tokio::spawn(async move {
             let stopped = async {
                 let _ = stopped.await;
             };
-            bhn_fhir::http::serve(listener, served, stopped).await
+            bhn_fhir::http::serve(app, listener, stopped).await
         });
         TestServer { client, context, database, _stop: stop }
     }

@@ -1,0 +1,118 @@
+//! One request to the FHIR base: bytes → body → interaction → answer.
+//! <https://hl7.org/fhir/R4/http.html>
+
+use super::headers::{self, Texts};
+use super::middleware::request_id::RequestId;
+use super::middleware::trace::Traced;
+use super::negotiate::{BodyKind, Format};
+use super::respond::{self, Asked};
+use super::router::base_path;
+use super::{App, body};
+use crate::error::{FhirError, Result};
+use crate::fhir::interaction::{self, Body, Method, RequestParts};
+use axum::extract::{Request, State};
+use axum::http::{Response, request};
+use std::sync::Arc;
+
+/// The answer to any request under the FHIR base, errors included.
+pub async fn answer(State(app): State<Arc<App>>, request: Request) -> Response<axum::body::Body> {
+    let request_id = RequestId::of(request.extensions());
+    let (parts, stream) = request.into_parts();
+    let wishes = headers::wishes(parts.uri.query(), &parts.headers, sent_format(&parts));
+    match carry(&app, &parts, stream).await {
+        Ok(response) => response,
+        Err(error) => respond::error(&error, wishes.looks_of_error(), &request_id),
+    }
+}
+
+async fn carry(
+    app: &App,
+    parts: &request::Parts,
+    stream: axum::body::Body,
+) -> Result<Response<axum::body::Body>> {
+    let path = path_after_base(app, parts);
+    if parts.method == axum::http::Method::OPTIONS {
+        return Ok(respond::options(interaction::allowed_methods(path)?));
+    }
+    let method = method(parts, path)?;
+    let texts = Texts::read(&parts.headers)?;
+    let wishes = headers::wishes(parts.uri.query(), &parts.headers, sent_format(parts));
+    let loaded = match method {
+        Method::Post | Method::Put | Method::Patch => {
+            Some(body::load(app, &parts.headers, stream).await?)
+        }
+        // Content in these has no meaning (RFC 9110, 9.3.1 and 9.3.5).
+        Method::Get | Method::Head | Method::Delete => None,
+    };
+    let body = match &loaded {
+        Some(loaded) => body::read(app, parts, &texts, (loaded, path)).await?,
+        None => Body::None,
+    };
+    let mut request = interaction::read(RequestParts {
+        method,
+        path,
+        query: parts.uri.query(),
+        conditions: texts.conditions(),
+        prefer: texts.prefer.as_deref(),
+        body,
+    })?;
+    if method == Method::Post {
+        request.idempotency_key = headers::idempotency_key(&parts.headers)?;
+    }
+    if !method.is_safe() {
+        request.provenance = headers::provenance(&parts.headers, &app.settings.limits)?;
+    }
+    let wishes = wishes_of_form(wishes, &request.presentation);
+    let asked = Asked::of(wishes, &request.interaction, (request.prefer, &request.subset));
+    asked.looks()?;
+    let traced = Traced::of(&request.interaction);
+    let outcome = app.perform.perform(&app.caller, request).await;
+    let response = match outcome {
+        Ok(outcome) => respond::answer(outcome, &asked, &app.settings.base_url).await,
+        Err(error) => Err(error),
+    };
+    let mut response = response.unwrap_or_else(|error| {
+        let request_id = RequestId::of(&parts.extensions);
+        respond::error(&error, asked.wishes.looks_of_error(), &request_id)
+    });
+    response.extensions_mut().insert(traced);
+    Ok(response)
+}
+
+/// 405 for methods that are not of the path; for those that HTTP does not know either. Asked
+/// before the body is read.
+fn method(parts: &request::Parts, path: &str) -> Result<Method> {
+    let allowed = interaction::allowed_methods(path);
+    let method = Method::parse(parts.method.as_str());
+    match (method, allowed) {
+        (Some(method), Ok(allowed)) if allowed.contains(&method.as_str()) => Ok(method),
+        // What is wrong with the path, the reader says, who knows the method.
+        (Some(method), Err(_)) => Ok(method),
+        (_, Ok(allowed)) => Err(FhirError::method_not_allowed(parts.method.as_str(), allowed)),
+        (None, Err(error)) => Err(error),
+    }
+}
+
+fn path_after_base<'a>(app: &App, parts: &'a request::Parts) -> &'a str {
+    let path = parts.uri.path();
+    path.strip_prefix(base_path(&app.settings.base_url)).unwrap_or(path)
+}
+
+fn sent_format(parts: &request::Parts) -> Option<Format> {
+    let content_type = parts.headers.get(axum::http::header::CONTENT_TYPE)?.to_str().ok()?;
+    match BodyKind::of(Some(content_type)) {
+        Ok(BodyKind::Fhir { format, .. }) => Some(format),
+        _ => None,
+    }
+}
+
+/// `_format` and `_pretty` may stand in the form of a search.
+fn wishes_of_form(
+    mut wishes: super::negotiate::Wishes,
+    presentation: &[interaction::Parameter],
+) -> super::negotiate::Wishes {
+    let of = |name: &str| presentation.iter().find(|(known, _)| known == name).map(|(_, v)| v);
+    wishes.format = of("_format").cloned();
+    wishes.is_pretty = of("_pretty").is_some_and(|pretty| pretty == "true");
+    wishes
+}

@@ -1,0 +1,67 @@
+//! `X-Request-Id`: names a request in the answer, the log and the audit.
+
+use crate::clock;
+use crate::http::headers::X_REQUEST_ID;
+use axum::extract::Request;
+use axum::http::{Extensions, HeaderValue};
+use axum::middleware::Next;
+use axum::response::Response;
+use std::fmt;
+use std::sync::Arc;
+
+/// The client's own where it is 8 to 64 of `A-Z a-z 0-9 -`, else one of ours.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RequestId(Arc<str>);
+
+impl RequestId {
+    /// The id that [`set`] gave the request.
+    pub fn of(extensions: &Extensions) -> Self {
+        extensions.get::<RequestId>().cloned().unwrap_or_else(RequestId::new)
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn new() -> Self {
+        RequestId(clock::new_id().into())
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let is_id = (8..=64).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        is_id.then(|| RequestId(text.into()))
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Gives the request its id, and the answer too.
+pub async fn set(mut request: Request, next: Next) -> Response {
+    let sent = request.headers().get(X_REQUEST_ID).and_then(|id| id.to_str().ok());
+    let id = sent.and_then(RequestId::parse).unwrap_or_else(RequestId::new);
+    request.extensions_mut().insert(id.clone());
+    let mut response = next.run(request).await;
+    if let Ok(value) = HeaderValue::from_str(id.as_str()) {
+        response.headers_mut().insert(X_REQUEST_ID, value);
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_ids_of_clients_are_taken_over() {
+        assert!(RequestId::parse("abcDEF-123").is_some());
+        for id in ["short", "has space", "line\nbreak", "under_score", &"x".repeat(65)] {
+            assert!(RequestId::parse(id).is_none(), "{id}");
+        }
+        assert!(RequestId::parse(RequestId::new().as_str()).is_some());
+    }
+}

@@ -1,0 +1,42 @@
+//! One log line a request, without content: neither URL nor query, which name people.
+
+use super::request_id::RequestId;
+use crate::fhir::interaction::Interaction;
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::Response;
+use std::time::Instant;
+
+/// What the log may know of an interaction; the endpoint leaves it with the response.
+#[derive(Clone, Copy, Debug)]
+pub struct Traced {
+    interaction: &'static str,
+    resource_type: &'static str,
+}
+
+impl Traced {
+    pub fn of(interaction: &Interaction) -> Self {
+        let resource_type = interaction.resource_type().map_or("", |kind| kind.name());
+        Traced { interaction: interaction.code(), resource_type }
+    }
+}
+
+/// Logs method, interaction, status and duration.
+pub async fn log(request: Request, next: Next) -> Response {
+    let start = Instant::now();
+    let request_id = RequestId::of(request.extensions());
+    let method = request.method().clone();
+    let response = next.run(request).await;
+    let unread = Traced { interaction: "", resource_type: "" };
+    let traced = response.extensions().get::<Traced>().copied().unwrap_or(unread);
+    tracing::info!(
+        request_id = request_id.as_str(),
+        method = method.as_str(),
+        interaction = traced.interaction,
+        resource.r#type = traced.resource_type,
+        status = response.status().as_u16(),
+        duration_ms = start.elapsed().as_secs_f64() * 1_000.0,
+        "request"
+    );
+    response
+}

@@ -1,0 +1,45 @@
+//! What stands behind the routes.
+
+use crate::access::{Caller, Permit};
+use crate::error::Result;
+use crate::fhir::definitions::ResourceType;
+use crate::fhir::interaction::Request;
+use crate::fhir::resource::{Id, ResourceKey};
+use crate::interactions::{self, Context, Outcome};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+
+/// Answers interactions. [`Context`] does so from the store; tests of routes from a table.
+pub trait Perform: Send + Sync + 'static {
+    /// Carries one interaction to its answer.
+    fn perform<'a>(
+        &'a self,
+        caller: &'a Caller,
+        request: Request,
+    ) -> BoxFuture<'a, Result<Outcome>>;
+
+    /// True where interactions can be answered now.
+    fn is_ready(&self) -> BoxFuture<'_, bool>;
+}
+
+impl Perform for Context {
+    fn perform<'a>(
+        &'a self,
+        caller: &'a Caller,
+        request: Request,
+    ) -> BoxFuture<'a, Result<Outcome>> {
+        interactions::perform(self, caller, request).boxed()
+    }
+
+    /// A read that finds nothing proves the pool, the database and its schema.
+    fn is_ready(&self) -> BoxFuture<'_, bool> {
+        async move {
+            let key = ResourceType::parse("Basic").zip(Id::parse("readiness"));
+            match key.map(|(resource_type, id)| ResourceKey::new(resource_type, id)) {
+                Some(key) => self.store.current(&Permit::operator(), &key).await.is_ok(),
+                None => false,
+            }
+        }
+        .boxed()
+    }
+}

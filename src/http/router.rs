@@ -1,0 +1,62 @@
+//! Every route of the server.
+
+use super::middleware::{bounds, finish, forwarded, panic, request_id, trace};
+use super::{App, fhir_endpoint, health, respond};
+use axum::Router;
+use axum::http::{HeaderMap, StatusCode, Version, header};
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{any, get};
+use std::sync::Arc;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{Predicate, SizeAbove};
+
+/// Smaller answers gain nothing by compression.
+const COMPRESSED_ABOVE_BYTES: u16 = 1_024;
+
+/// The routes, with what every request passes through; the last layer is the outermost.
+pub fn router(app: Arc<App>) -> Router {
+    let base = base_path(&app.settings.base_url).to_owned();
+    let fhir = any(fhir_endpoint::answer);
+    let routes = Router::new()
+        .route("/livez", get(health::live))
+        .route("/readyz", get(health::ready))
+        .route("/health", get(health::health))
+        .route(&format!("{base}/"), fhir.clone())
+        .route(&format!("{base}/{{*path}}"), fhir.clone());
+    let routes = match base.as_str() {
+        "" => routes,
+        base => routes.route(base, fhir),
+    };
+    let compressible = SizeAbove::new(COMPRESSED_ABOVE_BYTES).and(is_compressible);
+    routes
+        .fallback(respond::no_route)
+        .with_state(app.clone())
+        .layer(from_fn_with_state(app.clone(), bounds::check))
+        .layer(from_fn(panic::catch))
+        .layer(CompressionLayer::new().gzip(true).br(true).compress_when(compressible))
+        .layer(from_fn(finish::finish))
+        .layer(from_fn(trace::log))
+        .layer(from_fn_with_state(app, forwarded::read))
+        .layer(from_fn(request_id::set))
+}
+
+/// The path of the public base URL, without a slash at its end: `/fhir`.
+pub(super) fn base_path(base_url: &str) -> &str {
+    let after_scheme = base_url.find("://").map_or(0, |at| at + 3);
+    match base_url[after_scheme..].find('/') {
+        Some(at) => base_url[after_scheme + at..].trim_end_matches('/'),
+        None => "",
+    }
+}
+
+/// Resources are; the content of a Binary may hold secrets beside what its sender chose, and
+/// pictures and archives are compressed already.
+fn is_compressible(
+    _: StatusCode,
+    _: Version,
+    headers: &HeaderMap,
+    _: &axum::http::Extensions,
+) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    kind.is_some_and(|kind| kind.starts_with("application/fhir+"))
+}

@@ -1,0 +1,46 @@
+//! What an operator may set of the HTTP side alone.
+
+use crate::network::Network;
+use std::time::Duration;
+
+/// Timers and bounds of connections. Bounds of content are in [`crate::limits::Limits`].
+#[derive(Clone, Debug)]
+pub struct HttpSettings {
+    /// Peers whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
+    pub trusted_proxies: Vec<Network>,
+    /// From the first byte of a request's head to its last.
+    pub head_timeout: Duration,
+    /// Without a request on a connection; longer than that of common load balancers (60 s).
+    pub idle_timeout: Duration,
+    /// Between two pieces of a body.
+    pub body_idle_timeout: Duration,
+    /// Bytes of all header fields of a request.
+    pub header_bytes: usize,
+    /// Header fields of a request.
+    pub header_count: usize,
+    /// Bytes of a form, which is a search with much to say.
+    pub form_bytes: usize,
+    /// Connections at once; more wait to be accepted.
+    pub connections: usize,
+    /// How long a body waits for room among those admitted.
+    pub admission_wait: Duration,
+    /// How long requests under way may take to end at a shutdown.
+    pub drain: Duration,
+}
+
+impl Default for HttpSettings {
+    fn default() -> Self {
+        HttpSettings {
+            trusted_proxies: Vec::new(),
+            head_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(75),
+            body_idle_timeout: Duration::from_secs(10),
+            header_bytes: 16 << 10,
+            header_count: 100,
+            form_bytes: 64 << 10,
+            connections: 4_096,
+            admission_wait: Duration::from_secs(5),
+            drain: Duration::from_secs(25),
+        }
+    }
+}

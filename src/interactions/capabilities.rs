@@ -1,0 +1,297 @@
+//! What this server can do: <https://hl7.org/fhir/R4/http.html#capabilities>,
+//! <https://hl7.org/fhir/R4/capabilitystatement.html>.
+//!
+//! Made of the same tables that the reader of interactions and the planner of searches read,
+//! so it cannot promise more or less than there is. `capability-statement.json` is its text for
+//! the default settings.
+
+use super::{Content, Outcome};
+use crate::config::Settings;
+use crate::error::{FhirError, Result};
+use crate::fhir::definitions::{Definitions, ResourceType};
+use crate::fhir::json;
+use crate::search::{Registry, SearchParameter};
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+/// When what is stated here last changed.
+const DATE: &str = "2026-11-22";
+const SOFTWARE: &str = "bhn-fhir";
+const FHIR_VERSION: &str = "4.0.1";
+const DEFINITIONS: &str = "http://hl7.org/fhir/StructureDefinition";
+
+/// Interactions of every type (valueset-type-restful-interaction.html).
+const OF_TYPES: [&str; 9] = [
+    "read",
+    "vread",
+    "update",
+    "patch",
+    "delete",
+    "history-instance",
+    "history-type",
+    "create",
+    "search-type",
+];
+/// Interactions of the whole system (valueset-system-restful-interaction.html).
+const OF_SYSTEM: [&str; 4] = ["transaction", "batch", "search-system", "history-system"];
+
+/// The statements, written once: everybody may ask for them, and they are large.
+pub struct Statements {
+    full: Bytes,
+    terminology: Bytes,
+}
+
+impl Statements {
+    /// Of a server with these settings and search parameters.
+    pub fn new(settings: &Settings, registry: &Registry) -> Self {
+        Statements {
+            full: json::write(&capability_statement(settings, registry)).into(),
+            terminology: json::write(&terminology_capabilities(settings)).into(),
+        }
+    }
+
+    /// Answers `GET /metadata`. `full` and `normative` are the same here, because nothing is
+    /// left out of the normative parts; 400 for a mode that R4 does not have.
+    pub fn answer(&self, mode: Option<&str>) -> Result<Outcome> {
+        match mode {
+            None | Some("full" | "normative") => Ok(Outcome::ok(Content::Json(self.full.clone()))),
+            Some("terminology") => Ok(Outcome::ok(Content::Json(self.terminology.clone()))),
+            Some(_) => {
+                let why = "mode is one of full, normative, terminology";
+                Err(FhirError::invalid_value("http.mode", why))
+            }
+        }
+    }
+}
+
+/// The CapabilityStatement of this server under these settings.
+pub fn capability_statement(settings: &Settings, registry: &Registry) -> Value {
+    let mut statement = head("CapabilityStatement", "CapabilityStatement", settings);
+    statement["fhirVersion"] = json!(FHIR_VERSION);
+    statement["format"] = json!(["application/fhir+json", "json", "application/fhir+xml", "xml"]);
+    statement["patchFormat"] = json!([
+        "application/json-patch+json",
+        "application/merge-patch+json",
+        "application/xml-patch+xml",
+        "application/fhir+json",
+        "application/fhir+xml",
+    ]);
+    let resources: Vec<Value> =
+        ResourceType::all().map(|kind| resource(kind, settings, registry)).collect();
+    let compartments: Vec<String> = Definitions::r4()
+        .compartments()
+        .iter()
+        .map(|compartment| {
+            let code = compartment.code.to_ascii_lowercase();
+            format!("http://hl7.org/fhir/CompartmentDefinition/{code}")
+        })
+        .collect();
+    statement["rest"] = json!([{
+        "mode": "server",
+        "resource": resources,
+        "interaction": codes(&OF_SYSTEM),
+        "searchParam": shared_parameters(registry),
+        "compartment": compartments,
+    }]);
+    statement
+}
+
+/// What both statements begin with.
+fn head(resource_type: &str, name: &str, settings: &Settings) -> Value {
+    let url = format!("{}/metadata", settings.base_url);
+    json!({
+        "resourceType": resource_type,
+        "url": url,
+        "version": env!("CARGO_PKG_VERSION"),
+        "name": format!("BhnFhir{name}"),
+        "title": "BHN FHIR R4 server",
+        "status": "active",
+        "date": DATE,
+        "publisher": "Birth Health Network",
+        "description": "An HL7 FHIR R4 server over PostgreSQL",
+        "kind": "instance",
+        "software": { "name": SOFTWARE, "version": env!("CARGO_PKG_VERSION") },
+        "implementation": {
+            "description": "BHN FHIR R4 server",
+            "url": settings.base_url,
+        },
+    })
+}
+
+fn resource(resource_type: ResourceType, settings: &Settings, registry: &Registry) -> Value {
+    let parameters: Vec<Value> = registry
+        .parameters_of(resource_type)
+        .filter(|parameter| parameter.is_supported())
+        .map(|parameter| search_parameter(parameter, resource_type.name()))
+        .collect();
+    let mut policy = vec!["literal", "logical"];
+    if settings.integrity_on_write {
+        policy.push("enforced");
+    }
+    json!({
+        "type": resource_type.name(),
+        "profile": format!("{DEFINITIONS}/{resource_type}"),
+        "interaction": codes(&OF_TYPES),
+        "versioning": "versioned-update",
+        "readHistory": true,
+        "updateCreate": settings.update_creates,
+        "conditionalCreate": true,
+        "conditionalRead": "full-support",
+        "conditionalUpdate": true,
+        "conditionalDelete": "multiple",
+        "referencePolicy": policy,
+        "searchParam": parameters,
+    })
+}
+
+fn codes(codes: &[&str]) -> Vec<Value> {
+    codes.iter().map(|code| json!({ "code": code })).collect()
+}
+
+fn search_parameter(parameter: &SearchParameter, resource_type: &str) -> Value {
+    let mut value = json!({
+        "name": parameter.code,
+        "definition": parameter.url,
+        "type": parameter.kind.as_str(),
+    });
+    let documentation = documentation(parameter.description, resource_type);
+    if !documentation.is_empty() {
+        value["documentation"] = json!(documentation);
+    }
+    value
+}
+
+/// A parameter of several types is described by a list of links, `* [Type](type.html): text`.
+fn documentation<'d>(description: &'d str, resource_type: &str) -> &'d str {
+    let start = format!("* [{resource_type}](");
+    let of_type = description.lines().find_map(|line| line.strip_prefix(&start)?.split_once("): "));
+    of_type.map_or(description, |(_, text)| text).trim()
+}
+
+/// Parameters that every type has: those of a search over the whole system.
+fn shared_parameters(registry: &Registry) -> Vec<Value> {
+    let is_shared = |parameter: &&SearchParameter| {
+        ResourceType::all().all(|kind| {
+            let found = registry.parameter(kind, parameter.code);
+            found.is_some_and(|found| found.url == parameter.url && found.is_supported())
+        })
+    };
+    let first = ResourceType::all().next();
+    let parameters = first.into_iter().flat_map(|kind| registry.parameters_of(kind));
+    parameters.filter(is_shared).map(|shared| search_parameter(shared, "Resource")).collect()
+}
+
+/// `mode=terminology`: code systems are stored and searched as resources here, and there is no
+/// operation on them (terminologycapabilities.html).
+fn terminology_capabilities(settings: &Settings) -> Value {
+    let mut statement = head("TerminologyCapabilities", "TerminologyCapabilities", settings);
+    statement["url"] = json!(format!("{}/metadata?mode=terminology", settings.base_url));
+    statement["description"] = json!(
+        "Code systems, value sets and concept maps are stored and searched; operations on them \
+         are not offered"
+    );
+    statement["codeSearch"] = json!("explicit");
+    statement
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fhir::interaction::{Method, allowed_methods};
+    use crate::fhir::validation::validate;
+    use crate::limits::Limits;
+    use std::path::Path;
+
+    fn statement() -> Value {
+        let registry = Registry::r4().unwrap();
+        capability_statement(&Settings::default(), &registry)
+    }
+
+    fn resource_of<'s>(statement: &'s Value, name: &str) -> &'s Value {
+        let resources = statement["rest"][0]["resource"].as_array().unwrap();
+        resources.iter().find(|resource| resource["type"] == name).unwrap()
+    }
+
+    /// Run with `BHN_BLESS=1` to write the file anew.
+    #[test]
+    #[allow(clippy::disallowed_methods)]
+    fn the_file_at_the_root_is_this_statement() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("capability-statement.json");
+        let mut made = json::write_pretty(&statement());
+        made.push(b'\n');
+        if std::env::var("BHN_BLESS").is_ok() {
+            std::fs::write(&path, &made).unwrap();
+        }
+        let kept = std::fs::read(&path).unwrap_or_default();
+        let is_same = kept == made;
+        assert!(is_same, "capability-statement.json is old; run this test with BHN_BLESS=1");
+    }
+
+    #[test]
+    fn both_statements_are_valid_resources() {
+        let statements = Statements::new(&Settings::default(), &Registry::r4().unwrap());
+        for mode in [None, Some("full"), Some("normative"), Some("terminology")] {
+            let Content::Json(bytes) = statements.answer(mode).unwrap().content else {
+                panic!("bytes");
+            };
+            let value = json::read(&bytes, &Limits::default()).unwrap();
+            assert_eq!(validate(&value, &Limits::default()), Ok(()), "{mode:?}");
+        }
+        assert_eq!(statements.answer(Some("x")).unwrap_err().kind.status(), 400);
+    }
+
+    #[test]
+    fn every_type_is_stated_with_the_methods_that_its_routes_take() {
+        let statement = statement();
+        let resources = statement["rest"][0]["resource"].as_array().unwrap();
+        assert_eq!(resources.len(), 146);
+        for resource in resources {
+            let name = resource["type"].as_str().unwrap();
+            let instance = allowed_methods(&format!("{name}/1")).unwrap();
+            let methods = [
+                ("read", Method::Get),
+                ("update", Method::Put),
+                ("patch", Method::Patch),
+                ("delete", Method::Delete),
+            ];
+            for (code, method) in methods {
+                let is_stated =
+                    resource["interaction"].as_array().unwrap().iter().any(|i| i["code"] == code);
+                assert_eq!(is_stated, instance.contains(&method.as_str()), "{name} {code}");
+            }
+        }
+    }
+
+    #[test]
+    fn search_parameters_are_those_of_the_registry_each_once() {
+        let statement = statement();
+        let patient = resource_of(&statement, "Patient")["searchParam"].as_array().unwrap();
+        let mut names: Vec<_> = patient.iter().map(|p| p["name"].as_str().unwrap()).collect();
+        for name in ["_id", "_lastUpdated", "identifier", "name", "birthdate", "organization"] {
+            assert!(names.contains(&name), "{name}");
+        }
+        assert!(!names.contains(&"_text"), "what cannot be searched is not stated");
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count, "cpb-12");
+        let shared = statement["rest"][0]["searchParam"].as_array().unwrap();
+        assert!(shared.iter().any(|parameter| parameter["name"] == "_lastUpdated"));
+        assert!(!shared.iter().any(|parameter| parameter["name"] == "identifier"));
+    }
+
+    #[test]
+    fn settings_show_in_the_statement() {
+        let settings = Settings {
+            base_url: "https://fhir.example.org/r4".to_owned(),
+            integrity_on_write: true,
+            update_creates: false,
+            ..Settings::default()
+        };
+        let statement = capability_statement(&settings, &Registry::r4().unwrap());
+        assert_eq!(statement["implementation"]["url"], "https://fhir.example.org/r4");
+        let patient = resource_of(&statement, "Patient");
+        assert_eq!(patient["updateCreate"], false);
+        assert!(patient["referencePolicy"].as_array().unwrap().contains(&json!("enforced")));
+    }
+}
