@@ -2,7 +2,7 @@
 
 use super::{Source, nothing_found, sources};
 
-/// The rooms of `src/`, from the top. Rooms of one line do not know each other's order.
+/// The rooms of `src/`, from the top.
 const ROOMS: [&str; 15] = [
     "cli",
     "http",
@@ -22,7 +22,7 @@ const ROOMS: [&str; 15] = [
     "floor",
 ];
 /// The lowest room, a file each.
-const FLOOR: [&str; 2] = ["clock", "limits"];
+const FLOOR: [&str; 3] = ["clock", "limits", "network"];
 
 fn rank(room: &str) -> Option<usize> {
     let room = if FLOOR.contains(&room) { "floor" } else { room };

@@ -13,12 +13,14 @@ pub struct Source {
     /// Relative to the repository, such as `src/http/router.rs`.
     pub path: String,
     pub text: String,
+    /// Whether it is compiled for unit tests alone.
+    pub is_test: bool,
 }
 
 impl Source {
     /// The code without its unit tests; empty for a file of unit tests.
     pub fn shipped(&self) -> &str {
-        if self.path.starts_with("src/") && self.path.ends_with("tests.rs") {
+        if self.is_test {
             return "";
         }
         self.text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default()
@@ -43,8 +45,44 @@ pub fn sources(folders: &[&str], extension: &str) -> Vec<Source> {
     let read = |path: PathBuf| Source {
         text: std::fs::read_to_string(&path).unwrap(),
         path: path.strip_prefix(root).unwrap().to_str().unwrap().to_owned(),
+        is_test: false,
     };
-    paths.into_iter().map(read).collect()
+    let mut sources: Vec<Source> = paths.into_iter().map(read).collect();
+    let of_tests: Vec<String> = sources.iter().flat_map(test_modules).collect();
+    for source in &mut sources {
+        let stem = source.path.trim_end_matches(".rs");
+        let is_within = |module: &String| {
+            stem.strip_prefix(module.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        source.is_test = of_tests.iter().any(is_within);
+    }
+    sources
+}
+
+/// Paths without extension of the modules that the file declares for unit tests alone.
+fn test_modules(source: &Source) -> Vec<String> {
+    let folder = match source.path.strip_suffix("/mod.rs") {
+        Some(folder) => folder.to_owned(),
+        None if source.path == "src/lib.rs" => "src".to_owned(),
+        None => source.path.trim_end_matches(".rs").to_owned(),
+    };
+    let lines: Vec<&str> = source.text.lines().map(str::trim).collect();
+    let mut found = Vec::new();
+    for (at, _) in lines.iter().enumerate().filter(|(_, line)| **line == "#[cfg(test)]") {
+        let declared = lines[at + 1..].iter().find(|line| !line.starts_with("#["));
+        let name = declared.and_then(|line| line.strip_suffix(';')?.split("mod ").nth(1));
+        let path = lines.get(at + 1).and_then(|line| line.strip_prefix("#[path = \""));
+        let beside = source.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        match (path, name) {
+            (Some(path), _) => {
+                found.push(format!("{beside}/{}", path.trim_end_matches(".rs\"]")));
+            }
+            (None, Some(name)) => found.push(format!("{folder}/{name}")),
+            (None, None) => {}
+        }
+    }
+    found
 }
 
 fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {

@@ -24,8 +24,11 @@ fn files_have_at_most_600_lines_of_at_most_100_columns() {
         if count > FILE_LINES {
             found.push(format!("{}: {count} lines", source.path));
         }
+        let shipped = source.shipped().lines().count();
         for (number, line) in (1..).zip(source.text.lines()) {
-            if line.chars().count() > COLUMNS {
+            // Cases of a test are texts that cannot be broken.
+            let is_case = number > shipped && line.contains('"');
+            if line.chars().count() > COLUMNS && !is_case {
                 found.push(format!("{}:{number}: longer than {COLUMNS}", source.path));
             }
         }
@@ -54,7 +57,7 @@ fn functions_have_at_most_70_lines_and_4_arguments() {
 fn folders_have_at_most_15_files() {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for extension in ["rs", "sql"] {
-        for source in sources(&["src"], extension) {
+        for source in sources(&["src"], extension).iter().filter(|source| !source.is_test) {
             let folder = source.path.rsplit_once('/').map_or("", |(folder, _)| folder);
             *counts.entry(folder.to_owned()).or_default() += 1;
         }
