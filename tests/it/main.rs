@@ -2,6 +2,7 @@
 //! cloned from a migrated template in one private cluster per run.
 
 mod embedded;
+#[allow(dead_code, unused_imports, reason = "a vocabulary, of which tests use what they need")]
 mod harness;
 mod start;
 mod tidy;
