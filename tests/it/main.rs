@@ -3,6 +3,7 @@
 
 mod concurrency;
 mod embedded;
+#[allow(dead_code, unused_imports, reason = "a vocabulary, of which tests use what they need")]
 mod harness;
 mod history;
 mod integrity;
