@@ -171,14 +171,14 @@ async fn attempt_once<A: AfterWrites>(
 fn steps<'a>(context: &Context, set: &'a WriteSet, facts: Facts) -> Result<Vec<Step<'a>>> {
     let links = set.links.resolved(&set.writes, &facts)?;
     let mut steps = Vec::with_capacity(set.writes.len());
+    let mut identities = Identities::default();
     for (write, found) in set.writes.iter().zip(facts.found) {
-        let step = step(context, write, found, &links).map_err(|error| {
-            match write.expression.is_empty() {
-                true => error,
-                false => error.within(&write.expression),
-            }
-        })?;
-        steps.push(step);
+        let prepared =
+            identities.add(write, &found).and_then(|()| step(context, write, found, &links));
+        steps.push(prepared.map_err(|error| match write.expression.is_empty() {
+            true => error,
+            false => error.within(&write.expression),
+        })?);
     }
     let provenance = set.provenance.as_ref().and_then(|provenance| provenance.step(&steps));
     steps.extend(provenance);
