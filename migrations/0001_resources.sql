@@ -204,9 +204,11 @@ create table idempotency_key (
   key text collate "C" not null,
   request_hash bytea not null,
   created timestamptz not null,
-  status smallint,
-  headers jsonb,
-  body bytea,
+  status smallint not null,
+  resource text collate "C",
+  version bigint,
+  last_updated timestamptz,
+  body bytea not null,
   primary key (principal, key)
 );
 create index idempotency_key_created on idempotency_key (created);

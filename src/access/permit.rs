@@ -46,6 +46,7 @@ pub enum RowFilter {
 /// Proof that the gate was asked. Only [`Permit::authorize`] makes one.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Permit {
+    principal: String,
     filter: RowFilter,
 }
 
@@ -54,7 +55,9 @@ impl Permit {
     /// 401 where the caller is not known.
     pub fn authorize(caller: &Caller, _interaction: &Interaction) -> Result<Permit> {
         match caller {
-            Caller::InsecureNoAuth | Caller::Operator => Ok(Permit { filter: RowFilter::All }),
+            Caller::InsecureNoAuth | Caller::Operator => {
+                Ok(Permit { principal: caller.principal().to_owned(), filter: RowFilter::All })
+            }
             Caller::Anonymous => Err(FhirError::new(
                 ErrorKind::Unauthorized,
                 IssueCode::Login,
@@ -65,7 +68,12 @@ impl Permit {
 
     /// For work of the operator that is no interaction: reindex, check, import.
     pub fn operator() -> Permit {
-        Permit { filter: RowFilter::All }
+        Permit { principal: Caller::Operator.principal().to_owned(), filter: RowFilter::All }
+    }
+
+    /// Names the caller, see [`Caller::principal`].
+    pub fn principal(&self) -> &str {
+        &self.principal
     }
 
     pub fn filter(&self) -> &RowFilter {
@@ -75,7 +83,7 @@ impl Permit {
     /// The same permit, narrowed to rows with these stamps.
     pub fn narrowed(&self, filter: RowFilter) -> Permit {
         match self.filter {
-            RowFilter::All => Permit { filter },
+            RowFilter::All => Permit { principal: self.principal.clone(), filter },
             RowFilter::Stamps { .. } => self.clone(),
         }
     }

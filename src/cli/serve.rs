@@ -4,7 +4,7 @@ use super::Failure;
 use super::database::{OpenDatabase, store_settings};
 use crate::clock::Clock;
 use crate::config::{Config, Settings};
-use crate::http;
+use crate::http::{self, HttpSettings};
 use crate::interactions::Context;
 use crate::search::Registry;
 use crate::storage::Store;
@@ -34,8 +34,13 @@ pub async fn serve(config: Config) -> Result<(), Failure> {
         let registry = registry.await??;
         let store = store_settings(&config.database);
         let store = Store::open(&opened.database, &registry, &store).await?;
-        let context = Context { store, registry, clock: Clock::System, settings };
-        serve_until_stopped(listener, Arc::new(context), signals).await
+        let http = HttpSettings {
+            trusted_proxies: config.server.trusted_proxies.clone(),
+            drain: DRAINED_WITHIN,
+            ..HttpSettings::default()
+        };
+        let context = Context::new(store, registry, Clock::System, settings)?;
+        serve_until_stopped(listener, (Arc::new(context), http), signals).await
     };
     let result = result.await;
     opened.close().await?;
@@ -44,12 +49,13 @@ pub async fn serve(config: Config) -> Result<(), Failure> {
 
 async fn serve_until_stopped(
     listener: TcpListener,
-    context: Arc<Context>,
+    server: (Arc<Context>, HttpSettings),
     mut signals: Signals,
 ) -> Result<(), Failure> {
+    let (context, http) = server;
     announce(&context.settings);
     let (stop, stopped) = oneshot::channel();
-    let serving = http::serve(listener, context.clone(), async {
+    let serving = http::serve(listener, context.clone(), http, async {
         let _ = stopped.await;
     });
     let drained = async {

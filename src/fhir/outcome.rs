@@ -1,7 +1,7 @@
 //! The OperationOutcome of an error, for a response or a Bundle entry:
 //! <https://hl7.org/fhir/R4/operationoutcome.html>.
 
-use crate::error::{FhirError, Issue, Severity};
+use crate::error::{FhirError, Issue, IssueCode, Severity};
 use serde_json::{Value, json};
 
 /// OperationOutcome with every issue of the error.
@@ -12,6 +12,17 @@ pub fn of_error(error: &FhirError) -> Value {
 /// OperationOutcome with these issues; the list must not be empty (OperationOutcome.issue 1..*).
 pub fn of_issues(issues: &[Issue]) -> Value {
     json!({ "resourceType": "OperationOutcome", "issue": issues.iter().map(issue).collect::<Vec<_>>() })
+}
+
+/// OperationOutcome that says that all went well, for `Prefer: return=OperationOutcome`.
+pub fn success() -> Value {
+    let issue = Issue {
+        severity: Severity::Information,
+        code: IssueCode::Informational,
+        expression: String::new(),
+        diagnostics: "Done".to_owned(),
+    };
+    of_issues(&[issue])
 }
 
 fn issue(issue: &Issue) -> Value {

@@ -46,6 +46,7 @@ use tokio::net::TcpListener;
 pub async fn serve(
     listener: TcpListener,
     context: Arc<Context>,
+    http: HttpSettings,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let settings = context.settings.clone();
@@ -53,7 +54,7 @@ pub async fn serve(
         true => Caller::InsecureNoAuth,
         false => Caller::Anonymous,
     };
-    let app = App::new(context, settings, HttpSettings::default(), caller);
+    let app = App::new(context, settings, http, caller);
     serve::serve(app, listener, shutdown).await
 }
 

@@ -1,10 +1,13 @@
 //! What an operator may set of the HTTP side alone.
 
+use crate::network::Network;
 use std::time::Duration;
 
 /// Timers and bounds of connections. Bounds of content are in [`crate::limits::Limits`].
 #[derive(Clone, Debug)]
 pub struct HttpSettings {
+    /// Peers whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
+    pub trusted_proxies: Vec<Network>,
     /// From the first byte of a request's head to its last.
     pub head_timeout: Duration,
     /// Without a request on a connection; longer than that of common load balancers (60 s).
@@ -28,6 +31,7 @@ pub struct HttpSettings {
 impl Default for HttpSettings {
     fn default() -> Self {
         HttpSettings {
+            trusted_proxies: Vec::new(),
             head_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),
             body_idle_timeout: Duration::from_secs(10),

@@ -1,8 +1,14 @@
 //! What every interaction has at hand.
 
+use super::capabilities::Statements;
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::search::Registry;
+use crate::error::{FhirError, Result};
+use crate::fhir::definitions::ResourceType;
+use crate::fhir::interaction::{Handling, Parameter, SearchScope};
+use crate::fhir::resource::Resource;
+use crate::search::registry::Kind;
+use crate::search::{IndexRows, IndexSettings, ParameterId, Plan, Planner, Registry, Sealer};
 use crate::storage::Store;
 
 /// One for the server; shared by all requests.
@@ -11,4 +17,61 @@ pub struct Context {
     pub registry: Registry,
     pub clock: Clock,
     pub settings: Settings,
+    pub index_settings: IndexSettings,
+    /// Of page links; the same for all nodes.
+    pub sealer: Sealer,
+    /// What `/metadata` answers.
+    pub statements: Statements,
+}
+
+impl Context {
+    /// An error where the store has no key for page links.
+    pub fn new(store: Store, registry: Registry, clock: Clock, settings: Settings) -> Result<Self> {
+        let index_settings =
+            IndexSettings { zone: settings.default_zone, base_url: settings.base_url.clone() };
+        let sealer = Sealer::new(store.server_key())?;
+        let statements = Statements::new(&settings, &registry);
+        Ok(Context { store, registry, clock, settings, index_settings, sealer, statements })
+    }
+
+    /// All index rows of a resource.
+    pub fn index(&self, resource: &Resource) -> IndexRows {
+        self.registry.index(resource, &self.index_settings)
+    }
+
+    /// The plan of a search or of criteria.
+    pub fn plan(
+        &self,
+        scope: &SearchScope,
+        parameters: &[Parameter],
+        handling: Handling,
+    ) -> Result<Plan> {
+        let planner = Planner {
+            registry: &self.registry,
+            limits: &self.settings.limits,
+            settings: &self.index_settings,
+            now: self.clock.now(),
+        };
+        planner.plan(scope, parameters, handling)
+    }
+
+    /// The search parameter `identifier` of a type.
+    pub fn identifier_parameter(&self, resource_type: ResourceType) -> Result<ParameterId> {
+        self.registry
+            .parameter(resource_type, "identifier")
+            .map(|parameter| parameter.id)
+            .ok_or_else(|| FhirError::internal(format!("{resource_type} has no identifiers")))
+    }
+
+    /// Every search parameter of type reference.
+    pub fn reference_parameters(&self) -> Vec<ParameterId> {
+        let mut parameters: Vec<ParameterId> = ResourceType::all()
+            .flat_map(|resource_type| self.registry.parameters_of(resource_type))
+            .filter(|parameter| parameter.kind == Kind::Reference)
+            .map(|parameter| parameter.id)
+            .collect();
+        parameters.sort_unstable();
+        parameters.dedup();
+        parameters
+    }
 }

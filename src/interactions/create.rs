@@ -26,8 +26,7 @@ pub fn prepare<'a>(
 /// 412: the criteria of a conditional interaction select more than one resource.
 pub fn several_matches(expression: &str) -> FhirError {
     let text = "The criteria match several resources, so it is not clear which one is meant";
-    let mut error =
-        FhirError::new(ErrorKind::PreconditionFailed, IssueCode::MultipleMatches, text);
+    let mut error = FhirError::new(ErrorKind::PreconditionFailed, IssueCode::MultipleMatches, text);
     for issue in &mut error.issues {
         issue.expression = format!("http.{expression}");
     }

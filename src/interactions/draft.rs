@@ -4,7 +4,7 @@
 use crate::access::Permit;
 use crate::fhir::interaction::WriteGuard;
 use crate::fhir::patch::Patch;
-use crate::fhir::resource::{Id, Resource, ResourceKey};
+use crate::fhir::resource::{Resource, ResourceKey};
 use crate::search::Plan;
 use crate::storage::{Stored, Visible};
 use std::borrow::Cow;
@@ -134,9 +134,4 @@ impl<'a> Draft<'a> {
         let key = before.key.clone();
         Draft { key, resource: None, before: Some(before), has_client_id: false, stub: None }
     }
-}
-
-/// A version id as text against the one that is there.
-pub fn is_version(text: &str, stored: &Stored) -> bool {
-    Id::parse(text).is_some() && text == stored.version.to_string()
 }

@@ -71,8 +71,7 @@ fn change(
     };
     let before = draft.before.as_ref().map(|stored| rows_before(context, stored)).transpose()?;
     let is_live = draft.before.as_ref().is_some_and(|stored| !stored.is_deleted);
-    let resource_version =
-        ResourceVersion { key: draft.key.clone(), version, last_updated };
+    let resource_version = ResourceVersion { key: draft.key.clone(), version, last_updated };
     let (content, outcome) = match &draft.resource {
         None => (None, Outcome::no_content(Some(resource_version))),
         Some(resource) => {
@@ -83,7 +82,7 @@ fn change(
                 is_created: !is_live,
                 ..Outcome::ok(Content::Json(Bytes::from(json.clone())))
             };
-            let rows = context.index(resource)?;
+            let rows = context.index(resource);
             (Some(NewContent { json, rows }), outcome)
         }
     };
@@ -98,5 +97,5 @@ fn rows_before(context: &Context, stored: &Stored) -> Result<IndexRows> {
         return Ok(IndexRows::default());
     }
     let value = serde_json::from_slice(&stored.body).map_err(FhirError::internal)?;
-    context.index(&Resource::from_value(value)?)
+    Ok(context.index(&Resource::from_value(value)?))
 }

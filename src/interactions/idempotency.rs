@@ -3,7 +3,6 @@
 
 use super::context::Context;
 use super::outcome::{Content, Outcome, ResourceVersion};
-use super::write::Written;
 use crate::error::{ErrorKind, FhirError, IssueCode, Result};
 use crate::fhir::resource::ResourceKey;
 use crate::storage::{KeptAnswer, Lock, Unit};
@@ -35,7 +34,10 @@ impl Claim {
     }
 
     pub fn lock(&self) -> Lock {
-        Lock::idempotency(&self.principal, &self.key)
+        let digest = Sha256::digest(format!("idempotency {} {}", self.principal, self.key));
+        let mut first = [0; 8];
+        first.copy_from_slice(&digest[..8]);
+        Lock::Number(i64::from_be_bytes(first))
     }
 
     /// The answer that the key was given before, if any. 422 where it stands for another
@@ -77,13 +79,13 @@ impl Claim {
             },
             is_created: kept.status == 201,
             version,
+            is_read: false,
             issues: Vec::new(),
         })
     }
 
-    /// Keeps the one answer of the set, before its commit.
-    pub async fn keep(&self, context: &Context, unit: &mut Unit, written: &Written) -> Result<()> {
-        let Some(outcome) = written.outcomes.first() else { return Ok(()) };
+    /// Keeps the answer to the set, before its commit.
+    pub async fn keep(&self, context: &Context, unit: &mut Unit, outcome: &Outcome) -> Result<()> {
         let body = match &outcome.content {
             Content::Json(json) => json.to_vec(),
             Content::Value(value) => value.to_string().into_bytes(),

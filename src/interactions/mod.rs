@@ -1,21 +1,134 @@
 //! A file per interaction. A write is prepared into changes and applied in one place; a read is
 //! performed. Requests from HTTP and from Bundle entries walk the same functions.
 
+mod batch;
 pub mod capabilities;
 mod context;
+mod create;
+mod delete;
+mod draft;
+mod entry;
+mod facts;
+mod finish;
+mod history;
+mod idempotency;
+mod integrity;
+mod links;
 mod outcome;
+mod page;
+mod patch;
+mod prepare;
+mod provenance;
+mod read;
+mod search;
+mod transaction;
+mod unique;
+mod update;
+mod write;
 
 pub use context::Context;
 pub use outcome::{Content, Outcome, ResourceVersion};
 
 use crate::access::{Caller, Permit};
 use crate::error::{ErrorKind, FhirError, IssueCode, Result};
-use crate::fhir::interaction::Request;
+use crate::fhir::interaction::{BundleKind, Interaction, Request};
+use crate::storage::Connection;
+use idempotency::Claim;
+use prepare::Validated;
+use write::{NothingAfter, WriteSet};
 
 /// Carries one interaction to its answer. Errors are answers too: the caller makes an
 /// OperationOutcome of them.
-pub async fn perform(_context: &Context, caller: &Caller, request: Request) -> Result<Outcome> {
-    let _permit = Permit::authorize(caller, &request.interaction)?;
-    let text = "This interaction is not offered";
-    Err(FhirError::new(ErrorKind::NotImplemented, IssueCode::NotSupported, text))
+pub async fn perform(context: &Context, caller: &Caller, request: Request) -> Result<Outcome> {
+    let permit = Permit::authorize(caller, &request.interaction)?;
+    if request.interaction.is_write() {
+        return perform_write(context, (caller, permit), request).await;
+    }
+    match request.interaction {
+        Interaction::Bundle { kind: BundleKind::Batch, bundle } => {
+            let key = request.idempotency_key.as_deref();
+            batch::batch(context, caller, (bundle, request.prefer), key).await
+        }
+        Interaction::Bundle { kind: BundleKind::Transaction, bundle } => {
+            let content = bundle.value().to_string();
+            let claim = request
+                .idempotency_key
+                .as_deref()
+                .map(|key| Claim::new(caller.principal(), key, &[b"Bundle", content.as_bytes()]));
+            transaction::transaction(context, caller, (bundle, request.prefer), claim).await
+        }
+        Interaction::Operation(operation) => {
+            let text = format!("There is no operation ${} here", operation.name);
+            Err(FhirError::new(ErrorKind::NotFound, IssueCode::NotSupported, text))
+        }
+        Interaction::Capabilities { mode } => {
+            Ok(context.statements.answer(mode.as_deref())?.of_read())
+        }
+        Interaction::Search { .. } => {
+            let mut connection = context.store.search_connection().await?;
+            perform_read(context, &mut connection, &permit, &request).await
+        }
+        _ => {
+            let mut connection = context.store.connection().await?;
+            perform_read(context, &mut connection, &permit, &request).await
+        }
+    }
+}
+
+/// A read, vread, history or search, on a connection that may be inside a transaction.
+async fn perform_read(
+    context: &Context,
+    connection: &mut Connection,
+    permit: &Permit,
+    request: &Request,
+) -> Result<Outcome> {
+    let outcome = match &request.interaction {
+        Interaction::Read { key, unless } => {
+            read::read(context, connection, permit, (key, unless)).await
+        }
+        Interaction::Vread { key, version, unless } => {
+            read::vread(context, connection, permit, (key, version, unless)).await
+        }
+        Interaction::History { scope, parameters } => {
+            history::history(context, connection, permit, (scope, parameters, request)).await
+        }
+        Interaction::Search { scope, parameters } => {
+            search::search(context, connection, permit, (scope, parameters, request)).await
+        }
+        _ => {
+            let text = "This interaction cannot be performed here";
+            Err(FhirError::unprocessable(IssueCode::NotSupported, text))
+        }
+    }?;
+    outcome.of_read().subsetted(&request.subset)
+}
+
+/// One create, update, patch or delete, with its Provenance.
+async fn perform_write(
+    context: &Context,
+    gate: (&Caller, Permit),
+    request: Request,
+) -> Result<Outcome> {
+    let (caller, permit) = gate;
+    let claim = match (&request.idempotency_key, &request.interaction) {
+        (Some(key), Interaction::Create { resource, if_none_exist }) => {
+            let content = resource.value().to_string();
+            let criteria = if_none_exist.as_deref().unwrap_or_default();
+            let parts: [&[u8]; 3] = [b"create", content.as_bytes(), criteria.as_bytes()];
+            Some(Claim::new(caller.principal(), key, &parts))
+        }
+        _ => None,
+    };
+    let provenance = match request.provenance {
+        Some(resource) => Some(provenance::checked(context, caller, resource)?),
+        None => None,
+    };
+    let subset = request.subset;
+    let write = prepare::write(context, permit, request.interaction, Validated::No)?
+        .ok_or_else(|| FhirError::internal("a write interaction without a write"))?;
+    let set = WriteSet { writes: vec![write], links: links::Links::default(), claim, provenance };
+    let written = write::store(context, &set, &NothingAfter).await?;
+    let missing = || FhirError::internal("a write without an answer");
+    let outcome = written.first_answer.or_else(|| written.outcomes.into_iter().next());
+    outcome.ok_or_else(missing)?.subsetted(&subset)
 }

@@ -1,7 +1,8 @@
 //! What an interaction answers, before it is put into HTTP or a Bundle entry.
 
-use crate::error::Issue;
+use crate::error::{FhirError, Issue, Result};
 use crate::fhir::resource::ResourceKey;
+use crate::fhir::subset::{Subset, part};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -15,6 +16,9 @@ pub struct Outcome {
     pub version: Option<ResourceVersion>,
     /// True where a `Location` header is due: a create, by whatever interaction.
     pub is_created: bool,
+    /// True for the answer to a read, a search or the like, which carries its resource whatever
+    /// the client prefers.
+    pub is_read: bool,
     /// Warnings and hints that go with a success.
     pub issues: Vec<Issue>,
 }
@@ -39,6 +43,45 @@ pub enum Content {
 impl Outcome {
     /// 200 with a body and no version.
     pub fn ok(content: Content) -> Self {
-        Outcome { status: 200, content, version: None, is_created: false, issues: Vec::new() }
+        Outcome {
+            status: 200,
+            content,
+            version: None,
+            is_created: false,
+            is_read: false,
+            issues: Vec::new(),
+        }
+    }
+
+    /// 204, after a delete with the version that it made.
+    pub fn no_content(version: Option<ResourceVersion>) -> Self {
+        Outcome { status: 204, version, ..Outcome::ok(Content::None) }
+    }
+
+    /// The same as the answer to a read.
+    pub fn of_read(self) -> Self {
+        Outcome { is_read: true, ..self }
+    }
+
+    /// The same with that part of its resource, or of the resources of its Bundle.
+    pub fn subsetted(mut self, subset: &Subset) -> Result<Self> {
+        if matches!(subset, Subset::None | Subset::Count) {
+            return Ok(self);
+        }
+        let mut value = match self.content {
+            Content::None => return Ok(self),
+            Content::Json(json) => serde_json::from_slice(&json).map_err(FhirError::internal)?,
+            Content::Value(value) => value,
+        };
+        match value.get_mut("entry").and_then(Value::as_array_mut) {
+            Some(entries) => {
+                for resource in entries.iter_mut().filter_map(|entry| entry.get_mut("resource")) {
+                    *resource = part(resource, subset);
+                }
+            }
+            None => value = part(&value, subset),
+        }
+        self.content = Content::Value(value);
+        Ok(self)
     }
 }

@@ -6,14 +6,14 @@ use super::draft::Step;
 use super::write::drafts;
 use crate::error::{ErrorKind, FhirError, Issue, IssueCode, Result};
 use crate::fhir::resource::ResourceKey;
+use crate::search::{Token, identifier_lock_key};
 use crate::storage::{Lock, Staged, Unit};
 use serde_json::Value;
 
 /// A value that one draft brings.
 struct UniqueClaim {
     key: ResourceKey,
-    system: String,
-    value: String,
+    identifier: Token,
 }
 
 pub struct UniqueClaims(Vec<UniqueClaim>);
@@ -32,8 +32,8 @@ impl UniqueClaims {
                 let is_declared = declared.iter().any(|unique| {
                     unique.resource_type == draft.key.resource_type && unique.system == system
                 });
-                let (system, value) = (system.to_owned(), value.to_owned());
-                let claim = UniqueClaim { key: draft.key.clone(), system, value };
+                let identifier = Token { system: system.to_owned(), code: value.to_owned() };
+                let claim = UniqueClaim { key: draft.key.clone(), identifier };
                 if !is_declared || claims.iter().any(|c| c.key == claim.key && claim.is_same(c)) {
                     continue;
                 }
@@ -48,7 +48,7 @@ impl UniqueClaims {
 
     pub fn locks(&self) -> impl Iterator<Item = Lock> {
         self.0.iter().map(|claim| {
-            Lock::identifier(claim.key.resource_type.name(), &claim.system, &claim.value)
+            Lock::Number(identifier_lock_key(claim.key.resource_type, &claim.identifier))
         })
     }
 
@@ -61,10 +61,11 @@ impl UniqueClaims {
         let rids: Vec<i64> = staged.iter().map(|staged| staged.change.rid).collect();
         for claim in &self.0 {
             let parameter = context.identifier_parameter(claim.key.resource_type)?;
-            let identifier = (parameter, claim.system.as_str(), claim.value.as_str());
+            let place = (claim.key.resource_type, parameter);
+            let connection = unit.connection();
             let holder = context
                 .store
-                .identifier_holder(unit.connection(), claim.key.resource_type, identifier, &rids)
+                .identifier_holder(connection, place, &claim.identifier, &rids)
                 .await?;
             if let Some(holder) = holder {
                 return Err(taken(claim, &holder));
@@ -76,14 +77,15 @@ impl UniqueClaims {
 
 impl UniqueClaim {
     fn is_same(&self, other: &UniqueClaim) -> bool {
-        self.key.resource_type == other.key.resource_type
-            && self.system == other.system
-            && self.value == other.value
+        self.key.resource_type == other.key.resource_type && self.identifier == other.identifier
     }
 }
 
 fn taken(claim: &UniqueClaim, holder: &ResourceKey) -> FhirError {
-    let text = format!("{holder} has this identifier of system {}, which is unique", claim.system);
+    let text = format!(
+        "{holder} has this identifier of system {}, which is unique",
+        claim.identifier.system
+    );
     let expression = format!("{}.identifier", claim.key.resource_type);
     let issue = Issue::error(IssueCode::Duplicate, expression, text);
     FhirError::of_issues(ErrorKind::Conflict, vec![issue])

@@ -2,7 +2,7 @@
 //! conditional update (#cond-update).
 
 use super::create::several_matches;
-use super::draft::{Draft, Found, Step, is_version};
+use super::draft::{Draft, Found, Step};
 use crate::error::{ErrorKind, FhirError, IssueCode, Result};
 use crate::fhir::interaction::WriteGuard;
 use crate::fhir::meta::{carry_over, is_same_content};
@@ -34,7 +34,10 @@ pub fn prepare<'a>(
             (Some(stored), 0) => {
                 if resource.id().is_some_and(|id| id != stored.key.id) {
                     let text = format!("The criteria match {}, another id", stored.key);
-                    return Err(FhirError::invalid_value(format!("{}.id", key.resource_type), text));
+                    return Err(FhirError::invalid_value(
+                        format!("{}.id", key.resource_type),
+                        text,
+                    ));
                 }
                 replace(stored, resource, guard)
             }
@@ -96,13 +99,20 @@ pub fn check_guard(guard: &WriteGuard, stored: Option<&Stored>) -> Result<()> {
         let text = format!("{} exists already, and If-None-Match is *", stored.key);
         return Err(FhirError::precondition_failed(text));
     }
-    let Some(if_match) = &guard.if_match else { return Ok(()) };
-    match stored {
-        Some(stored) if if_match.0.iter().any(|v| v == "*" || is_version(v, stored)) => Ok(()),
-        Some(stored) => {
+    let is_met = match (&guard.if_match, stored) {
+        _ if guard.if_match_any => stored.is_some(),
+        (None, _) => true,
+        (Some(if_match), Some(stored)) => if_match.admits(stored.version),
+        (Some(_), None) => false,
+    };
+    match (is_met, stored) {
+        (true, _) => Ok(()),
+        (false, Some(stored)) => {
             let text = format!("The current version of {} is {}", stored.key, stored.version);
             Err(FhirError::precondition_failed(text))
         }
-        None => Err(FhirError::precondition_failed("There is no current version to match")),
+        (false, None) => {
+            Err(FhirError::precondition_failed("There is no current version to match"))
+        }
     }
 }

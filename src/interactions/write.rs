@@ -10,6 +10,7 @@ use super::facts::{self, Facts};
 use super::idempotency::Claim;
 use super::links::Links;
 use super::outcome::Outcome;
+use super::provenance::Provenance;
 use super::unique::UniqueClaims;
 use super::{create, delete, finish, patch, update};
 use crate::error::{FhirError, Result};
@@ -24,6 +25,8 @@ pub struct WriteSet {
     pub links: Links,
     /// The Idempotency-Key that the request came with.
     pub claim: Option<Claim>,
+    /// Stored with the versions that the writes make.
+    pub provenance: Option<Provenance>,
 }
 
 /// What the store answered to a set of writes.
@@ -31,6 +34,8 @@ pub struct Written {
     pub outcomes: Vec<Outcome>,
     /// Answers of what was asked to run after the writes, before their commit.
     pub reads: Vec<Outcome>,
+    /// The whole answer, where the Idempotency-Key was given one before.
+    pub first_answer: Option<Outcome>,
 }
 
 /// Work that sees the writes of its set before they are committed.
@@ -42,6 +47,9 @@ pub trait AfterWrites {
         context: &Context,
         unit: &mut Unit,
     ) -> impl Future<Output = Result<Vec<Outcome>>> + Send;
+
+    /// The answer to the request as a whole, to be kept under its Idempotency-Key.
+    fn answer(&self, context: &Context, written: &Written) -> Result<Outcome>;
 }
 
 /// No such work.
@@ -54,6 +62,21 @@ impl AfterWrites for NothingAfter {
 
     async fn run(&self, _: &Context, _: &mut Unit) -> Result<Vec<Outcome>> {
         Ok(Vec::new())
+    }
+
+    fn answer(&self, _: &Context, written: &Written) -> Result<Outcome> {
+        let missing = || FhirError::internal("a write without an answer");
+        written.outcomes.first().cloned().ok_or_else(missing)
+    }
+}
+
+impl Written {
+    fn of(outcomes: Vec<Outcome>) -> Self {
+        Written { outcomes, reads: Vec::new(), first_answer: None }
+    }
+
+    fn again(first: Outcome) -> Self {
+        Written { outcomes: Vec::new(), reads: Vec::new(), first_answer: Some(first) }
     }
 }
 
@@ -91,7 +114,7 @@ async fn attempt_once<A: AfterWrites>(
     if let Some(claim) = &set.claim
         && let Some(first) = claim.first_answer(context).await?
     {
-        return Ok(Some(Written { outcomes: vec![first], reads: Vec::new() }));
+        return Ok(Some(Written::again(first)));
     }
     let facts = facts::gather_alone(context, set).await?;
     let signature = facts.signature();
@@ -100,20 +123,20 @@ async fn attempt_once<A: AfterWrites>(
     let locks = Locks::of(context, set, &steps)?;
     let (changes, outcomes) = finish::finish(context, steps, under_way.instant()).await?;
     if changes.is_empty() && after.is_empty() && set.claim.is_none() {
-        return Ok(Some(Written { outcomes, reads: Vec::new() }));
+        return Ok(Some(Written::of(outcomes)));
     }
     let staged = context.store.stage(changes).await?;
     let is_alone = staged.len() == 1 && after.is_empty();
     if is_alone && locks.is_empty() {
         let applied = context.store.apply_alone(&staged[0]).await?;
-        return Ok((applied == Applied::Yes).then(|| Written { outcomes, reads: Vec::new() }));
+        return Ok((applied == Applied::Yes).then(|| Written::of(outcomes)));
     }
     let mut unit = context.store.begin(&locks.locks).await?;
     if !locks.is_empty() {
         if let Some(claim) = &set.claim
             && let Some(first) = claim.first_answer_on(context, &mut unit).await?
         {
-            return Ok(Some(Written { outcomes: vec![first], reads: Vec::new() }));
+            return Ok(Some(Written::again(first)));
         }
         let now = facts::gather(context, unit.connection(), set).await?;
         if now.signature() != signature {
@@ -126,9 +149,10 @@ async fn attempt_once<A: AfterWrites>(
         return Ok(None);
     }
     let reads = after.run(context, &mut unit).await?;
-    let written = Written { outcomes, reads };
+    let written = Written { reads, ..Written::of(outcomes) };
     if let Some(claim) = &set.claim {
-        claim.keep(context, &mut unit, &written).await?;
+        let answer = after.answer(context, &written)?;
+        claim.keep(context, &mut unit, &answer).await?;
     }
     Ok((unit.commit().await? == Applied::Yes).then_some(written))
 }
@@ -138,13 +162,16 @@ fn steps<'a>(context: &Context, set: &'a WriteSet, facts: Facts) -> Result<Vec<S
     let links = set.links.resolved(&set.writes, &facts)?;
     let mut steps = Vec::with_capacity(set.writes.len());
     for (write, found) in set.writes.iter().zip(facts.found) {
-        let step = step(context, write, found, &links)
-            .map_err(|error| match write.expression.is_empty() {
+        let step = step(context, write, found, &links).map_err(|error| {
+            match write.expression.is_empty() {
                 true => error,
                 false => error.within(&write.expression),
-            })?;
+            }
+        })?;
         steps.push(step);
     }
+    let provenance = set.provenance.as_ref().and_then(|provenance| provenance.step(&steps));
+    steps.extend(provenance);
     Ok(steps)
 }
 
@@ -215,19 +242,19 @@ impl Locks {
             if let (Target::Criteria(criteria), Step::Change(draft)) = (&write.target, step)
                 && draft.before.is_none()
             {
-                locks.push(Lock::criteria(&criteria.normalised));
+                locks.extend(criteria.plan.lock_keys().into_iter().map(Lock::Number));
             }
         }
         let mut targets = Vec::new();
         for draft in drafts(steps) {
             if draft.has_client_id {
-                locks.push(Lock::key(&draft.key));
+                locks.push(Lock::Key(draft.key.clone()));
             }
             if context.settings.integrity_on_write {
                 targets.extend(super::integrity::targets(draft));
             }
             if context.settings.integrity_on_delete && draft.resource.is_none() {
-                locks.push(Lock::key(&draft.key));
+                locks.push(Lock::Key(draft.key.clone()));
             }
         }
         let written: HashSet<&ResourceKey> = drafts(steps)
@@ -235,7 +262,7 @@ impl Locks {
             .map(|draft| &draft.key)
             .collect();
         targets.retain(|(_, target)| !written.contains(target));
-        locks.extend(targets.iter().map(|(_, target)| Lock::key(target)));
+        locks.extend(targets.iter().map(|(_, target)| Lock::Key(target.clone())));
         Ok(Locks { locks, uniques, targets })
     }
 

@@ -3,11 +3,15 @@
 
 use super::index_rows::{IndexRows, ParameterId, Token};
 use super::registry::{Kind, Registry, SearchParameter, TypeParameters};
-use super::value::{IndexSettings, Node, composite, date, quantity, reference, string, token, uri};
+use super::value::{
+    IndexSettings, Node, composite, date, quantity, reference, string, text, token, uri,
+};
 use crate::fhir::definitions::Definitions;
 use crate::fhir::fhirpath;
 use crate::fhir::resource::{Resource, ResourceKey};
 use serde_json::Value;
+use std::collections::HashSet;
+use std::hash::Hash;
 
 impl Registry {
     /// Everything that is indexed of a resource that has its id and meta. Values that are not
@@ -29,7 +33,7 @@ impl Registry {
             }
         }
         rows.present.sort_unstable();
-        rows.present.dedup();
+        keep_first_of_equals(&mut rows);
         take_main_values(parameters, &mut rows);
         rows.subjects = subjects(parameters, resource, &rows);
         let meta = resource.object().get("meta");
@@ -37,10 +41,29 @@ impl Registry {
         rows.profiles = listed("profile")
             .into_iter()
             .flatten()
-            .filter_map(|value| value.as_str().map(str::to_owned))
+            .filter_map(|value| value.as_str().map(text::key))
             .collect();
         rows.labels = labels(listed("security").map(Vec::as_slice).unwrap_or_default());
         rows
+    }
+}
+
+/// A value that several elements hold is one row.
+fn keep_first_of_equals(rows: &mut IndexRows) {
+    distinct(&mut rows.tokens, |row| (row.parameter, row.token.clone()));
+    distinct(&mut rows.identifiers, Clone::clone);
+    distinct(&mut rows.references, Clone::clone);
+    distinct(&mut rows.strings, Clone::clone);
+    distinct(&mut rows.dates, Clone::clone);
+    distinct(&mut rows.quantities, Clone::clone);
+    distinct(&mut rows.uris, Clone::clone);
+    distinct(&mut rows.composites, Clone::clone);
+}
+
+fn distinct<T, K: Eq + Hash>(rows: &mut Vec<T>, key: impl Fn(&T) -> K) {
+    if rows.len() > 1 {
+        let mut seen = HashSet::with_capacity(rows.len());
+        rows.retain(|row| seen.insert(key(row)));
     }
 }
 
@@ -171,3 +194,6 @@ fn subjects(
     subjects.dedup();
     subjects
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,7 +17,7 @@ pub struct Token {
     pub code: String,
 }
 
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct TokenRow {
     pub parameter: ParameterId,
     pub token: Token,
@@ -26,7 +26,7 @@ pub struct TokenRow {
 }
 
 /// A token whose codes are unbounded: Identifier and ContactPoint values, plain strings.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct IdentifierRow {
     pub parameter: ParameterId,
     pub system: String,
@@ -34,13 +34,13 @@ pub struct IdentifierRow {
 }
 
 /// A reference to a resource of this server. Other references are [`UriRow`]s.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct ReferenceRow {
     pub parameter: ParameterId,
     pub target: ResourceKey,
 }
 
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct StringRow {
     pub parameter: ParameterId,
     /// Without case, accents and combining marks; white space folded.
@@ -49,7 +49,7 @@ pub struct StringRow {
 }
 
 /// Half open.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct DateRow {
     pub parameter: ParameterId,
     pub low: DateTime<Utc>,
@@ -58,7 +58,7 @@ pub struct DateRow {
 
 /// A number or quantity: a point (low equals high), or the closed range of a Range or of a
 /// comparator. `unit` None: without unit.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct QuantityRow {
     pub parameter: ParameterId,
     pub unit: Option<Token>,
@@ -66,7 +66,7 @@ pub struct QuantityRow {
     pub high: Decimal,
 }
 
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct UriRow {
     pub parameter: ParameterId,
     pub value: String,
@@ -74,7 +74,7 @@ pub struct UriRow {
 
 /// Both parts of one composite value, each in the columns of its type; the unit of a quantity
 /// is its `second`.
-#[derive(Clone, PartialEq, Default, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Default, Debug)]
 pub struct CompositeRow {
     pub parameter: Option<ParameterId>,
     pub first: Option<Token>,

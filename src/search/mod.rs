@@ -4,6 +4,7 @@ mod extraction;
 mod index_rows;
 mod main_values;
 mod names;
+mod page;
 mod plan;
 mod query;
 pub mod registry;
@@ -14,6 +15,7 @@ pub use index_rows::{
     CompositeRow, DateRow, IdentifierRow, IndexRows, ParameterId, QuantityRow, ReferenceRow,
     StringRow, Token, TokenRow, UriRow,
 };
+pub use page::{KEY_BYTES, Sealer, unknown_page};
 pub use plan::{Clause, Cursor, Plan, Predicate, Second, Total, identifier_lock_key};
 pub use query::Planner;
 pub use registry::{Registry, SearchParameter};

@@ -85,11 +85,13 @@ pub enum Predicate {
         parameter: ParameterId,
         test: StringTest,
     },
-    /// `main` are the types (of those searched) whose main date this is.
+    /// `main` are the types (of those searched) whose main date this is. `has_rows` is false
+    /// where the rows of the resources themselves hold every value.
     Date {
         parameter: ParameterId,
         test: Test<DateTime<Utc>>,
         main: Vec<ResourceType>,
+        has_rows: bool,
     },
     Quantity {
         parameter: ParameterId,

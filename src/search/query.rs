@@ -342,3 +342,6 @@ impl Planner<'_> {
         types.iter().copied().filter(is_main).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

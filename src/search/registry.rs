@@ -6,7 +6,7 @@ use super::main_values::{MainValues, MainValuesTable};
 use super::value::TokenStore;
 use crate::error::{FhirError, Result};
 use crate::fhir::definitions::{Definitions, ResourceType, SearchParameterRow, TypeId};
-use crate::fhir::fhirpath::Program;
+use crate::fhir::fhirpath::{Expression, Program};
 use std::collections::{BTreeMap, HashMap};
 
 /// <https://hl7.org/fhir/R4/valueset-search-param-type.html>
@@ -92,6 +92,8 @@ pub struct TypeParameters {
     pub(super) subject_codes: Vec<&'static str>,
     /// True where one element at most names a subject, so that `patient` holds it.
     pub has_single_subject: bool,
+    /// True where the main date has one value at most, so that the row itself holds all.
+    pub has_single_main_date: bool,
 }
 
 /// All search parameters of R4.
@@ -111,7 +113,13 @@ impl Registry {
             .collect();
         let by_url: HashMap<&str, &'static SearchParameterRow> =
             rows.iter().map(|row| (row.url.as_str(), row)).collect();
-        let builder = Builder { ids, by_url, main_values: MainValuesTable::load()? };
+        let expressions = rows
+            .iter()
+            .filter_map(|row| Some((row.url.as_str(), row, row.expression.as_deref()?)))
+            .map(|(url, row, source)| Ok((url, compiled(row, Expression::parse(source))?)))
+            .collect::<Result<_>>()?;
+        let main_values = MainValuesTable::load()?;
+        let builder = Builder { ids, by_url, expressions, main_values };
         let mut types = HashMap::new();
         for resource_type in ResourceType::all() {
             types.insert(resource_type, builder.parameters_of(resource_type, rows)?);
@@ -175,6 +183,8 @@ impl TypeParameters {
 struct Builder {
     ids: HashMap<&'static str, ParameterId>,
     by_url: HashMap<&'static str, &'static SearchParameterRow>,
+    /// Parsed once for all types.
+    expressions: HashMap<&'static str, Expression>,
     main_values: MainValuesTable,
 }
 
@@ -210,8 +220,17 @@ impl Builder {
             let url = by_code[code].url;
             self.by_url[url].expression.as_deref()
         });
-        let has_single_subject = has_single_subject(resource_type, expressions);
-        Ok(TypeParameters { by_code, main, subject_codes, has_single_subject })
+        let has_single_subject = reads_one_value(resource_type, expressions);
+        let main_date = main.date.and_then(|code| by_code.get(code));
+        let main_date = main_date.and_then(|found| self.by_url[found.url].expression.as_deref());
+        let has_single_main_date = reads_one_value(resource_type, main_date.into_iter());
+        Ok(TypeParameters {
+            by_code,
+            main,
+            subject_codes,
+            has_single_subject,
+            has_single_main_date,
+        })
     }
 
     fn parameter(
@@ -219,8 +238,8 @@ impl Builder {
         row: &'static SearchParameterRow,
         resource_type: ResourceType,
     ) -> Result<SearchParameter> {
-        let program = match &row.expression {
-            Some(source) => Some(compiled(row, Program::compile(source, resource_type))?),
+        let program = match self.expressions.get(row.url.as_str()) {
+            Some(parsed) => Some(compiled(row, Program::of_expression(parsed, resource_type))?),
             None => None,
         };
         let types = program.as_ref().map(Program::types).unwrap_or_default();
@@ -244,7 +263,7 @@ impl Builder {
             code: &row.code,
             kind: kind(row),
             description: &row.description,
-            targets: targets(row),
+            targets: resolved_target(row, resource_type).map_or_else(|| targets(row), |t| vec![t]),
             stores: stores(&types),
             is_conjunction: !components.is_empty() && types.iter().any(|id| Some(*id) == root),
             has_rows: types.iter().any(|id| Some(*id) != root),
@@ -254,11 +273,11 @@ impl Builder {
     }
 }
 
-fn compiled<E: std::fmt::Display>(
+fn compiled<T, E: std::fmt::Display>(
     row: &SearchParameterRow,
-    program: std::result::Result<Program, E>,
-) -> Result<Program> {
-    program.map_err(|error| FhirError::internal(format!("{}: {error}", row.url)))
+    outcome: std::result::Result<T, E>,
+) -> Result<T> {
+    outcome.map_err(|error| FhirError::internal(format!("{}: {error}", row.url)))
 }
 
 fn kind(row: &SearchParameterRow) -> Kind {
@@ -267,6 +286,20 @@ fn kind(row: &SearchParameterRow) -> Kind {
 
 fn targets(row: &SearchParameterRow) -> Vec<ResourceType> {
     row.targets.iter().filter_map(|name| ResourceType::parse(name)).collect()
+}
+
+/// The one target of a parameter that reads, in this type, only `where(resolve() is T)`.
+fn resolved_target(row: &SearchParameterRow, resource_type: ResourceType) -> Option<ResourceType> {
+    let start = format!("{resource_type}.");
+    let mut targets = row
+        .expression
+        .as_deref()?
+        .split('|')
+        .map(str::trim)
+        .filter(|path| path.starts_with(&start))
+        .map(|path| path.strip_suffix(')')?.rsplit_once(".where(resolve() is ").map(|(_, of)| of));
+    let first = targets.next()??;
+    targets.all(|target| target == Some(first)).then(|| ResourceType::parse(first))?
 }
 
 fn stores(types: &[TypeId]) -> Vec<TokenStore> {
@@ -283,23 +316,41 @@ fn stores(types: &[TypeId]) -> Vec<TokenStore> {
     }
 }
 
-/// True where the subject parameters all read one element that does not repeat.
-fn has_single_subject<'a>(
+/// True where the expressions read, in this type, one element that does not repeat: then there
+/// is one value at most.
+fn reads_one_value<'a>(
     resource_type: ResourceType,
     expressions: impl Iterator<Item = &'a str>,
 ) -> bool {
-    let mut elements: Vec<&str> = expressions
+    let mut paths: Vec<&str> = expressions
         .flat_map(|expression| expression.split('|'))
-        .filter_map(|path| path.trim().strip_prefix(resource_type.name())?.strip_prefix('.'))
-        .map(|path| path.split(".where(").next().unwrap_or(path))
+        .map(|path| path.trim().trim_start_matches('('))
+        .filter_map(|path| path.strip_prefix(resource_type.name())?.strip_prefix('.'))
+        .map(|path| {
+            let ends = [".where(", ".as(", ".ofType(", " as ", ")"];
+            let end = ends.iter().filter_map(|end| path.find(end)).min();
+            &path[..end.unwrap_or(path.len())]
+        })
         .collect();
-    elements.sort_unstable();
-    elements.dedup();
-    match elements[..] {
-        [name] => {
-            let element = resource_type.definition().element(name);
-            element.is_some_and(|element| !element.is_repeating())
-        }
+    paths.sort_unstable();
+    paths.dedup();
+    match paths[..] {
+        [path] => is_single(resource_type, path),
         _ => false,
     }
+}
+
+/// True where no element on the path repeats.
+fn is_single(resource_type: ResourceType, path: &str) -> bool {
+    let mut definition = resource_type.definition();
+    for name in path.split('.') {
+        let Some(element) = definition.element(name) else { return false };
+        if element.is_repeating() {
+            return false;
+        }
+        if let [only] = &element.types[..] {
+            definition = Definitions::r4().type_def(only.id);
+        }
+    }
+    true
 }

@@ -42,6 +42,21 @@ impl Interned {
         self.references.insert(key.clone(), rid);
     }
 
+    /// The id of a coded value, where it is at hand.
+    pub fn token(&self, token: &Token) -> Option<i64> {
+        self.tokens.get(token)
+    }
+
+    /// Remembers the id of a coded value.
+    pub fn remember_token(&self, token: &Token, id: i64) {
+        self.tokens.insert(token.clone(), id);
+    }
+
+    /// The rid of a resource or reference target, where it is at hand.
+    pub fn rid(&self, key: &ResourceKey) -> Option<i64> {
+        self.references.get(key)
+    }
+
     fn take_rids(&self, count: usize) -> Vec<i64> {
         let mut blocks = self.rids.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let mut taken = Vec::with_capacity(count);

@@ -1,5 +1,6 @@
 //! All SQL. Every query takes a [`crate::access::Permit`] or a plan narrowed by one.
 
+mod answers;
 mod body;
 mod change;
 mod embedded;
@@ -9,17 +10,21 @@ mod index_rows;
 mod intern;
 mod open;
 mod read;
+mod search;
+mod search_sql;
 mod statement;
 mod store;
 mod under_way;
 mod write;
 mod write_sql;
 
+pub use answers::KeptAnswer;
 pub use change::{Change, Content};
 pub use embedded::{EmbeddedPostgres, EmbeddedSettings, Upgrade, upgrade};
 pub use history::{From, HistoryPage, HistoryPosition, HistoryQuery, InstanceQuery, Window};
 pub use open::{Database, StartError, StoreSettings, migrate};
 pub use read::{Current, Visible};
+pub use search::{Match, Page, Selection};
 pub use store::{Connection, Store, Stored};
 pub use under_way::{WriteUnderWay, WritesUnderWay};
 pub use write::{Applied, Lock, Staged, Unit};

@@ -1,12 +1,15 @@
 //! The store: its pools, the codec of bodies, and what was read from the database at start.
 
 use super::body::BodyCodec;
+use super::failure::of_sqlx;
 use super::intern::Interned;
 use super::under_way::WritesUnderWay;
+use crate::error::Result;
 use crate::fhir::resource::ResourceKey;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use sqlx::PgPool;
+use sqlx::pool::PoolConnection;
+use sqlx::{PgPool, Postgres};
 
 /// A connection that statements run on: of a pool, or of a transaction under way.
 pub type Connection = sqlx::PgConnection;
@@ -51,4 +54,16 @@ pub struct Stored {
     pub is_deleted: bool,
     /// The exact JSON as served; empty for a deleted version.
     pub body: Bytes,
+}
+
+impl Store {
+    /// A connection for reads by key and writes. 503 where none comes free in time.
+    pub async fn connection(&self) -> Result<PoolConnection<Postgres>> {
+        self.pool.acquire().await.map_err(of_sqlx)
+    }
+
+    /// A connection for searches.
+    pub async fn search_connection(&self) -> Result<PoolConnection<Postgres>> {
+        self.search_pool.acquire().await.map_err(of_sqlx)
+    }
 }

@@ -24,38 +24,13 @@ pub enum Applied {
     LostRace,
 }
 
-/// An advisory lock on a text; who writes what it names takes it first.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Lock {
-    seed: i64,
-    text: String,
-}
-
-/// Seeds below this are resource types (see `reference_lock` in the migrations).
-const CRITERIA: i64 = 1000;
-const IDENTIFIER: i64 = 1001;
-const IDEMPOTENCY: i64 = 1002;
-
-impl Lock {
-    /// On a resource that may not exist yet.
-    pub fn key(key: &ResourceKey) -> Self {
-        Lock { seed: key.resource_type.number().into(), text: key.id.to_string() }
-    }
-
-    /// On the normalised criteria of a conditional interaction.
-    pub fn criteria(normalised: &str) -> Self {
-        Lock { seed: CRITERIA, text: normalised.to_owned() }
-    }
-
-    /// On a value of an identifier that is declared unique.
-    pub fn identifier(resource_type: &str, system: &str, value: &str) -> Self {
-        Lock { seed: IDENTIFIER, text: format!("{resource_type}|{system}|{value}") }
-    }
-
-    /// On an Idempotency-Key of one caller.
-    pub fn idempotency(principal: &str, key: &str) -> Self {
-        Lock { seed: IDEMPOTENCY, text: format!("{principal}|{key}") }
-    }
+/// An advisory lock; who writes what it names takes it first.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Lock {
+    /// A resource that may not exist yet; stubs of references take the same.
+    Key(ResourceKey),
+    /// The hash of criteria, of an identifier, or of anything else that writers agree on.
+    Number(i64),
 }
 
 /// A change whose names are replaced by surrogate ids.
@@ -70,6 +45,22 @@ pub struct Staged {
 /// One database transaction, holding its locks until its end.
 pub struct Unit {
     transaction: PgTransaction<'static>,
+}
+
+impl Lock {
+    fn key(&self) -> Option<&ResourceKey> {
+        match self {
+            Lock::Key(key) => Some(key),
+            Lock::Number(_) => None,
+        }
+    }
+
+    fn number(&self) -> Option<i64> {
+        match self {
+            Lock::Key(_) => None,
+            Lock::Number(number) => Some(*number),
+        }
+    }
 }
 
 impl Store {
@@ -117,11 +108,14 @@ impl Store {
     pub async fn begin(&self, locks: &[Lock]) -> Result<Unit> {
         let mut transaction = self.pool.begin().await.map_err(of_sqlx)?;
         if !locks.is_empty() {
-            let texts: Vec<&str> = locks.iter().map(|lock| lock.text.as_str()).collect();
-            let seeds: Vec<i64> = locks.iter().map(|lock| lock.seed).collect();
+            let keys = || locks.iter().filter_map(Lock::key);
+            let numbers: Vec<i64> = locks.iter().filter_map(Lock::number).collect();
+            let types: Vec<i16> = keys().map(|key| key.resource_type.number()).collect();
+            let ids: Vec<&str> = keys().map(|key| key.id.as_str()).collect();
             sqlx::query(include_str!("sql/lock_take.sql"))
-                .bind(texts)
-                .bind(seeds)
+                .bind(numbers)
+                .bind(types)
+                .bind(ids)
                 .execute(&mut *transaction)
                 .await
                 .map_err(of_sqlx)?;

@@ -38,7 +38,7 @@ pub use temporal::{Precision, Temporal, TemporalKind};
 const MAX_LENGTH: usize = 16 << 10;
 /// Nesting of parentheses, brackets and arguments.
 const MAX_NESTING: usize = 64;
-/// Operators on the longest way through the tree.
-const MAX_DEPTH: usize = 256;
+/// Operators and paths on the longest way through the tree: what a thread's stack must hold.
+const MAX_DEPTH: usize = 128;
 /// Items that one evaluation may touch.
 const MAX_STEPS: u32 = 100_000;

@@ -106,7 +106,7 @@ impl<'a> Node<'a> {
         let is_primitive =
             type_id.is_none_or(|id| Definitions::r4().type_def(id).kind == Kind::Primitive);
         let sibling = match is_primitive {
-            true => object.get(&format!("_{key}")),
+            true => sibling(object, key),
             false => None,
         };
         spread(object.get(key), sibling, type_id, visit);
@@ -121,12 +121,18 @@ impl<'a> Node<'a> {
                 Some(name) if object.contains_key(name) => continue,
                 Some(name) => (name, None, Some(value)),
                 None if key == "resourceType" => continue,
-                None => (key.as_str(), Some(value), object.get(&format!("_{key}"))),
+                None => (key.as_str(), Some(value), sibling(object, key)),
             };
             let child = definition.and_then(|definition| definition.child(name));
             spread(value, sibling, child.map(|child| child.element_type.id), visit);
         }
     }
+}
+
+/// `_key`; few objects have any such property.
+fn sibling<'a>(object: &'a Object, key: &str) -> Option<&'a Value> {
+    let is_sibling = |name: &str| name.strip_prefix('_') == Some(key);
+    object.iter().find(|(name, _)| is_sibling(name)).map(|(_, value)| value)
 }
 
 /// The type named by `resourceType`.

@@ -18,7 +18,7 @@ pub(super) fn parse(source: &str) -> Result<Expr> {
     }
     let mut lexer = Lexer::new(source);
     let (at, token) = lexer.next()?;
-    let mut parser = Parser { lexer, token, at, nesting: 0 };
+    let mut parser = Parser { lexer, token, at, nesting: 0, depth: 0 };
     let tree = parser.expression(0)?.tree;
     match parser.token {
         Token::End => Ok(tree),
@@ -31,6 +31,8 @@ struct Parser<'s> {
     token: Token,
     at: usize,
     nesting: usize,
+    /// Calls of `expression` that are open.
+    depth: usize,
 }
 
 /// A tree and the number of operators on its longest way down.
@@ -129,6 +131,13 @@ impl Parser<'_> {
 
     /// Operators that bind tighter than `floor`.
     fn expression(&mut self, floor: u8) -> Result<Part> {
+        self.depth = self.deeper(self.depth)?;
+        let part = self.operators(floor)?;
+        self.depth -= 1;
+        Ok(part)
+    }
+
+    fn operators(&mut self, floor: u8) -> Result<Part> {
         let mut left = self.operand()?;
         while let Some((infix, level)) = Infix::of(&self.token).filter(|(_, level)| *level > floor)
         {

@@ -117,7 +117,7 @@ impl Quantity {
         }
         let converted = ucum::convert(other.value.to_f64()?, right, left).ok()?;
         let converted = Decimal::from_f64(converted)?;
-        let difference = (self.value - converted).abs();
+        let difference = self.value.checked_sub(converted)?.abs();
         // The factors between units are floating point: twelve digits of them are meant.
         let tolerance = self.value.abs().checked_mul(Decimal::new(1, 12))?;
         match difference <= tolerance {

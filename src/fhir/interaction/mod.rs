@@ -265,6 +265,28 @@ pub enum Interaction {
     Operation(Operation),
 }
 
+impl Interaction {
+    /// True for create, update, patch and delete, conditional or not.
+    pub fn is_write(&self) -> bool {
+        match self {
+            Interaction::Create { .. }
+            | Interaction::Update { .. }
+            | Interaction::ConditionalUpdate { .. }
+            | Interaction::Patch { .. }
+            | Interaction::ConditionalPatch { .. }
+            | Interaction::Delete { .. }
+            | Interaction::ConditionalDelete { .. } => true,
+            Interaction::Read { .. }
+            | Interaction::Vread { .. }
+            | Interaction::History { .. }
+            | Interaction::Search { .. }
+            | Interaction::Capabilities { .. }
+            | Interaction::Bundle { .. }
+            | Interaction::Operation(_) => false,
+        }
+    }
+}
+
 /// Type and query of a conditional update, patch or delete.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TypeCriteria {

@@ -67,40 +67,24 @@ fn continues_name(character: char) -> bool {
 /// Appends a value for a double-quoted attribute; line ends and tabs as references, which
 /// attribute normalisation would turn into blanks (https://www.w3.org/TR/xml/#AVNormalize).
 pub(crate) fn escape_attribute(value: &str, out: &mut String) {
-    escape(value, out, |byte| match byte {
-        b'&' => Some("&amp;"),
-        b'<' => Some("&lt;"),
-        b'>' => Some("&gt;"),
-        b'"' => Some("&quot;"),
-        b'\n' => Some("&#10;"),
-        b'\r' => Some("&#13;"),
-        b'\t' => Some("&#9;"),
-        _ => None,
-    });
-}
-
-/// Appends character data.
-pub(crate) fn escape_text(text: &str, out: &mut String) {
-    escape(text, out, |byte| match byte {
-        b'&' => Some("&amp;"),
-        b'<' => Some("&lt;"),
-        b'>' => Some("&gt;"),
-        b'\r' => Some("&#13;"),
-        _ => None,
-    });
-}
-
-/// The bytes that `reference` replaces are ASCII, so the cuts are at character boundaries.
-fn escape(text: &str, out: &mut String, reference: fn(u8) -> Option<&'static str>) {
     let mut written = 0;
-    for (offset, byte) in text.bytes().enumerate() {
-        if let Some(reference) = reference(byte) {
-            out.push_str(&text[written..offset]);
-            out.push_str(reference);
-            written = offset + 1;
-        }
+    for (offset, byte) in value.bytes().enumerate() {
+        let reference = match byte {
+            b'&' => "&amp;",
+            b'<' => "&lt;",
+            b'>' => "&gt;",
+            b'"' => "&quot;",
+            b'\n' => "&#10;",
+            b'\r' => "&#13;",
+            b'\t' => "&#9;",
+            _ => continue,
+        };
+        // The byte is ASCII, so these are character boundaries.
+        out.push_str(&value[written..offset]);
+        out.push_str(reference);
+        written = offset + 1;
     }
-    out.push_str(&text[written..]);
+    out.push_str(&value[written..]);
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The FHIRPath expression of the element at work, built only when an issue needs it.
 
-use crate::fhir::definitions::{Child, Definitions};
+use crate::fhir::definitions::Child;
 use std::fmt;
 
 /// The way from the root resource to an element.
@@ -10,11 +10,10 @@ pub(super) struct Path {
 }
 
 struct Step {
+    /// Of a choice the element's name, as FHIRPath has it: `Observation.value`.
     name: &'static str,
     /// Position in a repeating element.
     index: Option<usize>,
-    /// The type taken of a choice.
-    choice: Option<&'static str>,
 }
 
 impl Path {
@@ -28,12 +27,8 @@ impl Path {
 
     pub fn push(&mut self, child: Child<'static>, index: usize) {
         let element = child.element;
-        let type_name = || Definitions::r4().type_def(child.element_type.id).name;
-        self.steps.push(Step {
-            name: element.name,
-            index: element.is_repeating().then_some(index),
-            choice: element.is_choice.then(type_name),
-        });
+        self.steps
+            .push(Step { name: element.name, index: element.is_repeating().then_some(index) });
     }
 
     pub fn pop(&mut self) {
@@ -52,9 +47,6 @@ impl fmt::Display for Path {
             write!(f, ".{}", step.name)?;
             if let Some(index) = step.index {
                 write!(f, "[{index}]")?;
-            }
-            if let Some(choice) = step.choice {
-                write!(f, ".ofType({choice})")?;
             }
         }
         Ok(())

@@ -40,10 +40,14 @@ fn identity(line: &str) -> String {
     format!("{}/{}", value["resourceType"], value["id"])
 }
 
-/// Every example, and of the definitions every tenth, or all where BHN_FULL is set.
+/// With BHN_FULL all 5,306 resources; else the examples up to a megabyte (the twelve above are
+/// Bundles of the definitions) and every tenth definition.
 #[test]
 fn hl7s_package_survives_json_to_xml_to_json() {
-    let step = if std::env::var_os("BHN_FULL").is_some() { 1 } else { 10 };
+    let (step, longest) = match std::env::var_os("BHN_FULL") {
+        Some(_) => (1, usize::MAX),
+        None => (10, 1 << 20),
+    };
     let definitions = [
         "profiles-resources",
         "profiles-types",
@@ -59,6 +63,7 @@ fn hl7s_package_survives_json_to_xml_to_json() {
     let definitions =
         definitions.iter().flat_map(|name| lines(&format!("fhir-profiles/r4/{name}.ndjson.gz")));
     let examples = lines("tests/data/r4-examples/examples.ndjson.gz");
+    let examples = examples.filter(|line| line.len() <= longest);
     let (mut passed, mut failed) = (0, Vec::new());
     for (index, line) in examples.chain(definitions.step_by(step)).enumerate() {
         let layout = if index % 2 == 0 { Layout::Compact } else { Layout::Pretty };
@@ -69,7 +74,7 @@ fn hl7s_package_survives_json_to_xml_to_json() {
     }
     println!("xml round trip {passed}/{}", passed + failed.len());
     assert!(failed.is_empty(), "{}", failed.join("\n"));
-    assert!(passed >= 728);
+    assert!(passed >= 716 + 400);
 }
 
 #[test]
@@ -170,8 +175,8 @@ fn all_errors_come_at_once_each_with_its_path() {
         ("Patient.active", "before 'name'"),
         ("Patient.active", "once"),
         ("Patient", "namespace"),
-        ("Patient.deceased.ofType(dateTime)", "attribute"),
-        ("Patient.deceased.ofType(dateTime)", "neither"),
+        ("Patient.deceased", "attribute"),
+        ("Patient.deceased", "neither"),
         ("Patient.contained[0]", "before"),
         ("Patient.contained[0]", "Nonsense"),
     ];

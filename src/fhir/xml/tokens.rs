@@ -62,7 +62,7 @@ struct Binding<'a> {
 pub(crate) struct Tokens<'a> {
     source: &'a str,
     reader: Reader<&'a [u8]>,
-    limits: &'a Limits,
+    limits: Limits,
     bindings: Vec<Binding<'a>>,
     depth: usize,
     nodes: usize,
@@ -74,13 +74,13 @@ type Step<T> = std::result::Result<T, Issue>;
 
 impl<'a> Tokens<'a> {
     /// `source` as [`super::text_of`] made it.
-    pub fn new(source: &'a str, limits: &'a Limits) -> Self {
+    pub fn new(source: &'a str, limits: &Limits) -> Self {
         let mut reader = Reader::from_str(source);
         reader.config_mut().check_comments = true;
         Tokens {
             source,
             reader,
-            limits,
+            limits: limits.clone(),
             bindings: Vec::new(),
             depth: 0,
             nodes: 0,
@@ -272,7 +272,8 @@ impl<'a> Tokens<'a> {
             let value = attribute
                 .normalized_value(XmlVersion::Explicit1_0)
                 .map_err(|error| self.fault(start, format!("Not well-formed XML: {error}")))?;
-            if value.chars().any(|character| !is_xml_character(character)) {
+            let has_reference = attribute.value.contains('&');
+            if has_reference && value.chars().any(|character| !is_xml_character(character)) {
                 return Err(self.fault(start, "A reference to a character that XML has not"));
             }
             attributes.push(Attribute { prefix, local, namespace: Cow::Borrowed(""), value });

@@ -1,8 +1,8 @@
 //! Who is at the other end, behind proxies that are trusted. `X-Forwarded-For` and `-Proto` of
 //! anybody else are ignored; links are made of the base URL that is set, never of headers.
 
-use crate::config::Network;
 use crate::http::App;
+use crate::network::Network;
 use axum::extract::Request;
 use axum::http::HeaderMap;
 use std::net::{IpAddr, SocketAddr};
@@ -22,7 +22,7 @@ pub struct IsSecure;
 /// Tells the request where it came from.
 pub fn read(app: &App, request: &mut Request) {
     if let Some(Peer(peer)) = request.extensions().get::<Peer>().copied() {
-        let trusted = &app.settings.trusted_proxies;
+        let trusted = &app.http.trusted_proxies;
         let client = client(peer.ip(), request.headers(), trusted);
         let is_proxied = is_trusted(peer.ip(), trusted);
         let is_secure = is_proxied && last(request.headers(), "x-forwarded-proto") == Some("https");
@@ -71,7 +71,6 @@ fn last<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::parse_network;
 
     fn found(peer: &str, forwarded: &[&'static str], trusted: &[&str]) -> String {
         let mut headers = HeaderMap::new();
@@ -79,7 +78,7 @@ mod tests {
             headers.append("x-forwarded-for", axum::http::HeaderValue::from_static(line));
         }
         let trusted: Vec<Network> =
-            trusted.iter().map(|range| parse_network(range).unwrap()).collect();
+            trusted.iter().map(|range| range.parse().unwrap()).collect();
         client(peer.parse().unwrap(), &headers, &trusted).to_string()
     }
 

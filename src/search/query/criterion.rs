@@ -103,7 +103,11 @@ impl Reader<'_> {
             }
             Kind::Date => {
                 let main = self.planner.main_types(self.types, parameter);
-                Ok(vec![Predicate::Date { parameter, test: self.date(one)?, main }])
+                let registry = self.planner.registry;
+                let is_single = |kind: &ResourceType| registry.of(*kind).has_single_main_date;
+                let has_rows = main.len() != self.types.len() || !main.iter().all(is_single);
+                let test = self.date(one)?;
+                Ok(vec![Predicate::Date { parameter, test, main, has_rows }])
             }
             Kind::String => self.string(StringTest::starts_with(one)),
             Kind::Number => {

@@ -75,8 +75,6 @@ pub fn index(
             Part::Date(low, high) => CompositeRow { low_at: Some(low), high_at: Some(high), ..row },
             Part::Text(text) => CompositeRow { second_text: Some(text), ..row },
         };
-        if !rows.contains(&row) {
-            rows.push(row);
-        }
+        rows.push(row);
     }
 }

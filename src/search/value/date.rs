@@ -50,10 +50,7 @@ pub fn index(
     rows: &mut Vec<DateRow>,
 ) {
     if let Some((low, high)) = node_range(node.value, settings.zone) {
-        let row = DateRow { parameter, low, high };
-        if !rows.contains(&row) {
-            rows.push(row);
-        }
+        rows.push(DateRow { parameter, low, high });
     }
 }
 

@@ -9,7 +9,7 @@ use super::prefix::{Prefix, Test};
 use rust_decimal::Decimal;
 
 /// Beyond every number that is told apart.
-pub const LIMIT: Decimal = Decimal::from_parts(3_825_205_248, 3_704_098_002, 54_210_108, false, 0);
+pub const LIMIT: Decimal = Decimal::from_parts(3_892_314_112, 2_681_241_660, 54_210_108, false, 0);
 
 /// A decimal and half the unit of its last digit.
 #[derive(Clone, Copy, PartialEq, Debug)]

@@ -35,20 +35,14 @@ pub fn index_number(node: Node<'_>, parameter: ParameterId, rows: &mut Vec<Quant
         _ => None,
     };
     if let Some((low, high)) = bounds {
-        add(QuantityRow { parameter, unit: None, low, high }, rows);
+        rows.push(QuantityRow { parameter, unit: None, low, high });
     }
 }
 
 /// Adds the rows of a Quantity (Age, Duration, ...), Money or Range.
 pub fn index(node: Node<'_>, parameter: ParameterId, rows: &mut Vec<QuantityRow>) {
     for (unit, (low, high)) in forms(node) {
-        add(QuantityRow { parameter, unit, low, high }, rows);
-    }
-}
-
-fn add(row: QuantityRow, rows: &mut Vec<QuantityRow>) {
-    if !rows.contains(&row) {
-        rows.push(row);
+        rows.push(QuantityRow { parameter, unit, low, high });
     }
 }
 

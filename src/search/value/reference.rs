@@ -40,17 +40,13 @@ pub fn index(
     };
     if let Some(text) = literal {
         match local(text, &settings.base_url) {
-            Some(target) => add(ReferenceRow { parameter, target }, rows),
+            Some(target) => rows.references.push(ReferenceRow { parameter, target }),
             None => uri::add(text, parameter, &mut rows.uris),
         }
     }
     if let Some(identifier) = node.value.get("identifier") {
         let identifier = Node { value: identifier, type_name: "Identifier" };
-        if let Some(row) = token::identifier(identifier, parameter)
-            && !rows.identifiers.contains(&row)
-        {
-            rows.identifiers.push(row);
-        }
+        rows.identifiers.extend(token::identifier(identifier, parameter));
     }
 }
 
@@ -64,13 +60,7 @@ fn index_text(
     uri::index(node, parameter, &mut rows.uris);
     let target = node.value.as_str().and_then(|text| local(text, &settings.base_url));
     if let Some(target) = target {
-        add(ReferenceRow { parameter, target }, rows);
-    }
-}
-
-fn add(row: ReferenceRow, rows: &mut IndexRows) {
-    if !rows.references.contains(&row) {
-        rows.references.push(row);
+        rows.references.push(ReferenceRow { parameter, target });
     }
 }
 

@@ -39,7 +39,7 @@ const ADDRESS_PARTS: [&str; 7] =
 pub fn index(node: Node<'_>, parameter: ParameterId, rows: &mut Vec<StringRow>) {
     for raw in texts(node) {
         let row = StringRow { parameter, normalised: normalised(raw), raw: raw.replace('\0', "") };
-        if !row.normalised.is_empty() && !rows.contains(&row) {
+        if !row.normalised.is_empty() {
             rows.push(row);
         }
     }

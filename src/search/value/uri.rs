@@ -16,12 +16,8 @@ pub fn index(node: Node<'_>, parameter: ParameterId, rows: &mut Vec<UriRow>) {
     }
 }
 
-/// Adds a text once.
-pub fn add(text: &str, parameter: ParameterId, rows: &mut Vec<UriRow>) {
-    let row = UriRow { parameter, value: key(text) };
-    if !rows.contains(&row) {
-        rows.push(row);
-    }
+pub(super) fn add(text: &str, parameter: ParameterId, rows: &mut Vec<UriRow>) {
+    rows.push(UriRow { parameter, value: key(text) });
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 select pg_advisory_xact_lock(k)
 from (
-  select distinct hashtextextended(u.text, u.seed) as k
-  from unnest($1::text[], $2::bigint[]) as u(text, seed)
+  select u.k from unnest($1::bigint[]) as u(k)
+  union
+  select reference_lock(u.type, u.id) from unnest($2::smallint[], $3::text[]) as u(type, id)
   order by k
 ) as w

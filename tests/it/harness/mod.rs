@@ -12,6 +12,7 @@ pub use process::ServerProcess;
 
 use bhn_fhir::clock::Clock;
 use bhn_fhir::config::Settings;
+use bhn_fhir::http::HttpSettings;
 use bhn_fhir::interactions::Context;
 use bhn_fhir::search::Registry;
 use bhn_fhir::storage::{Database, StartError, Store, StoreSettings};
@@ -56,14 +57,15 @@ impl TestServer {
         let store = StoreSettings { keeps_jsonb: settings.keeps_jsonb, ..store_settings() };
         let store = Store::open(&database.database, &registry, &store).await.unwrap();
         let client = FhirClient::new(&settings.base_url);
-        let context = Arc::new(Context { store, registry, clock: Clock::System, settings });
+        let context = Context::new(store, registry, Clock::System, settings).unwrap();
+        let context = Arc::new(context);
         let (stop, stopped) = oneshot::channel::<()>();
         let served = context.clone();
         tokio::spawn(async move {
             let stopped = async {
                 let _ = stopped.await;
             };
-            bhn_fhir::http::serve(listener, served, stopped).await
+            bhn_fhir::http::serve(listener, served, HttpSettings::default(), stopped).await
         });
         TestServer { client, context, database, _stop: stop }
     }

@@ -12,14 +12,32 @@ impl<'e, 's, 'a> Call<'e, 's, 'a> {
     pub(super) fn collection(mut self) -> Result<Outcome<'e, 's, 'a>> {
         use Function::*;
         let items = std::mem::take(&mut self.items);
+        Ok(Outcome::Done(match self.function {
+            Exists if self.arguments.is_empty() => boolean(!items.is_empty()),
+            Exists => boolean(!self.filter(items)?.is_empty()),
+            All => boolean(self.all(&items)?),
+            Where => self.filter(items)?,
+            Select => self.select(&items)?,
+            Repeat => self.repeat(items)?,
+            Aggregate => self.aggregate(&items)?,
+            Sort => self.sort(items)?,
+            Iif => self.iif(&items)?,
+            Trace => self.trace(items)?,
+            _ => {
+                self.items = items;
+                return self.whole();
+            }
+        }))
+    }
+
+    /// Functions that do not go through the items one by one. Apart from the others, whose
+    /// frames pile up where calls are nested.
+    fn whole(mut self) -> Result<Outcome<'e, 's, 'a>> {
+        use Function::*;
+        let items = std::mem::take(&mut self.items);
         let evaluator = self.evaluator;
         Ok(Outcome::Done(match self.function {
             Empty => boolean(items.is_empty()),
-            Exists => match self.arguments.first() {
-                None => boolean(!items.is_empty()),
-                Some(_) => boolean(!self.filter(items)?.is_empty()),
-            },
-            All => boolean(self.all(&items)?),
             AllTrue => boolean(!truths(&items)?.contains(&false)),
             AnyTrue => boolean(truths(&items)?.contains(&true)),
             AllFalse => boolean(!truths(&items)?.contains(&true)),
@@ -32,9 +50,6 @@ impl<'e, 's, 'a> Call<'e, 's, 'a> {
                 let count = items.len();
                 boolean(evaluator.distinct(items)?.len() == count)
             }
-            Where => self.filter(items)?,
-            Select => self.select(&items)?,
-            Repeat => self.repeat(items)?,
             Single => single(&items, "single()")?.cloned().into_iter().collect(),
             First => items.into_iter().take(1).collect(),
             Last => items.into_iter().next_back().into_iter().collect(),
@@ -51,12 +66,8 @@ impl<'e, 's, 'a> Call<'e, 's, 'a> {
                 let other = self.argument(0)?;
                 items.into_iter().chain(other).collect()
             }
-            Aggregate => self.aggregate(&items)?,
-            Sort => self.sort(items)?,
-            Iif => self.iif(&items)?,
             Children => evaluator.children(&items)?,
             Descendants => evaluator.descendants(&items)?,
-            Trace => self.trace(items)?,
             Not => super::maybe_boolean(truth(&items)?.map(|truth| !truth)),
             _ => {
                 self.items = items;

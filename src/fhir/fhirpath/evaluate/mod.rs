@@ -36,13 +36,12 @@ pub struct Context<'c> {
 /// How much an expression may get wrong.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Mode {
-    /// Unknown elements are empty.
+    /// Unknown elements are empty, and `as` filters collections: R4's own invariants (dom-3)
+    /// and search parameters need it.
     #[default]
     Lenient,
     /// Paths are first checked against the definitions; what cannot mean anything is an error.
     Strict,
-    /// As lenient, and `as` filters collections: R4's search parameters need it.
-    Search,
 }
 
 /// Answers that need more than the resource. None where they are not known, which makes
@@ -187,7 +186,7 @@ impl<'a> Evaluator<'a> {
             Expr::Path(head, invocations) => self.path(head, invocations, scope),
             Expr::Negation(operand) => operators::negate(self.evaluate(operand, scope)?),
             Expr::Positive(operand) => operators::positive(self.evaluate(operand, scope)?),
-            Expr::Binary(operator, left, right) => self.binary(*operator, left, right, scope),
+            Expr::Binary(operator, left, right) => self.binary(*operator, (left, right), scope),
             Expr::Union(parts) => {
                 let mut all = Vec::new();
                 for part in parts {
@@ -196,7 +195,8 @@ impl<'a> Evaluator<'a> {
                 self.distinct(all)
             }
             Expr::Is(of, specifier) => {
-                types::is(&self.evaluate(of, scope)?, specifier).map(maybe_boolean)
+                types::is(&self.evaluate(of, scope)?, specifier, self.context.mode)
+                    .map(maybe_boolean)
             }
             Expr::As(of, specifier) => {
                 types::as_type(self.evaluate(of, scope)?, specifier, self.context.mode)
@@ -237,7 +237,9 @@ impl<'a> Evaluator<'a> {
     ) -> Result<Items<'a>> {
         match invocation {
             Invocation::Member(name) => self.members(&items, name),
-            Invocation::Is(specifier) => types::is(&items, specifier).map(maybe_boolean),
+            Invocation::Is(specifier) => {
+                types::is(&items, specifier, self.context.mode).map(maybe_boolean)
+            }
             Invocation::As(specifier) => types::as_type(items, specifier, self.context.mode),
             Invocation::OfType(specifier) => types::of_type(items, specifier),
             Invocation::At(index) => {
@@ -245,7 +247,9 @@ impl<'a> Evaluator<'a> {
                 let index = index.and_then(|index| usize::try_from(index).ok());
                 Ok(index.and_then(|index| items.into_iter().nth(index)).into_iter().collect())
             }
-            Invocation::Call(function, arguments) => self.call(*function, items, arguments, scope),
+            Invocation::Call(function, arguments) => {
+                self.call(Call { evaluator: self, function: *function, items, arguments, scope })
+            }
         }
     }
 
@@ -309,15 +313,8 @@ impl<'a> Evaluator<'a> {
         *self.now.get_or_init(|| Temporal::of_instant(self.context.clock.now()))
     }
 
-    fn call(
-        &self,
-        function: Function,
-        items: Items<'a>,
-        arguments: &'a [Expr],
-        scope: Scope<'_, 'a>,
-    ) -> Result<Items<'a>> {
-        self.tick(1 + items.len() / 8)?;
-        let call = Call { evaluator: self, function, items, arguments, scope };
+    fn call(&self, call: Call<'_, '_, 'a>) -> Result<Items<'a>> {
+        self.tick(1 + call.items.len() / 8)?;
         let call = match call.collection()? {
             Outcome::Done(items) => return Ok(items),
             Outcome::Other(call) => call,
@@ -372,3 +369,6 @@ fn borrowed<'a>(literal: &'a System<'static>) -> System<'a> {
         other => other.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests;

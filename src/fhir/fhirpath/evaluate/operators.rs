@@ -15,8 +15,7 @@ impl<'a> Evaluator<'a> {
     pub(super) fn binary(
         &self,
         operator: Operator,
-        left: &'a Expr,
-        right: &'a Expr,
+        (left, right): (&'a Expr, &'a Expr),
         scope: Scope<'_, 'a>,
     ) -> Result<Items<'a>> {
         use Operator::*;
@@ -208,7 +207,10 @@ fn shift(operator: Operator, temporal: &Temporal, by: &Quantity) -> Result<Optio
     let unit = by.temporal_unit().ok_or_else(wrong)?;
     let (value, unit) = match unit {
         TemporalUnit::Second if by.is_calendar && !value.fract().is_zero() => {
-            (value * Decimal::ONE_THOUSAND, TemporalUnit::Millisecond)
+            let Some(milliseconds) = value.checked_mul(Decimal::ONE_THOUSAND) else {
+                return Ok(None);
+            };
+            (milliseconds, TemporalUnit::Millisecond)
         }
         unit => (value, unit),
     };

@@ -220,7 +220,21 @@ fn unescape(input: &str, target: &str) -> Option<System<'static>> {
         "html" => HTML.iter().rev().fold(input.to_owned(), |text, (plain, entity)| {
             text.replace(entity, plain.encode_utf8(&mut [0; 4]))
         }),
-        "json" => serde_json::from_str(&format!("\"{input}\"")).ok()?,
+        "json" => serde_json::from_str(&format!("\"{}\"", quotes_escaped(input))).ok()?,
         _ => return None,
     }))
+}
+
+/// A quote without its backslash stands for itself.
+fn quotes_escaped(input: &str) -> String {
+    let mut text = String::with_capacity(input.len() + 2);
+    let mut is_escaped = false;
+    for c in input.chars() {
+        if c == '"' && !is_escaped {
+            text.push('\\');
+        }
+        is_escaped = c == '\\' && !is_escaped;
+        text.push(c);
+    }
+    text
 }

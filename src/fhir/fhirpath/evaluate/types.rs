@@ -33,11 +33,21 @@ fn wanted(specifier: &TypeSpecifier) -> Result<Wanted<'_>> {
     }
 }
 
-/// Whether the single item is of the type or of one that specialises it.
-pub(super) fn is(items: &[Item<'_>], specifier: &TypeSpecifier) -> Result<Option<bool>> {
+/// Whether the single item is of the type or of one that specialises it. A lenient `Boolean`
+/// is FHIR's too: R4's invariant que-7 says so of an answer.
+pub(super) fn is(
+    items: &[Item<'_>],
+    specifier: &TypeSpecifier,
+    mode: Mode,
+) -> Result<Option<bool>> {
     let wanted = wanted(specifier)?;
     let Some(item) = single(items, "is")? else { return Ok(None) };
     Ok(Some(match item {
+        Item::Node(node) if wanted.fhir.is_none() && mode == Mode::Lenient => {
+            let is_open = specifier.namespace.is_none() && node.has_value();
+            let system = item.system().filter(|_| is_open);
+            system.is_some_and(|system| wanted.system == Some(system.type_name()))
+        }
         Item::Node(node) => match (node.type_id(), wanted.fhir) {
             (Some(actual), Some(wanted)) => Definitions::r4().is_a(actual, wanted),
             _ => false,
@@ -53,7 +63,7 @@ pub(super) fn as_type<'a>(
     specifier: &TypeSpecifier,
     mode: Mode,
 ) -> Result<Items<'a>> {
-    if mode != Mode::Search {
+    if mode == Mode::Strict {
         single(&items, "as")?;
     }
     of_type(items, specifier)

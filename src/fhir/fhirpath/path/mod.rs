@@ -9,7 +9,7 @@ mod compile;
 mod run;
 
 use super::error::{FhirPathError, Result};
-use super::evaluate::{Context, Mode};
+use super::evaluate::Context;
 use super::expression::Expression;
 use super::node::Node;
 use crate::fhir::definitions::{Definitions, ResourceType, TypeId};
@@ -19,6 +19,8 @@ use serde_json::Value;
 pub struct Program {
     source: Expression,
     resource_type: ResourceType,
+    /// The row of `resource_type` in the element table.
+    root: TypeId,
     plan: Plan,
 }
 
@@ -86,9 +88,7 @@ impl Program {
 
     /// As [`Program::compile`], of a parsed expression.
     pub fn of_expression(source: &Expression, resource_type: ResourceType) -> Result<Program> {
-        let root = Definitions::r4().type_id(resource_type.name());
-        let root = root.ok_or_else(|| FhirPathError::semantic("Unknown resource type"))?;
-        Program::within(source, resource_type, &[root])
+        Program::within(source, resource_type, None)
     }
 
     /// Compiles the expression of a composite parameter's component, which starts at the nodes
@@ -99,16 +99,19 @@ impl Program {
         resource_type: ResourceType,
         contexts: &[TypeId],
     ) -> Result<Program> {
-        Program::within(&Expression::parse(source)?, resource_type, contexts)
+        Program::within(&Expression::parse(source)?, resource_type, Some(contexts))
     }
 
     fn within(
         source: &Expression,
         resource_type: ResourceType,
-        contexts: &[TypeId],
+        contexts: Option<&[TypeId]>,
     ) -> Result<Program> {
+        let root = Definitions::r4().type_id(resource_type.name());
+        let root = root.ok_or_else(|| FhirPathError::semantic("Unknown resource type"))?;
+        let contexts = contexts.unwrap_or(std::slice::from_ref(&root));
         let plan = compile::plan(&source.tree, resource_type, contexts)?;
-        Ok(Program { source: source.clone(), resource_type, plan })
+        Ok(Program { source: source.clone(), resource_type, root, plan })
     }
 
     /// The types that the nodes found may have; empty where that is not known.
@@ -149,7 +152,7 @@ impl Program {
     /// Visits what the expression finds in a resource of the program's type. A node is visited
     /// once per alternative that finds it. Errors come from the general engine only.
     pub fn run(&self, resource: &Value, visit: &mut dyn FnMut(Node<'_>)) -> Result<()> {
-        self.run_at(resource, Node::of_resource(resource), visit)
+        self.run_at(resource, Node::new(Some(resource), None, Some(self.root)), visit)
     }
 
     /// As [`Program::run`], from a node of the resource: the components of a composite.
@@ -177,7 +180,7 @@ impl Program {
         start: Node<'_>,
         visit: &mut dyn FnMut(Node<'_>),
     ) -> Result<()> {
-        let context = Context { mode: Mode::Search, ..Context::default() };
+        let context = Context::default();
         for item in self.source.evaluate_at(&context, resource, start)? {
             item.with_node(visit);
         }
@@ -185,5 +188,7 @@ impl Program {
     }
 }
 
+#[cfg(test)]
+mod golden;
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,8 @@ use super::*;
 use crate::fhir::definitions::SearchParameterRow;
 use serde_json::json;
 
-fn bases(row: &SearchParameterRow) -> Vec<ResourceType> {
+/// The resource types that a parameter is for; abstract ones mean all.
+pub(super) fn bases(row: &SearchParameterRow) -> Vec<ResourceType> {
     let definitions = Definitions::r4();
     let is_base = |resource_type: &ResourceType| {
         row.base.iter().any(|base| {

@@ -1,0 +1,277 @@
+//! FHIRPath Patch: <https://hl7.org/fhir/R4/fhirpatch.html>. Operations are applied in order;
+//! each path is evaluated on what those before have made.
+
+use super::fault::{depth, malformed, too_costly, unfit};
+use super::parameters::{self, Action, Operation};
+use super::place::{self, Item, Place};
+use crate::error::{FhirError, IssueCode, Result};
+use crate::fhir::definitions::{Child, TypeDef};
+use crate::fhir::fhirpath::{Context, Expression, Item as Found, Step, locate};
+use crate::limits::Limits;
+use serde_json::{Map, Value};
+
+/// 400 where the patch is not a Parameters resource with well-formed operations; 422 at the
+/// first that does not fit.
+pub(super) fn apply(patch: &Value, resource: &Value, limits: &Limits) -> Result<Value> {
+    if patch.get("resourceType").and_then(Value::as_str) != Some("Parameters") {
+        return Err(malformed("", "A FHIRPath Patch is a Parameters resource"));
+    }
+    let operations = match patch.get("parameter") {
+        None => &[],
+        Some(Value::Array(operations)) => operations.as_slice(),
+        Some(_) => return Err(malformed("Parameters.parameter", "'parameter' is an array")),
+    };
+    if operations.len() > limits.patch_operations {
+        let text = format!("More than {} operations", limits.patch_operations);
+        return Err(too_costly("Parameters.parameter", text));
+    }
+    let operations = operations.iter().enumerate();
+    let operations: Vec<_> = operations.map(parameters::operation).collect::<Result<_>>()?;
+    let mut patched = resource.clone();
+    for operation in &operations {
+        let ways = ways(operation, &patched)?;
+        Change { operation, limits }.apply(&mut patched, &ways)?;
+    }
+    Ok(patched)
+}
+
+/// The ways to what the path selects.
+fn ways(operation: &Operation<'_>, resource: &Value) -> Result<Vec<Vec<Step>>> {
+    let refuse = |error: &dyn std::fmt::Display| {
+        malformed(&operation.at, format!("Path '{}': {error}", operation.path))
+    };
+    let expression = Expression::parse(operation.path).map_err(|error| refuse(&error))?;
+    let context = Context::default();
+    let found = expression.evaluate(&context, resource).map_err(|error| {
+        let text = format!("Path '{}': {error}", operation.path);
+        unfit(IssueCode::Value, &operation.at, text)
+    })?;
+    let way = |item: &Found<'_>| locate(resource, &item.as_node()?).map(|found| found.steps);
+    found
+        .iter()
+        .map(|item| way(item).ok_or_else(|| refuse(&"it leads to no element of the resource")))
+        .collect()
+}
+
+struct Change<'o> {
+    operation: &'o Operation<'o>,
+    limits: &'o Limits,
+}
+
+impl Change<'_> {
+    fn apply(&self, resource: &mut Value, ways: &[Vec<Step>]) -> Result<()> {
+        match self.operation.action {
+            Action::Add { name, value } => {
+                let way = self.single(ways)?;
+                self.add(resource, way, name, value)
+            }
+            Action::Insert { index, value } => self.insert(resource, ways, index, value),
+            Action::Delete if ways.is_empty() => Ok(()),
+            Action::Delete => {
+                let place = self.place(self.single(ways)?)?;
+                place::remove(resource, &place);
+                Ok(())
+            }
+            Action::Replace { value } => {
+                let way = self.single(ways)?;
+                self.replace(resource, way, value)
+            }
+            Action::Move { source, destination } => {
+                let (place, length) = self.whole_list(resource, ways)?;
+                if source.max(destination) >= length {
+                    let text = format!("The list has only {length} items");
+                    return Err(self.unfit(IssueCode::Value, text));
+                }
+                self.edit_list(resource, &place, |items| {
+                    let item = items.remove(source);
+                    items.insert(destination, item);
+                })
+            }
+        }
+    }
+
+    fn unfit(&self, code: IssueCode, text: impl Into<String>) -> FhirError {
+        unfit(code, &self.operation.at, text)
+    }
+
+    fn nowhere(&self) -> FhirError {
+        let text = format!("There is nothing at '{}'", self.operation.path);
+        self.unfit(IssueCode::NotFound, text)
+    }
+
+    fn single<'w>(&self, ways: &'w [Vec<Step>]) -> Result<&'w [Step]> {
+        match ways {
+            [way] => Ok(way),
+            [] => Err(self.nowhere()),
+            _ => {
+                let (path, count) = (self.operation.path, ways.len());
+                let text = format!("'{path}' selects {count} elements, not one");
+                Err(self.unfit(IssueCode::MultipleMatches, text))
+            }
+        }
+    }
+
+    fn place(&self, way: &[Step]) -> Result<Place> {
+        Place::of(way).ok_or_else(|| {
+            let text = "A patch cannot replace, move or delete the resource itself";
+            self.unfit(IssueCode::Value, text)
+        })
+    }
+
+    /// The list that all ways lead into, each to one of its items in order, and its length.
+    fn whole_list(&self, resource: &mut Value, ways: &[Vec<Step>]) -> Result<(Place, usize)> {
+        let first = self.place(ways.first().ok_or_else(|| self.nowhere())?)?;
+        let object = self.object(resource, &first.parent)?;
+        let length = place::list(object, &first.key).len();
+        let mut places = ways.iter().enumerate().map(|(index, way)| (index, Place::of(way)));
+        let is_whole = ways.len() == length
+            && places.all(|(index, place)| {
+                let expected = Place { index: Some(index), ..first.clone() };
+                place == Some(expected)
+            });
+        match is_whole {
+            true => Ok((first, length)),
+            false => {
+                let text = format!("'{}' is not one whole list", self.operation.path);
+                Err(self.unfit(IssueCode::Value, text))
+            }
+        }
+    }
+
+    fn object<'v>(
+        &self,
+        resource: &'v mut Value,
+        steps: &[Step],
+    ) -> Result<&'v mut Map<String, Value>> {
+        let value = place::value_mut(resource, steps);
+        value.and_then(Value::as_object_mut).ok_or_else(|| self.nowhere())
+    }
+
+    fn edit_list(
+        &self,
+        resource: &mut Value,
+        place: &Place,
+        edit: impl FnOnce(&mut Vec<Item>),
+    ) -> Result<()> {
+        let object = self.object(resource, &place.parent)?;
+        let mut items = place::list(object, &place.key);
+        edit(&mut items);
+        if items.len() > self.limits.array_items {
+            let text = format!("More than {} items in an array", self.limits.array_items);
+            return Err(too_costly(&self.operation.at, text));
+        }
+        place::set_list(object, &place.key, items);
+        Ok(())
+    }
+
+    fn check_depth(&self, level: usize, item: &Item) -> Result<()> {
+        let depth = level + depth(&item.value).max(depth(&item.companion));
+        match depth > self.limits.depth {
+            true => {
+                let text = format!("Nested deeper than {}", self.limits.depth);
+                Err(too_costly(&self.operation.at, text))
+            }
+            false => Ok(()),
+        }
+    }
+
+    fn definition(&self, resource: &Value, steps: &[Step]) -> Result<&'static TypeDef> {
+        place::type_at(resource, steps).ok_or_else(|| self.nowhere())
+    }
+
+    fn child(&self, resource: &Value, place: &Place) -> Result<Child<'static>> {
+        let definition = self.definition(resource, &place.parent)?;
+        definition.child(&place.key).ok_or_else(|| self.nowhere())
+    }
+
+    fn add(&self, resource: &mut Value, way: &[Step], name: &str, value: &Value) -> Result<()> {
+        let definition = self.definition(resource, way)?;
+        let (child, item) = parameters::property(definition, name, value, &self.operation.at)?;
+        self.check_depth(way.len() + 2, &item)?;
+        let parent = match Place::of(way) {
+            Some(place) if definition.is_primitive() => {
+                self.make_companion(resource, &place)?;
+                place.object_steps(true)
+            }
+            _ => way.to_vec(),
+        };
+        let key = child.element_type.json_name;
+        if child.element.is_repeating() {
+            let place = Place { parent, key: key.to_owned(), index: None };
+            return self.edit_list(resource, &place, |items| items.push(item));
+        }
+        let object = self.object(resource, &parent)?;
+        let mut others = child.element.types.iter().map(|it| it.json_name);
+        let is_there =
+            |key: &str| object.contains_key(key) || object.contains_key(&format!("_{key}"));
+        if others.any(is_there) {
+            let text = format!("'{name}' is there already and does not repeat; replace it");
+            return Err(self.unfit(IssueCode::Duplicate, text));
+        }
+        place::set(object, key, item);
+        Ok(())
+    }
+
+    /// Gives a primitive an object for what is added to it.
+    fn make_companion(&self, resource: &mut Value, place: &Place) -> Result<()> {
+        let make = |item: &mut Item| {
+            if item.companion.is_null() {
+                item.companion = Value::Object(Map::new());
+            }
+        };
+        match place.index {
+            Some(index) => self.edit_list(resource, place, |items| {
+                items.get_mut(index).into_iter().for_each(make)
+            }),
+            None => {
+                let object = self.object(resource, &place.parent)?;
+                let key = format!("_{}", place.key);
+                object.entry(key).or_insert_with(|| Value::Object(Map::new()));
+                Ok(())
+            }
+        }
+    }
+
+    fn insert(
+        &self,
+        resource: &mut Value,
+        ways: &[Vec<Step>],
+        index: usize,
+        value: &Value,
+    ) -> Result<()> {
+        let (place, length) = self.whole_list(resource, ways)?;
+        if index > length {
+            let text = format!("The list has only {length} items");
+            return Err(self.unfit(IssueCode::Value, text));
+        }
+        let child = self.child(resource, &place)?;
+        let item = parameters::item(child, value, &self.operation.at)?;
+        self.check_depth(place.parent.len() + 2, &item)?;
+        self.edit_list(resource, &place, |items| items.insert(index, item))
+    }
+
+    fn replace(&self, resource: &mut Value, way: &[Step], value: &Value) -> Result<()> {
+        let place = self.place(way)?;
+        let child = self.child(resource, &place)?;
+        let definition = self.definition(resource, &place.parent)?;
+        let name = match child.element.is_choice {
+            // The new value may be of another type of the choice.
+            true => child.element.name,
+            false => child.element_type.json_name,
+        };
+        let (child, item) = parameters::property(definition, name, value, &self.operation.at)?;
+        self.check_depth(way.len(), &item)?;
+        if let Some(index) = place.index {
+            return self.edit_list(resource, &place, |items| {
+                items.get_mut(index).into_iter().for_each(|old| *old = item.clone());
+            });
+        }
+        let key = child.element_type.json_name;
+        let object = self.object(resource, &place.parent)?;
+        if key != place.key {
+            place::set(object, &place.key, Item::default());
+        }
+        place::set(object, key, item);
+        Ok(())
+    }
+}

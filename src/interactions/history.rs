@@ -1,0 +1,215 @@
+//! history of an instance, a type and the system: <https://hl7.org/fhir/R4/http.html#history>.
+//!
+//! Newest first. `next` leads to older versions. `previous` leads to what was committed since,
+//! and is always there: a poller who follows it sees every version once, whatever writers run.
+
+use super::context::Context;
+use super::entry::status_line;
+use super::outcome::{Content, Outcome};
+use super::page::{self, PageLink};
+use crate::access::Permit;
+use crate::error::{FhirError, IssueCode, Result};
+use crate::fhir::bundle::{Bundle, Entry, Response};
+use crate::fhir::interaction::{HistoryScope, Parameter, Request};
+use crate::fhir::types::instant_range;
+use crate::search::unknown_page;
+use crate::storage::{
+    Connection, From, HistoryPage, HistoryPosition, HistoryQuery, InstanceQuery, Stored, Window,
+};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+/// What a page link of a history holds.
+#[derive(Serialize, Deserialize)]
+struct State {
+    path: String,
+    since: Option<DateTime<Utc>>,
+    at: Option<(DateTime<Utc>, DateTime<Utc>)>,
+    count: u32,
+    /// True for the link `previous`.
+    is_newer: bool,
+    epoch: i32,
+    xid: String,
+    rid: i64,
+    version: i64,
+}
+
+/// A history as asked for.
+struct Asked {
+    window: Window,
+    count: u32,
+    from: From,
+    applied: Vec<Parameter>,
+}
+
+/// 200 with a Bundle of type history; 404 for a resource that never existed; 400 for unknown
+/// parameters and values that cannot be read.
+pub async fn history(
+    context: &Context,
+    connection: &mut Connection,
+    permit: &Permit,
+    wanted: (&HistoryScope, &[Parameter], &Request),
+) -> Result<Outcome> {
+    let (scope, parameters, request) = wanted;
+    let path = path_of(scope);
+    let asked = asked(context, &path, (parameters, permit))?;
+    let page = match scope {
+        HistoryScope::Instance(key) => {
+            let before = match &asked.from {
+                From::Before(position) => Some(position.version),
+                _ => None,
+            };
+            let window = asked.window.clone();
+            let query = InstanceQuery { key, window, before, count: asked.count };
+            let page = context.store.history_of(connection, permit, &query).await?;
+            page.ok_or_else(|| FhirError::not_found(key))?
+        }
+        HistoryScope::System | HistoryScope::Type(_) => {
+            let resource_type = match scope {
+                HistoryScope::Type(resource_type) => Some(*resource_type),
+                _ => None,
+            };
+            let window = asked.window.clone();
+            let (from, now) = (asked.from.clone(), context.clock.now());
+            let query = HistoryQuery { resource_type, window, from, count: asked.count, now };
+            context.store.history(connection, permit, &query).await?
+        }
+    };
+    bundle(context, permit, page, (scope, asked, request))
+}
+
+fn path_of(scope: &HistoryScope) -> String {
+    match scope {
+        HistoryScope::System => "_history".to_owned(),
+        HistoryScope::Type(resource_type) => format!("{resource_type}/_history"),
+        HistoryScope::Instance(key) => format!("{key}/_history"),
+    }
+}
+
+fn asked(context: &Context, path: &str, wanted: (&[Parameter], &Permit)) -> Result<Asked> {
+    let (parameters, permit) = wanted;
+    let limits = &context.settings.limits;
+    let mut asked = Asked {
+        window: Window::default(),
+        count: limits.page_default,
+        from: From::Newest,
+        applied: Vec::new(),
+    };
+    for (name, value) in parameters {
+        let fault = |text: &str| FhirError::invalid_value(format!("http.{name}"), text);
+        let range = || {
+            instant_range(value, context.settings.default_zone)
+                .ok_or_else(|| fault("The value is a date, or a date and time with a zone"))
+        };
+        let mut applied = value.clone();
+        match name.as_str() {
+            "_since" => asked.window.since = Some(range()?.low),
+            "_at" => {
+                let range = range()?;
+                asked.window.at = Some((range.low, range.high));
+            }
+            "_count" => {
+                let count: u32 = value.parse().map_err(|_| fault("A whole number from 0"))?;
+                asked.count = count.min(limits.page_maximum);
+                applied = asked.count.to_string();
+            }
+            page::PARAMETER => {
+                let state: State = page::open(context, permit, value)?;
+                return resumed(path, state);
+            }
+            _ => {
+                let text = "A history takes _since, _at and _count";
+                return Err(FhirError::at(IssueCode::NotSupported, format!("http.{name}"), text));
+            }
+        }
+        asked.applied.push((name.clone(), applied));
+    }
+    Ok(asked)
+}
+
+fn resumed(path: &str, state: State) -> Result<Asked> {
+    if state.path != path {
+        return Err(unknown_page());
+    }
+    let State { epoch, xid, rid, version, .. } = state;
+    let position = HistoryPosition { epoch, xid, rid, version };
+    let from = match state.is_newer {
+        true => From::After(position),
+        false => From::Before(position),
+    };
+    let window = Window { since: state.since, at: state.at };
+    Ok(Asked { window, count: state.count, from, applied: Vec::new() })
+}
+
+fn bundle(
+    context: &Context,
+    permit: &Permit,
+    page: HistoryPage,
+    answered: (&HistoryScope, Asked, &Request),
+) -> Result<Outcome> {
+    let (scope, asked, request) = answered;
+    let base_url = context.settings.base_url.as_str();
+    let path = path_of(scope);
+    let links = PageLink { context, permit, path: &path, presentation: &request.presentation };
+    let state = |position: &HistoryPosition, is_newer| State {
+        path: path.clone(),
+        since: asked.window.since,
+        at: asked.window.at,
+        count: asked.count,
+        is_newer,
+        epoch: position.epoch,
+        xid: position.xid.clone(),
+        rid: position.rid,
+        version: position.version,
+    };
+    let mut relations = vec![("self", links.of(&asked.applied))];
+    let oldest = page.versions.last().map(|(_, position)| position);
+    let has_older = page.has_more || matches!(asked.from, From::After(_));
+    if let Some(oldest) = oldest.filter(|_| has_older) {
+        relations.push(("next", links.sealed(&state(oldest, false))?));
+    }
+    if !matches!(scope, HistoryScope::Instance(_)) {
+        let newest = page.versions.first().map(|(_, position)| position.clone());
+        let newest = match (newest, &asked.from) {
+            (Some(newest), _) => newest,
+            (None, From::After(position)) => position.clone(),
+            (None, _) => start(),
+        };
+        relations.push(("previous", links.sealed(&state(&newest, true))?));
+    }
+    let bundle = Bundle {
+        kind: "history",
+        last_updated: context.clock.now(),
+        total: None,
+        links: relations,
+        entries: page.versions.into_iter().map(|(stored, _)| entry(base_url, stored)).collect(),
+    };
+    Ok(Outcome::ok(Content::Json(bundle.into_json())))
+}
+
+/// Before everything.
+fn start() -> HistoryPosition {
+    HistoryPosition { epoch: 0, xid: "0".to_owned(), rid: 0, version: 0 }
+}
+
+/// A version with the request that made it (bundle.html#history): POST for the first one,
+/// PUT for what came after, DELETE without a resource.
+fn entry(base_url: &str, stored: Stored) -> Entry {
+    let (method, url, status) = match (stored.is_deleted, stored.version) {
+        (true, _) => ("DELETE", stored.key.to_string(), 204),
+        (false, 1) => ("POST", stored.key.resource_type.to_string(), 201),
+        (false, _) => ("PUT", stored.key.to_string(), 200),
+    };
+    Entry {
+        full_url: Some(format!("{base_url}/{}", stored.key)),
+        resource: (!stored.is_deleted).then_some(stored.body),
+        request: Some((method, url)),
+        response: Some(Response {
+            status: status_line(status),
+            etag: Some(stored.version),
+            last_modified: Some(stored.last_updated),
+            ..Response::default()
+        }),
+        ..Entry::default()
+    }
+}

@@ -1,0 +1,189 @@
+//! transaction: <https://hl7.org/fhir/R4/http.html#trules>. All entries or none; DELETE, POST,
+//! PUT and PATCH are one set of changes, reads see them.
+
+use super::context::Context;
+use super::draft::Write;
+use super::entry::{self, RequestEntry};
+use super::idempotency::Claim;
+use super::links::{Links, conditional_references};
+use super::outcome::{Content, Outcome};
+use super::prepare::{self, Validated};
+use super::write::{AfterWrites, WriteSet, Written, store};
+use crate::access::{Caller, Permit};
+use crate::error::{ErrorKind, FhirError, IssueCode, Result};
+use crate::fhir::bundle::Bundle;
+use crate::fhir::definitions::ResourceType;
+use crate::fhir::interaction::{Interaction, Prefer, Request, Returning, TypeCriteria};
+use crate::fhir::resource::Resource;
+use crate::fhir::validation;
+use crate::storage::Unit;
+
+/// Where the answer of an entry comes from.
+#[derive(Clone, Copy)]
+enum Place {
+    Write(usize),
+    Read(usize),
+}
+
+/// A transaction, understood and permitted.
+struct Transaction {
+    places: Vec<Place>,
+    set: WriteSet,
+    reads: Reads,
+}
+
+struct Reads {
+    requests: Vec<(Permit, Request)>,
+    places: Vec<Place>,
+    returning: Option<Returning>,
+}
+
+/// 200 with a Bundle of type transaction-response, an entry for each entry; or the error of
+/// the first entry that fails, with its place, and nothing stored.
+pub async fn transaction(
+    context: &Context,
+    caller: &Caller,
+    request: (Resource, Prefer),
+    claim: Option<Claim>,
+) -> Result<Outcome> {
+    let (bundle, prefer) = request;
+    let transaction = understand(context, caller, bundle, (prefer, claim))?;
+    let mut reads = transaction.reads;
+    reads.places = transaction.places;
+    let written = store(context, &transaction.set, &reads).await?;
+    match written.first_answer {
+        Some(first) => Ok(first),
+        None => reads.answer(context, &written),
+    }
+}
+
+fn understand(
+    context: &Context,
+    caller: &Caller,
+    mut bundle: Resource,
+    asked: (Prefer, Option<Claim>),
+) -> Result<Transaction> {
+    let (prefer, claim) = asked;
+    validation::validate(bundle.value(), &context.settings.limits)
+        .map_err(|issues| FhirError::of_issues(ErrorKind::BadRequest, issues))?;
+    let entries = entry::take_entries(&mut bundle);
+    check_size(context, entries.len())?;
+    let mut places = Vec::with_capacity(entries.len());
+    let mut writes: Vec<Write> = Vec::new();
+    let mut requests = Vec::new();
+    let mut conditional: Vec<(String, Permit, crate::search::Plan)> = Vec::new();
+    for (index, entry) in entries.into_iter().enumerate() {
+        let RequestEntry { full_url, expression, request, .. } =
+            entry::read(entry, index, &context.settings.limits)?;
+        let permit = Permit::authorize(caller, &request.interaction)
+            .map_err(|error| error.within(&expression))?;
+        if !request.interaction.is_write() {
+            check_read(&request.interaction).map_err(|error| error.within(&expression))?;
+            places.push(Place::Read(requests.len()));
+            requests.push((permit, request));
+            continue;
+        }
+        let prepared = prepare::write(context, permit.clone(), request.interaction, Validated::Yes);
+        let write = prepared.map_err(|error| error.within(&expression))?;
+        let Some(mut write) = write else { return Err(unfit().within(&expression)) };
+        if let Some(resource) = write.resource() {
+            for text in conditional_references(resource) {
+                if !conditional.iter().any(|(known, ..)| *known == text) {
+                    let plan = reference_plan(context, &text)
+                        .map_err(|error| error.within(&expression))?;
+                    conditional.push((text, permit.clone(), plan));
+                }
+            }
+        }
+        write.full_url = full_url;
+        write.expression = expression;
+        places.push(Place::Write(writes.len()));
+        writes.push(write);
+    }
+    check_criteria(&writes)?;
+    let set =
+        WriteSet { writes, links: Links::of_transaction(conditional), claim, provenance: None };
+    let reads = Reads { requests, places: Vec::new(), returning: prefer.returning };
+    Ok(Transaction { places, set, reads })
+}
+
+/// 413 over the limit of entries.
+pub fn check_size(context: &Context, entries: usize) -> Result<()> {
+    let most = context.settings.limits.bundle_entries;
+    match entries > most {
+        true => {
+            let text = format!("The Bundle has {entries} entries; this server takes {most}");
+            Err(FhirError::new(ErrorKind::PayloadTooLarge, IssueCode::TooCostly, text))
+        }
+        false => Ok(()),
+    }
+}
+
+fn reference_plan(context: &Context, text: &str) -> Result<crate::search::Plan> {
+    let (name, query) = text.split_once('?').unwrap_or((text, ""));
+    let resource_type = ResourceType::parse(name).ok_or_else(|| FhirError::not_found(name))?;
+    prepare::plan(context, &TypeCriteria { resource_type, query: query.to_owned() })
+}
+
+/// Two entries on the same criteria would both find nothing and make two resources.
+fn check_criteria(writes: &[Write]) -> Result<()> {
+    let mut seen = std::collections::HashSet::new();
+    for write in writes {
+        if let super::draft::Target::Criteria(criteria) = &write.target
+            && !seen.insert(&criteria.normalised)
+        {
+            let text = "Another entry of this transaction has the same criteria";
+            return Err(FhirError::precondition_failed(text).within(&write.expression));
+        }
+    }
+    Ok(())
+}
+
+fn check_read(interaction: &Interaction) -> Result<()> {
+    match interaction {
+        Interaction::Operation(_) | Interaction::Bundle { .. } => Err(unfit()),
+        _ => Ok(()),
+    }
+}
+
+fn unfit() -> FhirError {
+    let text = "This interaction cannot be part of a transaction";
+    FhirError::unprocessable(IssueCode::NotSupported, text)
+}
+
+impl AfterWrites for Reads {
+    fn is_empty(&self) -> bool {
+        self.requests.is_empty()
+    }
+
+    async fn run(&self, context: &Context, unit: &mut Unit) -> Result<Vec<Outcome>> {
+        let mut outcomes = Vec::with_capacity(self.requests.len());
+        for (permit, request) in &self.requests {
+            let read = super::perform_read(context, unit.connection(), permit, request);
+            outcomes.push(read.await?);
+        }
+        Ok(outcomes)
+    }
+
+    fn answer(&self, context: &Context, written: &Written) -> Result<Outcome> {
+        let base_url = &context.settings.base_url;
+        let missing = || FhirError::internal("an entry without an answer");
+        let mut entries = Vec::with_capacity(self.places.len());
+        for place in &self.places {
+            let outcome = match place {
+                Place::Write(index) => written.outcomes.get(*index),
+                Place::Read(index) => written.reads.get(*index),
+            };
+            let outcome = outcome.cloned().ok_or_else(missing)?;
+            entries.push(entry::answered(base_url, self.returning, Ok(outcome)));
+        }
+        let bundle = Bundle {
+            kind: "transaction-response",
+            last_updated: context.clock.now(),
+            total: None,
+            links: Vec::new(),
+            entries,
+        };
+        Ok(Outcome::ok(Content::Json(bundle.into_json())))
+    }
+}

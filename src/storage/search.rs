@@ -1,0 +1,205 @@
+//! Runs search plans: the ids that a plan needs, then one statement for the page and, where
+//! asked for, one for the total.
+
+use super::failure::of_sqlx;
+use super::read::{fetch_all, fetch_optional};
+use super::search_sql::{Found, Query, Wanted};
+use super::store::{Connection, Store, Stored};
+use crate::access::Permit;
+use crate::error::{FhirError, Result};
+use crate::fhir::definitions::ResourceType;
+use crate::fhir::resource::{Id, ResourceKey};
+use crate::search::{Cursor, Plan, Token, Total};
+use sqlx::Row;
+use sqlx::postgres::PgRow;
+
+/// Coded values that `system|` may stand for.
+const SYSTEM_CODES: i64 = 10_000;
+
+/// What is searched, and for whom.
+#[derive(Clone, Copy)]
+pub struct Selection<'a> {
+    pub permit: &'a Permit,
+    pub plan: &'a Plan,
+}
+
+/// A page of matches in the order asked for.
+#[derive(Clone, Debug)]
+pub struct Page {
+    pub matches: Vec<Stored>,
+    /// None where it was not asked for and is not known for free.
+    pub total: Option<i64>,
+    pub next: Option<Cursor>,
+    pub previous: Option<Cursor>,
+}
+
+/// A match of a conditional interaction.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Match {
+    pub rid: i64,
+    pub key: ResourceKey,
+    pub version: i64,
+}
+
+impl Store {
+    /// One page of the plan's matches, on a connection for searches or inside a transaction,
+    /// whose own writes are seen. 503 `timeout` where the database was stopped over it.
+    pub async fn search(
+        &self,
+        connection: &mut Connection,
+        permit: &Permit,
+        plan: &Plan,
+    ) -> Result<Page> {
+        let selection = Selection { permit, plan };
+        let found = self.found(connection, plan).await?;
+        let query = Query { plan, found: &found, filter: permit.filter() };
+        let page = match plan.count {
+            0 => Page { matches: Vec::new(), total: None, next: None, previous: None },
+            _ => self.page(connection, selection, &query).await?,
+        };
+        let total = match (page.total, plan.total) {
+            (Some(total), _) => Some(total),
+            (None, Total::None) => None,
+            (None, Total::Accurate) => Some(count(connection, &query).await?),
+            (None, Total::Estimate) => Some(estimate(connection, &query).await?),
+        };
+        Ok(Page { total, ..page })
+    }
+
+    /// At most `limit` matches, in order of rid, read on a connection that may be inside a
+    /// transaction: its own writes are seen. The plan's order and page are ignored.
+    pub async fn matching(
+        &self,
+        connection: &mut Connection,
+        selection: Selection<'_>,
+        limit: usize,
+    ) -> Result<Vec<Match>> {
+        let Selection { permit, plan } = selection;
+        let found = self.found(connection, plan).await?;
+        let query = Query { plan, found: &found, filter: permit.filter() };
+        let rows = fetch_all(connection, query.matching(limit as i64)).await?;
+        rows.iter().map(matched).collect()
+    }
+
+    async fn page(
+        &self,
+        connection: &mut Connection,
+        selection: Selection<'_>,
+        query: &Query<'_>,
+    ) -> Result<Page> {
+        let plan = selection.plan;
+        let count = plan.count as usize;
+        let mut rows = fetch_all(connection, query.page(i64::from(plan.count) + 1)).await?;
+        let has_more = rows.len() > count;
+        rows.truncate(count);
+        let is_backward = plan.after.as_ref().is_some_and(|cursor| cursor.is_backward);
+        if is_backward {
+            rows.reverse();
+        }
+        let is_first = plan.after.is_none();
+        let has_next = is_backward || has_more;
+        let has_previous = if is_backward { has_more } else { !is_first };
+        let next = rows.last().filter(|_| has_next).map(|row| cursor(row, false)).transpose()?;
+        let previous =
+            rows.first().filter(|_| has_previous).map(|row| cursor(row, true)).transpose()?;
+        let matches = rows.iter().map(|row| self.stored(row)).collect::<Result<Vec<_>>>()?;
+        // A first page that is not full is the whole result.
+        let total = (is_first && !has_more).then_some(matches.len() as i64);
+        Ok(Page { matches, total, next, previous })
+    }
+
+    /// Ids of what the plan names. Coded values are remembered; rids are not, since a
+    /// transaction under way may still take back those that it sees.
+    async fn found(&self, connection: &mut Connection, plan: &Plan) -> Result<Found> {
+        let mut wanted = Wanted::of(plan);
+        let mut found = Found::default();
+        wanted.tokens.retain(|token| match self.interned.token(token) {
+            Some(id) => found.tokens.insert(token.clone(), id).is_some(),
+            None => true,
+        });
+        wanted.references.retain(|key| match self.interned.rid(key) {
+            Some(rid) => found.references.insert(key.clone(), rid).is_some(),
+            None => true,
+        });
+        if !wanted.is_empty() {
+            self.look_up(connection, wanted, &mut found).await?;
+        }
+        Ok(found)
+    }
+
+    async fn look_up(
+        &self,
+        connection: &mut Connection,
+        wanted: Wanted,
+        found: &mut Found,
+    ) -> Result<()> {
+        let tokens: Vec<&Token> = wanted.tokens.iter().collect();
+        let codes: Vec<&String> = wanted.codes.iter().collect();
+        let systems: Vec<&String> = wanted.systems.iter().collect();
+        let references: Vec<&ResourceKey> = wanted.references.iter().collect();
+        let rows: Vec<(i16, i64, i64)> = sqlx::query_as(include_str!("sql/search_keys_read.sql"))
+            .bind(tokens.iter().map(|token| token.system.as_str()).collect::<Vec<_>>())
+            .bind(tokens.iter().map(|token| token.code.as_str()).collect::<Vec<_>>())
+            .bind(codes.iter().map(|code| code.as_str()).collect::<Vec<_>>())
+            .bind(systems.iter().map(|system| system.as_str()).collect::<Vec<_>>())
+            .bind(SYSTEM_CODES + 1)
+            .bind(references.iter().map(|key| key.resource_type.number()).collect::<Vec<_>>())
+            .bind(references.iter().map(|key| key.id.as_str()).collect::<Vec<_>>())
+            .fetch_all(connection)
+            .await
+            .map_err(of_sqlx)?;
+        for (kind, place, id) in rows {
+            let at = usize::try_from(place - 1).map_err(FhirError::internal)?;
+            match kind {
+                0 => {
+                    self.interned.remember_token(tokens[at], id);
+                    found.tokens.insert(tokens[at].clone(), id);
+                }
+                1 => found.codes.entry(codes[at].clone()).or_default().push(id),
+                2 => found.systems.entry(systems[at].clone()).or_default().push(id),
+                _ => drop(found.references.insert(references[at].clone(), id)),
+            }
+        }
+        match found.systems.iter().find(|(_, ids)| ids.len() as i64 > SYSTEM_CODES) {
+            Some((system, _)) => Err(FhirError::too_costly(format!(
+                "{system}| stands for more than {SYSTEM_CODES} codes; name the code as well"
+            ))),
+            None => Ok(()),
+        }
+    }
+}
+
+async fn count(connection: &mut Connection, query: &Query<'_>) -> Result<i64> {
+    let row = fetch_optional(connection, query.count()).await?;
+    let row = row.ok_or_else(|| FhirError::internal("count(*) gave no row"))?;
+    row.try_get(0).map_err(FhirError::internal)
+}
+
+/// The rows that the planner expects.
+async fn estimate(connection: &mut Connection, query: &Query<'_>) -> Result<i64> {
+    let row = fetch_optional(connection, query.estimate()).await?;
+    let row = row.ok_or_else(|| FhirError::internal("explain gave no row"))?;
+    let plan: serde_json::Value = row.try_get(0).map_err(FhirError::internal)?;
+    let rows = plan.pointer("/0/Plan/Plan Rows").and_then(serde_json::Value::as_f64);
+    rows.map(|rows| rows as i64).ok_or_else(|| FhirError::internal("explain without Plan Rows"))
+}
+
+fn cursor(row: &PgRow, is_backward: bool) -> Result<Cursor> {
+    let read = || -> Result<Cursor, sqlx::Error> {
+        let (value, rid) = (row.try_get("sort_value")?, row.try_get("rid")?);
+        Ok(Cursor { value, rid, is_backward })
+    };
+    read().map_err(FhirError::internal)
+}
+
+fn matched(row: &PgRow) -> Result<Match> {
+    let read = || -> Result<(i64, i16, String, i32), sqlx::Error> {
+        Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?))
+    };
+    let (rid, number, id, version) = read().map_err(FhirError::internal)?;
+    let key = ResourceType::from_number(number)
+        .zip(Id::parse(&id))
+        .map(|(resource_type, id)| ResourceKey::new(resource_type, id))
+        .ok_or_else(|| FhirError::internal(format!("type {number} id {id} is no key")))?;
+    Ok(Match { rid, key, version: version.into() })
+}

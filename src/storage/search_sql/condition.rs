@@ -1,0 +1,330 @@
+//! Predicates as conditions on the row `r`.
+
+use super::keys::Found;
+use super::test_sql::{
+    COMPOSITE_DATE, DATE_ROW, MAIN_DATE, NUMBER_ROW, push_instant_test, push_test,
+};
+use crate::fhir::definitions::ResourceType;
+use crate::search::value::quantity::QuantityTest;
+use crate::search::value::string::StringTest;
+use crate::search::value::token::TokenTest;
+use crate::search::{Clause, ParameterId, Predicate, Second};
+use crate::storage::index_rows::packed_key;
+use crate::storage::statement::Statement;
+
+/// Whether conditions on keys may use the GIN index.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Keys {
+    Indexed,
+    /// `is true` keeps the planner from the index.
+    Fenced,
+}
+
+/// Appends conditions with the ids that were found.
+pub struct Conditions<'a> {
+    pub found: &'a Found,
+    pub keys: Keys,
+    /// The types searched; empty for all.
+    pub types: &'a [ResourceType],
+}
+
+/// Sorts behind every text that starts with what stands before it.
+const LAST: &str = "\u{10FFFF}";
+
+/// The alternatives of a clause by how they are written.
+#[derive(Default)]
+struct Parts<'a> {
+    /// Keys that may lead, and so are looked for in both places.
+    leads: Vec<i64>,
+    keys: Vec<i64>,
+    /// Conditions on side tables: sets of rids.
+    sets: Vec<&'a Predicate>,
+    /// Conditions on the row's columns.
+    columns: Vec<&'a Predicate>,
+}
+
+impl Conditions<'_> {
+    pub fn push_clause(&self, sql: &mut Statement, clause: &Clause) {
+        let parts = self.parts(clause);
+        sql.push("(");
+        match parts.columns.is_empty() && !parts.sets.is_empty() {
+            true => self.push_in_sets(sql, &parts),
+            false => self.push_alternatives(sql, &parts),
+        }
+        sql.push(if clause.is_negated { ") is not true" } else { ")" });
+    }
+
+    fn parts<'a>(&self, clause: &'a Clause) -> Parts<'a> {
+        let mut parts = Parts::default();
+        for predicate in &clause.alternatives {
+            match predicate {
+                Predicate::Token { parameter, test, may_lead } => {
+                    let keys = self.found.token_keys(*parameter, test);
+                    if *may_lead {
+                        parts.leads.extend(&keys);
+                    }
+                    parts.keys.extend(keys);
+                }
+                Predicate::Reference { parameter, targets, .. } => {
+                    parts.keys.extend(self.found.reference_keys(*parameter, targets));
+                }
+                Predicate::Identifier { .. }
+                | Predicate::Uri { .. }
+                | Predicate::String { .. }
+                | Predicate::Quantity { .. }
+                | Predicate::Composite { .. }
+                | Predicate::Both(_) => parts.sets.push(predicate),
+                Predicate::Date { main, .. } if main.is_empty() => parts.sets.push(predicate),
+                _ => parts.columns.push(predicate),
+            }
+        }
+        parts
+    }
+
+    /// One set of rids for all alternatives, so that the planner may start from it.
+    fn push_in_sets(&self, sql: &mut Statement, parts: &Parts<'_>) {
+        sql.push("r.rid in (");
+        for (index, predicate) in parts.sets.iter().enumerate() {
+            sql.push(if index > 0 { " union all " } else { "" });
+            self.push_set(sql, predicate);
+        }
+        if !parts.leads.is_empty() {
+            sql.push(" union all select v.rid from resource v where v.lead = any(");
+            sql.bind(parts.leads.clone()).push(")");
+        }
+        if !parts.keys.is_empty() {
+            sql.push(" union all select v.rid from resource v where v.keys && ");
+            sql.bind(parts.keys.clone());
+        }
+        sql.push(")");
+    }
+
+    fn push_alternatives(&self, sql: &mut Statement, parts: &Parts<'_>) {
+        let mut is_first = true;
+        let mut or = |sql: &mut Statement| {
+            sql.push(if is_first { "" } else { " or " });
+            is_first = false;
+        };
+        if !parts.leads.is_empty() {
+            or(sql);
+            push_lead(sql, &parts.leads);
+        }
+        if !parts.keys.is_empty() {
+            or(sql);
+            self.push_keys(sql, parts.keys.clone());
+        }
+        if !parts.sets.is_empty() {
+            or(sql);
+            let sets = Parts { sets: parts.sets.clone(), ..Parts::default() };
+            self.push_in_sets(sql, &sets);
+        }
+        for predicate in &parts.columns {
+            or(sql);
+            self.push_columns(sql, predicate);
+        }
+        if is_first {
+            sql.push("false");
+        }
+    }
+
+    /// A condition on the row's own columns.
+    fn push_columns(&self, sql: &mut Statement, predicate: &Predicate) {
+        match predicate {
+            Predicate::Id(id) => drop(sql.push("r.id = ").bind(id.as_str())),
+            Predicate::LastUpdated(test) => push_instant_test(sql, test),
+            Predicate::Missing { parameter, is_missing } => {
+                sql.push(if *is_missing { "not " } else { "" });
+                sql.push("r.present @> ").bind(vec![parameter.0]);
+            }
+            Predicate::Date { .. } => self.push_date(sql, predicate),
+            Predicate::Compartment { .. } => self.push_compartment(sql, predicate),
+            Predicate::Always(true) => drop(sql.push("true")),
+            _ => drop(sql.push("false")),
+        }
+    }
+
+    /// A select of the rids that meet a condition on a side table.
+    fn push_set(&self, sql: &mut Statement, predicate: &Predicate) {
+        match predicate {
+            Predicate::Identifier { parameter, test } => push_identifier(sql, *parameter, test),
+            Predicate::Uri { parameter, value } => {
+                sql.push("select v.rid from uri_value v where v.parameter = ");
+                sql.bind(parameter.0).push(" and v.value = ").bind(value.as_str());
+            }
+            Predicate::String { parameter, test } => {
+                sql.push("select v.rid from string_value v where v.parameter = ");
+                sql.bind(parameter.0).push(" and ");
+                push_text(sql, ("v.normalised", "v.raw"), test);
+            }
+            Predicate::Date { parameter, test, .. } => {
+                sql.push("select v.rid from date_value v where v.parameter = ");
+                sql.bind(parameter.0).push(" and ");
+                push_test(sql, DATE_ROW, test);
+            }
+            Predicate::Quantity { parameter, test } => self.push_quantity(sql, *parameter, test),
+            Predicate::Composite { parameter, first, second } => {
+                self.push_composite(sql, *parameter, (first, second));
+            }
+            Predicate::Both(clauses) => {
+                sql.push("select r.rid from resource r where not r.deleted and ");
+                let conditions = Conditions { found: self.found, keys: Keys::Indexed, ..*self };
+                conditions.push_clause(sql, &clauses[0]);
+                sql.push(" and ");
+                conditions.push_clause(sql, &clauses[1]);
+            }
+            _ => drop(sql.push("select null::bigint where false")),
+        }
+    }
+
+    /// Any of these keys.
+    fn push_keys(&self, sql: &mut Statement, keys: Vec<i64>) {
+        match self.keys {
+            Keys::Indexed => sql.push("r.keys && ").bind(keys),
+            Keys::Fenced => sql.push("(r.keys && ").bind(keys).push(") is true"),
+        };
+    }
+
+    /// A date that is the main one of some types, whose bounds are columns.
+    fn push_date(&self, sql: &mut Statement, predicate: &Predicate) {
+        let Predicate::Date { test, main, has_rows, .. } = predicate else { return };
+        if main.len() != self.types.len() {
+            sql.push("r.type = any(").bind(numbers(main)).push(") and ");
+        }
+        push_test(sql, MAIN_DATE, test);
+        if *has_rows {
+            sql.push(" or r.rid in (");
+            self.push_set(sql, predicate);
+            sql.push(")");
+        }
+    }
+
+    fn push_quantity(&self, sql: &mut Statement, parameter: ParameterId, test: &QuantityTest) {
+        // An id that no token has, where nobody ever wrote the unit.
+        let unit = self.unit(test).unwrap_or(-1);
+        sql.push("select v.rid from quantity_value v where v.parameter = ");
+        sql.bind(parameter.0).push(" and v.unit = ").bind(unit).push(" and ");
+        push_test(sql, NUMBER_ROW, &test.test);
+    }
+
+    /// 0 stands for the rows without a unit; None for a unit that nobody ever wrote.
+    fn unit(&self, test: &QuantityTest) -> Option<i64> {
+        match &test.unit {
+            None => Some(0),
+            Some(unit) => self.found.tokens.get(unit).copied(),
+        }
+    }
+
+    fn push_composite(
+        &self,
+        sql: &mut Statement,
+        parameter: ParameterId,
+        (first, second): (&TokenTest, &Second),
+    ) {
+        sql.push("select v.rid from composite_value v where v.parameter = ");
+        sql.bind(parameter.0).push(" and v.first = any(").bind(self.found.ids(first));
+        sql.push(") and ");
+        match second {
+            Second::Token(test) => {
+                sql.push("v.second = any(").bind(self.found.ids(test)).push(")");
+            }
+            Second::Reference(targets) => {
+                sql.push("v.second = any(").bind(self.found.rids(targets)).push(")");
+            }
+            Second::Quantity(test) => {
+                match self.unit(test) {
+                    None => sql.push("false"),
+                    Some(0) => sql.push("v.second is null"),
+                    Some(unit) => sql.push("v.second = ").bind(unit),
+                };
+                sql.push(" and ");
+                push_test(sql, NUMBER_ROW, &test.test);
+            }
+            Second::Date(test) => push_test(sql, COMPOSITE_DATE, test),
+            Second::String(test) => push_text(sql, ("v.second_text", "v.second_text"), test),
+        }
+    }
+
+    /// All keys at once for the index, and behind a fence those of each type: types that are
+    /// members by the same parameters stand together.
+    fn push_compartment(&self, sql: &mut Statement, predicate: &Predicate) {
+        let Predicate::Compartment { key, members } = predicate else { return };
+        let Some(rid) = self.found.references.get(key).copied() else {
+            sql.push("false");
+            return;
+        };
+        let mut groups: Vec<(Vec<ResourceType>, &[ParameterId])> = Vec::new();
+        for (kind, parameters) in members.iter().filter(|(_, parameters)| !parameters.is_empty()) {
+            match groups.iter_mut().find(|(_, known)| *known == parameters.as_slice()) {
+                Some((kinds, _)) => kinds.push(*kind),
+                None => groups.push((vec![*kind], parameters)),
+            }
+        }
+        let keys_of = |parameters: &[ParameterId]| -> Vec<i64> {
+            parameters.iter().map(|parameter| packed_key(*parameter, rid)).collect()
+        };
+        let has_itself = members.iter().any(|(kind, _)| *kind == key.resource_type);
+        if has_itself {
+            sql.push("r.rid = ").bind(rid);
+        }
+        if groups.is_empty() {
+            return;
+        }
+        let mut all: Vec<i64> = groups.iter().flat_map(|(_, of)| keys_of(of)).collect();
+        all.sort_unstable();
+        all.dedup();
+        sql.push(if has_itself { " or " } else { "" });
+        self.push_keys(sql, all);
+        if groups.len() == 1 && groups[0].0.len() == self.types.len() {
+            return;
+        }
+        sql.push(" and (");
+        for (index, (kinds, parameters)) in groups.iter().enumerate() {
+            sql.push(if index > 0 { " or " } else { "" });
+            sql.push("r.type = any(").bind(numbers(kinds)).push(") and r.keys && ");
+            sql.bind(keys_of(parameters));
+        }
+        sql.push(") is true");
+    }
+}
+
+pub fn numbers(types: &[ResourceType]) -> Vec<i16> {
+    types.iter().map(|kind| kind.number()).collect()
+}
+
+/// Rows that one of these keys leads.
+pub fn push_lead(sql: &mut Statement, keys: &[i64]) {
+    match keys {
+        [key] => sql.push("r.lead = ").bind(*key),
+        keys => sql.push("r.lead = any(").bind(keys.to_vec()).push(")"),
+    };
+}
+
+fn push_identifier(sql: &mut Statement, parameter: ParameterId, test: &TokenTest) {
+    sql.push("select v.rid from identifier_value v where v.parameter = ");
+    sql.bind(parameter.0);
+    match test {
+        TokenTest::Code(value) => sql.push(" and v.value = ").bind(value.as_str()),
+        TokenTest::System(system) => sql.push(" and v.system = ").bind(system.as_str()),
+        TokenTest::Exact(token) => {
+            sql.push(" and v.value = ").bind(token.code.as_str());
+            sql.push(" and v.system = ").bind(token.system.as_str())
+        }
+    };
+}
+
+fn push_text(sql: &mut Statement, (column, raw): (&'static str, &'static str), test: &StringTest) {
+    match test {
+        StringTest::StartsWith(text) => {
+            sql.push(column).push(" >= ").bind(text.as_str());
+            sql.push(" and ").push(column).push(" < ").bind(format!("{text}{LAST}"));
+        }
+        StringTest::Contains(text) => {
+            let escaped = text.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_");
+            sql.push(column).push(" like ").bind(format!("%{escaped}%"));
+        }
+        StringTest::Exact { normalised, raw: text } => {
+            sql.push(column).push(" = ").bind(normalised.as_str());
+            sql.push(" and ").push(raw).push(" = ").bind(text.as_str());
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! The surrogate ids that a plan needs: of coded values and of reference targets.
+
+use crate::fhir::resource::ResourceKey;
+use crate::search::value::quantity::QuantityTest;
+use crate::search::value::token::TokenTest;
+use crate::search::{Clause, ParameterId, Plan, Predicate, Second, Token};
+use crate::storage::index_rows::packed_key;
+use std::collections::{BTreeSet, HashMap};
+
+/// What has to be looked up before the statement is composed.
+#[derive(Default, PartialEq, Debug)]
+pub struct Wanted {
+    pub tokens: BTreeSet<Token>,
+    /// Codes in any system.
+    pub codes: BTreeSet<String>,
+    /// Systems, any code.
+    pub systems: BTreeSet<String>,
+    pub references: BTreeSet<ResourceKey>,
+}
+
+/// What was found; what is not here does not exist, and nothing can refer to it.
+#[derive(Default, Debug)]
+pub struct Found {
+    pub tokens: HashMap<Token, i64>,
+    pub codes: HashMap<String, Vec<i64>>,
+    pub systems: HashMap<String, Vec<i64>>,
+    pub references: HashMap<ResourceKey, i64>,
+}
+
+impl Wanted {
+    pub fn of(plan: &Plan) -> Wanted {
+        let mut wanted = Wanted::default();
+        plan.clauses.iter().for_each(|clause| wanted.clause(clause));
+        wanted
+    }
+
+    fn clause(&mut self, clause: &Clause) {
+        for predicate in &clause.alternatives {
+            match predicate {
+                Predicate::Token { test, .. } => self.token(test),
+                Predicate::Reference { targets, .. } => self.references.extend(targets.clone()),
+                Predicate::Quantity { test, .. } => self.unit(test),
+                Predicate::Compartment { key, .. } => drop(self.references.insert(key.clone())),
+                Predicate::Both(clauses) => clauses.iter().for_each(|clause| self.clause(clause)),
+                Predicate::Composite { first, second, .. } => {
+                    self.token(first);
+                    match second {
+                        Second::Token(test) => self.token(test),
+                        Second::Quantity(test) => self.unit(test),
+                        Second::Reference(targets) => self.references.extend(targets.clone()),
+                        Second::Date(_) | Second::String(_) => {}
+                    }
+                }
+                Predicate::Always(_)
+                | Predicate::Id(_)
+                | Predicate::LastUpdated(_)
+                | Predicate::Missing { .. }
+                | Predicate::Identifier { .. }
+                | Predicate::Uri { .. }
+                | Predicate::String { .. }
+                | Predicate::Date { .. } => {}
+            }
+        }
+    }
+
+    fn token(&mut self, test: &TokenTest) {
+        match test {
+            TokenTest::Exact(token) => drop(self.tokens.insert(token.clone())),
+            TokenTest::Code(code) => drop(self.codes.insert(code.clone())),
+            TokenTest::System(system) => drop(self.systems.insert(system.clone())),
+        }
+    }
+
+    fn unit(&mut self, test: &QuantityTest) {
+        self.tokens.extend(test.unit.clone());
+    }
+
+    pub fn is_empty(&self) -> bool {
+        *self == Wanted::default()
+    }
+}
+
+impl Found {
+    /// Ids of the coded values that meet the test.
+    pub fn ids(&self, test: &TokenTest) -> Vec<i64> {
+        match test {
+            TokenTest::Exact(token) => self.tokens.get(token).copied().into_iter().collect(),
+            TokenTest::Code(code) => self.codes.get(code).cloned().unwrap_or_default(),
+            TokenTest::System(system) => self.systems.get(system).cloned().unwrap_or_default(),
+        }
+    }
+
+    /// Packed keys of the coded values that meet the test.
+    pub fn token_keys(&self, parameter: ParameterId, test: &TokenTest) -> Vec<i64> {
+        self.ids(test).into_iter().map(|id| packed_key(parameter, id)).collect()
+    }
+
+    pub fn rids(&self, targets: &[ResourceKey]) -> Vec<i64> {
+        targets.iter().filter_map(|target| self.references.get(target).copied()).collect()
+    }
+
+    /// Packed keys of the targets.
+    pub fn reference_keys(&self, parameter: ParameterId, targets: &[ResourceKey]) -> Vec<i64> {
+        self.rids(targets).into_iter().map(|rid| packed_key(parameter, rid)).collect()
+    }
+}

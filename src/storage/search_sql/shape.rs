@@ -1,0 +1,237 @@
+//! Which index leads: the branches of a statement.
+
+use super::condition::{Conditions, Keys, numbers, push_lead};
+use super::keys::Found;
+use super::order::{By, Order};
+use crate::access::RowFilter;
+use crate::search::{Clause, Plan, Predicate};
+use crate::storage::statement::Statement;
+
+/// A plan with the ids that it needs and the filter that it must carry.
+pub struct Query<'a> {
+    pub plan: &'a Plan,
+    pub found: &'a Found,
+    pub filter: &'a RowFilter,
+}
+
+/// What selects the rows of a statement.
+#[derive(Clone, PartialEq, Debug)]
+enum Driver {
+    /// Rows of these patients: the clause of that index.
+    Patients(usize, Vec<i64>),
+    /// Rows whose main coding is one of these keys: the clause of that index.
+    Lead(usize, Vec<i64>),
+    /// A condition that is rare by nature; keys are fenced.
+    Rare,
+    /// Rows that refer to something: the clause of that; other keys are fenced.
+    References(usize),
+    /// Whatever the planner takes.
+    Any,
+}
+
+/// One part of a union.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Branch {
+    Whole,
+    /// Rows that the key leads.
+    Led,
+    /// Rows that hold the key elsewhere.
+    Held,
+}
+
+const COLUMNS: &str = "r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body";
+const MATCH: &str = "select r.rid, r.type, r.id, r.version from resource r";
+
+impl Query<'_> {
+    /// Rows of a page in its order (backward from a cursor: in the reverse), with `sort_value`.
+    pub fn page(&self, limit: i64) -> Statement {
+        let driver = self.driver();
+        let order = self.order(&driver);
+        let cursor = self.plan.after.as_ref();
+        let is_backward = cursor.is_some_and(|cursor| cursor.is_backward);
+        let mut sql = Statement::default();
+        let branches = self.branches(&driver, &order);
+        if branches.len() > 1 {
+            sql.push("select *, value::text as sort_value from (");
+        }
+        for (index, branch) in branches.iter().enumerate() {
+            sql.push(if index > 0 { " union all " } else { "" });
+            sql.push(if branches.len() > 1 { "(" } else { "" });
+            sql.push("select ").push(COLUMNS).push(", ");
+            order.push_value(&mut sql);
+            sql.push(if branches.len() > 1 { " as value" } else { "::text as sort_value" });
+            sql.push(" from resource r");
+            order.push_join(&mut sql);
+            self.push_where(&mut sql, &driver, *branch);
+            if let Some(cursor) = cursor {
+                sql.push(" and ");
+                order.push_keyset(&mut sql, cursor);
+            }
+            order.push_inner(&mut sql, is_backward);
+            sql.push(" limit ").bind(limit);
+            sql.push(if branches.len() > 1 { ")" } else { "" });
+        }
+        if branches.len() > 1 {
+            sql.push(") u");
+            order.push_outer(&mut sql, is_backward);
+            sql.push(" limit ").bind(limit);
+        }
+        sql
+    }
+
+    /// The exact number of matches.
+    pub fn count(&self) -> Statement {
+        let mut sql = Statement::new("select count(*) from (");
+        self.push_rows(&mut sql, "select 1 from resource r");
+        sql.push(") u");
+        sql
+    }
+
+    /// The planner's plan of all matches, whose root tells how many it expects.
+    pub fn estimate(&self) -> Statement {
+        let mut sql = Statement::new("explain (format json) ");
+        self.push_rows(&mut sql, "select r.rid from resource r");
+        sql
+    }
+
+    /// Keys and versions of the first matches, in order of rid.
+    pub fn matching(&self, limit: i64) -> Statement {
+        let mut sql = Statement::new("select * from (");
+        self.push_rows(&mut sql, MATCH);
+        sql.push(") u order by rid limit ").bind(limit);
+        sql
+    }
+
+    fn push_rows(&self, sql: &mut Statement, select: &'static str) {
+        let driver = self.driver();
+        let order = Order { by: By::Rid, is_descending: false };
+        for (index, branch) in self.branches(&driver, &order).iter().enumerate() {
+            sql.push(if index > 0 { " union all " } else { "" }).push(select);
+            self.push_where(sql, &driver, *branch);
+        }
+    }
+
+    fn driver(&self) -> Driver {
+        let clauses = || self.plan.clauses.iter().enumerate().filter(|(_, one)| !one.is_negated);
+        let patients = clauses().find_map(|(at, clause)| Some((at, self.patients(clause)?)));
+        if let Some((at, patients)) = patients {
+            return Driver::Patients(at, patients);
+        }
+        let is_rare = |clause: &Clause| {
+            clause.alternatives.iter().all(|predicate| {
+                matches!(predicate, Predicate::Id(_) | Predicate::Identifier { .. })
+            })
+        };
+        if clauses().any(|(_, clause)| is_rare(clause)) {
+            return Driver::Rare;
+        }
+        let refers = |clause: &Clause| {
+            let is = |predicate: &Predicate| matches!(predicate, Predicate::Reference { .. });
+            clause.alternatives.iter().all(is)
+        };
+        if let Some((at, _)) = clauses().find(|(_, clause)| refers(clause)) {
+            return Driver::References(at);
+        }
+        let lead = clauses().find_map(|(at, clause)| Some((at, self.lead(clause)?)));
+        lead.map_or(Driver::Any, |(at, keys)| Driver::Lead(at, keys))
+    }
+
+    fn patients(&self, clause: &Clause) -> Option<Vec<i64>> {
+        let mut patients = Vec::new();
+        for predicate in &clause.alternatives {
+            match predicate {
+                Predicate::Reference { targets, is_subject: true, .. } => {
+                    patients.extend(self.found.rids(targets));
+                }
+                _ => return None,
+            }
+        }
+        Some(patients)
+    }
+
+    fn lead(&self, clause: &Clause) -> Option<Vec<i64>> {
+        let mut keys = Vec::new();
+        for predicate in &clause.alternatives {
+            match predicate {
+                Predicate::Token { parameter, test, may_lead: true } => {
+                    keys.extend(self.found.token_keys(*parameter, test));
+                }
+                _ => return None,
+            }
+        }
+        Some(keys)
+    }
+
+    /// The plan's order; where the client gave none, newest first by the date that the driver's
+    /// index holds.
+    fn order(&self, driver: &Driver) -> Order {
+        Order::of(&self.plan.sort).unwrap_or_else(|| {
+            let by = match driver {
+                Driver::Lead(..) | Driver::Patients(..) => {
+                    By::Nullable("r.date_low", "::timestamptz")
+                }
+                _ if self.plan.types.len() == 1 => By::Column("r.last_updated", "::timestamptz"),
+                _ => By::Rid,
+            };
+            Order { by, is_descending: true }
+        })
+    }
+
+    fn branches(&self, driver: &Driver, order: &Order) -> &'static [Branch] {
+        match driver {
+            Driver::Lead(..) if !order.is_joined() => &[Branch::Led, Branch::Held],
+            _ => &[Branch::Whole],
+        }
+    }
+
+    fn push_where(&self, sql: &mut Statement, driver: &Driver, branch: Branch) {
+        sql.push(" where not r.deleted");
+        match &self.plan.types[..] {
+            [] => {}
+            [kind] => drop(sql.push(" and r.type = ").bind(kind.number())),
+            kinds => drop(sql.push(" and r.type = any(").bind(numbers(kinds)).push(")")),
+        }
+        if *self.filter != RowFilter::All {
+            sql.push(" and ").push_filter("r", self.filter);
+        }
+        let taken = self.push_driver(sql, driver, branch);
+        for (at, clause) in self.plan.clauses.iter().enumerate() {
+            if Some(at) != taken {
+                let keys = match driver {
+                    Driver::References(leading) if *leading == at => Keys::Indexed,
+                    Driver::Lead(leading, _) if *leading == at => Keys::Indexed,
+                    Driver::Any => Keys::Indexed,
+                    _ => Keys::Fenced,
+                };
+                sql.push(" and ");
+                let conditions = Conditions { found: self.found, keys, types: &self.plan.types };
+                conditions.push_clause(sql, clause);
+            }
+        }
+    }
+
+    /// The driver's own condition; the clause that it stands for.
+    fn push_driver(&self, sql: &mut Statement, driver: &Driver, branch: Branch) -> Option<usize> {
+        match (driver, branch) {
+            (Driver::Patients(at, patients), _) => {
+                match &patients[..] {
+                    [patient] => sql.push(" and r.patient = ").bind(*patient),
+                    many => sql.push(" and r.patient = any(").bind(many.to_vec()).push(")"),
+                };
+                Some(*at)
+            }
+            (Driver::Lead(at, keys), Branch::Led) => {
+                sql.push(" and ");
+                push_lead(sql, keys);
+                Some(*at)
+            }
+            (Driver::Lead(at, keys), Branch::Held) => {
+                sql.push(" and r.keys && ").bind(keys.clone()).push(" and (");
+                push_lead(sql, keys);
+                sql.push(") is not true");
+                Some(*at)
+            }
+            _ => None,
+        }
+    }
+}

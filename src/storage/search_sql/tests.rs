@@ -1,0 +1,174 @@
+//! One golden file for each shape. `BHN_BLESS=1` writes them anew.
+
+use super::*;
+use crate::access::RowFilter;
+use crate::config::Settings;
+use crate::fhir::definitions::ResourceType;
+use crate::fhir::interaction::{Handling, Parameter, SearchScope};
+use crate::fhir::resource::ResourceKey;
+use crate::search::{Cursor, IndexSettings, Plan, Planner, Registry};
+use crate::storage::statement::Statement;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+fn plan(scope: &str, query: &str) -> Plan {
+    static REGISTRY: OnceLock<Registry> = OnceLock::new();
+    let settings = Settings::default();
+    let planner = Planner {
+        registry: REGISTRY.get_or_init(|| Registry::r4().unwrap()),
+        limits: &settings.limits,
+        settings: &IndexSettings {
+            zone: settings.default_zone,
+            base_url: settings.base_url.clone(),
+        },
+        now: "2024-01-01T00:00:00Z".parse().unwrap(),
+    };
+    let scope = match ResourceType::parse(scope) {
+        Some(kind) => SearchScope::Type(kind),
+        None if scope.is_empty() => SearchScope::System,
+        None => {
+            let (key, kind) = scope.rsplit_once('/').unwrap();
+            let key = ResourceKey::parse(key).unwrap();
+            SearchScope::Compartment(key, ResourceType::parse(kind))
+        }
+    };
+    let parameters: Vec<Parameter> = query
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    planner.plan(&scope, &parameters, Handling::Strict).unwrap()
+}
+
+/// Ids as a database would give them, in order.
+fn found(plan: &Plan) -> Found {
+    let wanted = Wanted::of(plan);
+    let mut ids = 1..;
+    let mut next = || ids.next().unwrap();
+    Found {
+        tokens: wanted.tokens.into_iter().map(|token| (token, next())).collect(),
+        codes: wanted.codes.into_iter().map(|code| (code, vec![next(), next()])).collect(),
+        systems: wanted.systems.into_iter().map(|system| (system, vec![next()])).collect(),
+        references: wanted.references.into_iter().map(|key| (key, next())).collect(),
+    }
+}
+
+enum Of {
+    Page,
+    After,
+    Before,
+    Count,
+    Estimate,
+    Matching,
+}
+
+fn composed(scope: &str, query: &str, of: &Of, filter: &RowFilter) -> Statement {
+    let mut plan = plan(scope, query);
+    let value = Some("2024-01-01 00:00:00+00".to_owned());
+    plan.after = match of {
+        Of::After => Some(Cursor { value, rid: 7, is_backward: false }),
+        Of::Before => Some(Cursor { value, rid: 7, is_backward: true }),
+        _ => None,
+    };
+    let query = Query { plan: &plan, found: &found(&plan), filter };
+    match of {
+        Of::Page | Of::After | Of::Before => query.page(51),
+        Of::Count => query.count(),
+        Of::Estimate => query.estimate(),
+        Of::Matching => query.matching(2),
+    }
+}
+
+const SHAPES: [(&str, &str, &str, Of); 26] = [
+    ("type", "Patient", "", Of::Page),
+    ("type-after", "Patient", "_sort=_lastUpdated", Of::After),
+    ("system", "", "_tag=http://t|a", Of::Page),
+    ("id", "Patient", "_id=a,b", Of::Page),
+    ("last-updated", "Patient", "_lastUpdated=ge2024&_lastUpdated=ne2024-02", Of::Page),
+    (
+        "patient-code-sort-date",
+        "Observation",
+        "patient=Patient/1&code=http://l|1&_sort=-date",
+        Of::Page,
+    ),
+    ("patient-code-after", "Observation", "patient=Patient/1&code=http://l|1", Of::After),
+    ("patient-code-before", "Observation", "patient=Patient/1&code=http://l|1", Of::Before),
+    ("code-date", "Observation", "code=http://l|1&date=ge2020&date=lt2021", Of::Page),
+    ("code-count", "Observation", "code=http://l|1&status=final", Of::Count),
+    ("code-estimate", "Observation", "code=1", Of::Estimate),
+    ("identifier", "Patient", "identifier=urn:mrn|7&gender=male", Of::Matching),
+    ("reference", "Observation", "encounter=Encounter/1&code=http://l|1", Of::Page),
+    ("name", "Patient", "name=eve&family:exact=Dupr%&given:contains=a_", Of::Page),
+    ("not-and-missing", "Patient", "gender:not=male,other&birthdate:missing=true", Of::Page),
+    ("quantity", "Observation", "value-quantity=gt5.4|http://unitsofmeasure.org|mg", Of::Page),
+    ("number", "RiskAssessment", "probability=0.8,ne0.1", Of::Page),
+    ("uri", "ValueSet", "url=http://a", Of::Page),
+    ("composite", "Observation", "component-code-value-quantity=http://l|1$lt60", Of::Page),
+    ("combination", "Observation", "combo-code-value-quantity=http://l|1$60", Of::Page),
+    ("second-date", "Condition", "recorded-date=ap2024-01-01", Of::Page),
+    ("compartment", "Patient/1/Observation", "", Of::Page),
+    ("compartment-all", "Patient/1/*", "", Of::Count),
+    ("sort-name", "Patient", "_sort=family", Of::After),
+    ("sort-code", "Observation", "_sort=-code&code=http://l|1", Of::Page),
+    ("sort-date-of-several", "", "_type=Condition,Observation&_sort=_lastUpdated", Of::Before),
+];
+
+#[test]
+fn every_shape_is_the_reviewed_one() {
+    let stamps = RowFilter::Stamps { subjects: vec![1], owners: vec![2], authors: vec![3] };
+    let mut shapes: Vec<(&str, String)> = SHAPES
+        .iter()
+        .map(|(name, scope, query, of)| {
+            let sql = composed(scope, query, of, &RowFilter::All);
+            (*name, format!("-- {scope}?{query}\n{}", readable(sql.text())))
+        })
+        .collect();
+    for (name, scope, query, of) in [
+        ("filtered-code", "Observation", "code=http://l|1", Of::Page),
+        ("filtered-count", "Observation", "code=http://l|1", Of::Count),
+    ] {
+        let sql = composed(scope, query, &of, &stamps);
+        shapes.push((name, format!("-- {scope}?{query}\n{}", readable(sql.text()))));
+    }
+    let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/search-sql"));
+    for (name, text) in shapes {
+        let file = folder.join(name).with_extension("sql");
+        if std::env::var_os("BHN_BLESS").is_some() {
+            std::fs::write(&file, &text).unwrap();
+        }
+        let expected = std::fs::read_to_string(&file).unwrap_or_default();
+        assert_eq!(text, expected, "{name}; BHN_BLESS=1 writes the golden files anew");
+    }
+}
+
+/// Line breaks before the parts of a statement.
+fn readable(sql: &str) -> String {
+    let mut text = sql.to_owned();
+    for part in
+        [" from resource r", " where ", " and (", " union all ", " order by ", " left join "]
+    {
+        text = text.replace(part, &format!("\n {}", part.trim_start()));
+    }
+    text + "\n"
+}
+
+#[test]
+fn every_branch_carries_the_row_filter() {
+    let stamps = RowFilter::Stamps { subjects: vec![1], owners: vec![2], authors: vec![3] };
+    for (name, scope, query, of) in &SHAPES {
+        let sql = composed(scope, query, of, &stamps);
+        let branches = sql.text().matches(" where not r.deleted and (r.sub").count()
+            + sql.text().matches(" where not r.deleted and r.type").count();
+        let filters = sql.text().matches("(r.subject_rids && ").count();
+        assert!(branches > 0 && branches == filters, "{name}: {}", sql.text());
+    }
+}
+
+#[test]
+fn no_value_of_a_request_becomes_text() {
+    let sql =
+        composed("Patient", "name=zzz'zz&_id=qqq&identifier=a'b|c", &Of::Page, &RowFilter::All);
+    for value in ["zzz", "qqq", "a'b"] {
+        assert!(!sql.text().contains(value));
+    }
+}

@@ -1,0 +1,6 @@
+-- Patient/1/Observation?
+select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.last_updated::text as sort_value
+ from resource r
+ where not r.deleted and r.type = $1
+ and (r.keys && $2)
+ order by r.last_updated desc, r.rid desc limit $3

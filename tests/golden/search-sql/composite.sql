@@ -1,0 +1,8 @@
+-- Observation?component-code-value-quantity=http://l|1$lt60
+select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.last_updated::text as sort_value
+ from resource r
+ where not r.deleted and r.type = $1
+ and (r.rid in (select v.rid from composite_value v
+ where v.parameter = $2 and v.first = any($3) and v.second is null
+ and (v.low < $4)))
+ order by r.last_updated desc, r.rid desc limit $5

@@ -1,0 +1,13 @@
+-- Observation?code=http://l|1
+select *, value::text as sort_value from ((select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low as value
+ from resource r
+ where not r.deleted and r.type = $1
+ and (r.subject_rids && $2 or r.owner = any($3) or r.author = any($4)) and r.lead = $5
+ order by r.date_low desc nulls last, r.rid desc limit $6)
+ union all (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low as value
+ from resource r
+ where not r.deleted and r.type = $7
+ and (r.subject_rids && $8 or r.owner = any($9) or r.author = any($10)) and r.keys && $11
+ and (r.lead = $12) is not true
+ order by r.date_low desc nulls last, r.rid desc limit $13)) u
+ order by value desc nulls last, rid desc limit $14

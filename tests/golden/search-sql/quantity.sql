@@ -1,0 +1,11 @@
+-- Observation?value-quantity=gt5.4|http://unitsofmeasure.org|mg
+select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.last_updated::text as sort_value
+ from resource r
+ where not r.deleted and r.type = $1
+ and (r.rid in (select v.rid from quantity_value v
+ where v.parameter = $2 and v.unit = $3
+ and (v.high > $4)
+ union all select v.rid from quantity_value v
+ where v.parameter = $5 and v.unit = $6
+ and (v.high > $7)))
+ order by r.last_updated desc, r.rid desc limit $8

@@ -1,0 +1,6 @@
+-- ?_type=Condition,Observation&_sort=_lastUpdated
+select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.last_updated::text as sort_value
+ from resource r
+ where not r.deleted and r.type = any($1)
+ and (r.last_updated, r.rid) < ($2::text::timestamptz, $3)
+ order by r.last_updated desc, r.rid desc limit $4

@@ -1,0 +1,6 @@
+-- ?_tag=http://t|a
+select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.rid::text as sort_value
+ from resource r
+ where not r.deleted
+ and (r.keys && $1)
+ order by r.rid desc limit $2
