@@ -3,5 +3,6 @@
 
 mod embedded;
 mod harness;
+mod http_forms;
 mod start;
 mod tidy;
