@@ -77,8 +77,7 @@ mod tests {
         for line in forwarded {
             headers.append("x-forwarded-for", axum::http::HeaderValue::from_static(line));
         }
-        let trusted: Vec<Network> =
-            trusted.iter().map(|range| range.parse().unwrap()).collect();
+        let trusted: Vec<Network> = trusted.iter().map(|range| range.parse().unwrap()).collect();
         client(peer.parse().unwrap(), &headers, &trusted).to_string()
     }
 
