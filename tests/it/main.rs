@@ -3,9 +3,9 @@
 
 mod concurrency;
 mod embedded;
-#[allow(dead_code, unused_imports, reason = "a vocabulary, of which tests use what they need")]
 mod harness;
 mod history;
+mod http_forms;
 mod integrity;
 mod start;
 mod tidy;
