@@ -20,7 +20,7 @@ pub use answers::KeptAnswer;
 pub use change::{Change, Content};
 pub use history::{From, HistoryPage, HistoryPosition, HistoryQuery, InstanceQuery, Window};
 pub use read::{Current, Visible};
-pub use search::{Match, Page, Selection};
+pub use search::Page;
 pub use store::{Connection, Store, Stored};
 pub use under_way::{WriteUnderWay, WritesUnderWay};
 pub use write::{Applied, Lock, Staged, Unit};
