@@ -42,11 +42,7 @@ pub async fn check(
 }
 
 /// 409 where a live resource outside the set refers to one that is to be deleted.
-pub async fn check_deletes(
-    context: &Context,
-    unit: &mut Unit,
-    staged: &[Staged],
-) -> Result<()> {
+pub async fn check_deletes(context: &Context, unit: &mut Unit, staged: &[Staged]) -> Result<()> {
     let is_delete = |staged: &&Staged| staged.change.content.is_none();
     let deleted: Vec<i64> = staged.iter().filter(is_delete).map(|s| s.change.rid).collect();
     if deleted.is_empty() {

@@ -48,8 +48,7 @@ async fn with_integrity_on_delete_a_resource_that_is_referred_to_stays() {
 async fn about(server: &TestServer, patient: &str) -> Permit {
     let key = ResourceKey::parse(patient).unwrap();
     let rids = server.context.store.intern_references([key.clone()]).await.unwrap();
-    let filter =
-        RowFilter::Stamps { subjects: vec![rids[&key]], owners: vec![], authors: vec![] };
+    let filter = RowFilter::Stamps { subjects: vec![rids[&key]], owners: vec![], authors: vec![] };
     Permit::operator().narrowed(filter)
 }
 
@@ -72,12 +71,8 @@ async fn every_query_obeys_the_row_filter_of_its_permit() {
     for (id, is_visible) in [("Observation/o-a", true), ("Observation/o-b", false)] {
         let version = store.version(&mut connection, &permit, (&key(id), 1)).await.unwrap();
         assert_eq!(version.is_some(), is_visible);
-        let query = InstanceQuery {
-            key: &key(id),
-            window: Window::default(),
-            before: None,
-            count: 10,
-        };
+        let query =
+            InstanceQuery { key: &key(id), window: Window::default(), before: None, count: 10 };
         let history = store.history_of(&mut connection, &permit, &query).await.unwrap();
         assert_eq!(history.is_some(), is_visible);
     }
@@ -95,7 +90,10 @@ async fn every_query_obeys_the_row_filter_of_its_permit() {
     };
     let history = store.history(&mut connection, &permit, &query).await.unwrap();
     assert_eq!(history.versions.len(), 2);
-    let nobody = Permit::operator()
-        .narrowed(RowFilter::Stamps { subjects: vec![], owners: vec![], authors: vec![] });
+    let nobody = Permit::operator().narrowed(RowFilter::Stamps {
+        subjects: vec![],
+        owners: vec![],
+        authors: vec![],
+    });
     assert!(store.search(&mut connection, &nobody, &plan).await.unwrap().matches.is_empty());
 }

@@ -156,15 +156,19 @@ async fn one_failing_entry_undoes_the_whole_transaction_and_is_named() {
 #[tokio::test]
 async fn a_resource_may_be_written_once_in_a_transaction() {
     let server = TestServer::start().await;
-    let twice = vec![
-        entry("PUT", "Patient/a", patient().id("a")),
-        without_body("DELETE", "Patient/a"),
-    ];
+    let twice =
+        vec![entry("PUT", "Patient/a", patient().id("a")), without_body("DELETE", "Patient/a")];
     server.update(patient().id("a")).await.expect(201);
     transaction(&server, twice).await.expect(400);
     let same_url = vec![
-        with_url("urn:uuid:0c3151bd-1cbf-4d64-b04d-cd9187a4c6e0", entry("POST", "Patient", patient())),
-        with_url("urn:uuid:0c3151bd-1cbf-4d64-b04d-cd9187a4c6e0", entry("POST", "Patient", patient())),
+        with_url(
+            "urn:uuid:0c3151bd-1cbf-4d64-b04d-cd9187a4c6e0",
+            entry("POST", "Patient", patient()),
+        ),
+        with_url(
+            "urn:uuid:0c3151bd-1cbf-4d64-b04d-cd9187a4c6e0",
+            entry("POST", "Patient", patient()),
+        ),
     ];
     transaction(&server, same_url).await.expect(400);
     assert_eq!(server.count("Patient").await, 1);
@@ -181,7 +185,8 @@ async fn conditional_entries_find_or_make_one_resource() {
     assert_eq!(status(&second, 0), "200 OK");
     assert_eq!(location(&first, 0), location(&second, 0));
     transaction(&server, vec![create.clone(), create]).await.expect(412);
-    let update = entry("PUT", &format!("Patient?identifier={MRN}|9"), patient().mrn("9").family("B"));
+    let update =
+        entry("PUT", &format!("Patient?identifier={MRN}|9"), patient().mrn("9").family("B"));
     let third = transaction(&server, vec![update]).await.expect(200);
     assert_eq!(location(&third, 0), location(&first, 0));
     let delete = without_body("DELETE", &format!("Patient?identifier={MRN}|9"));
@@ -263,10 +268,7 @@ async fn prefer_representation_returns_the_resources_of_a_transaction() {
     let shown = ask("return=representation").await;
     assert_eq!(shown.body["entry"][0]["resource"]["name"][0]["family"], "Shown");
     let told = ask("return=OperationOutcome").await;
-    assert_eq!(
-        told.body["entry"][0]["response"]["outcome"]["resourceType"],
-        "OperationOutcome"
-    );
+    assert_eq!(told.body["entry"][0]["response"]["outcome"]["resourceType"], "OperationOutcome");
     let minimal = ask("return=minimal").await;
     assert!(minimal.body["entry"][0].get("resource").is_none());
 }
