@@ -153,7 +153,7 @@ fn built(definition: &'static TypeDef, parts: &[Value], at: &str) -> Result<Map<
         let (child, item) = property(definition, name, part, at)?;
         let key = child.element_type.json_name;
         if child.element.is_repeating() {
-            let mut items = place::list(&object, key);
+            let mut items = place::take_list(&mut object, key);
             items.push(item);
             place::set_list(&mut object, key, items);
         } else if object.contains_key(key) || object.contains_key(&format!("_{key}")) {
