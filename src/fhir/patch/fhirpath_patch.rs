@@ -384,7 +384,9 @@ mod tests {
     #[test]
     fn an_extension_can_be_added_to_a_primitive_and_taken_off() {
         let patient = json!({"resourceType": "Patient", "birthDate": "1970"});
-        let extension = json!({"valueExtension": {"url": "urn:x", "valueCode": "c"}});
+        let part = |name: &str, key: &str, value: &str| json!({"name": name, key: value});
+        let extension = json!({"part": [part("url", "valueUri", "urn:x"),
+            part("value", "valueCode", "c")]});
         let added = patched(
             &patient,
             &[
