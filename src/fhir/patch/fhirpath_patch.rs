@@ -2,7 +2,7 @@
 //! each path is evaluated on what those before have made.
 
 use super::fault::{check_work, depth, malformed, nodes, too_costly, unfit};
-use super::parameters::{self, Action, Operation};
+use super::parameters::{self, Action, Addition, Insertion, Operation};
 use super::place::{self, Item, Place};
 use crate::error::{FhirError, IssueCode, Result};
 use crate::fhir::definitions::{Child, TypeDef};
@@ -94,11 +94,11 @@ struct Change<'o> {
 impl Change<'_> {
     fn apply(&self, resource: &mut Value, ways: &[Vec<Step>]) -> Result<()> {
         match self.operation.action {
-            Action::Add { name, value } => {
+            Action::Add(addition) => {
                 let way = self.single(ways)?;
-                self.add(resource, way, name, value)
+                self.add(resource, way, addition)
             }
-            Action::Insert { index, value } => self.insert(resource, ways, index, value),
+            Action::Insert(insertion) => self.insert(resource, ways, insertion),
             Action::Delete if ways.is_empty() => Ok(()),
             Action::Delete => {
                 let place = self.place(self.single(ways)?)?;
@@ -217,7 +217,8 @@ impl Change<'_> {
         definition.child(&place.key).ok_or_else(|| self.nowhere())
     }
 
-    fn add(&self, resource: &mut Value, way: &[Step], name: &str, value: &Value) -> Result<()> {
+    fn add(&self, resource: &mut Value, way: &[Step], addition: Addition<'_>) -> Result<()> {
+        let Addition { name, value } = addition;
         let definition = self.definition(resource, way)?;
         let (child, item) = parameters::property(definition, name, value, &self.operation.at)?;
         self.check_depth(way.len() + 2, &item)?;
@@ -269,9 +270,9 @@ impl Change<'_> {
         &self,
         resource: &mut Value,
         ways: &[Vec<Step>],
-        index: usize,
-        value: &Value,
+        insertion: Insertion<'_>,
     ) -> Result<()> {
+        let Insertion { index, value } = insertion;
         let (place, length) = self.whole_list(resource, ways)?;
         if index > length {
             let text = format!("The list has only {length} items");

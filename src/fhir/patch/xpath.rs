@@ -184,10 +184,10 @@ impl<'s> Parser<'s> {
     fn selector(&mut self) -> Result<Selector, String> {
         let mut steps = Vec::new();
         loop {
-            if !steps.is_empty() {
-                if let Some(last) = self.last()? {
-                    return Ok(Selector { steps, last });
-                }
+            if !steps.is_empty()
+                && let Some(last) = self.last()?
+            {
+                return Ok(Selector { steps, last });
             }
             let name = self.name_test()?;
             let mut predicates = Vec::new();
