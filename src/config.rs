@@ -1,9 +1,14 @@
-//! What an operator may set. Only this file reads the environment; `docs/configuration.md` has
-//! a heading for each variable.
+//! What an operator may set, as arguments or in the environment. Only this file reads the
+//! environment; `docs/configuration.md` has a heading for each variable.
 
 use crate::fhir::definitions::ResourceType;
 use crate::limits::Limits;
+use crate::network::Network;
 use chrono::FixedOffset;
+use clap::{ArgAction, Args, ValueEnum};
+use std::ffi::OsString;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 
 /// Settings that interactions obey.
 #[derive(Clone, Debug)]
@@ -23,6 +28,8 @@ pub struct Settings {
     pub update_creates: bool,
     /// Whether the JSONB copy of every resource is kept for SQL users.
     pub keeps_jsonb: bool,
+    /// Whether callers who have not signed in may do everything.
+    pub insecure_no_auth: bool,
 }
 
 /// `Type|system`: one value of this system names one resource of this type.
@@ -43,6 +50,245 @@ impl Default for Settings {
             default_zone: FixedOffset::east_opt(0).expect("zero is an offset"),
             update_creates: true,
             keeps_jsonb: true,
+            insecure_no_auth: false,
         }
+    }
+}
+
+/// Everything that `serve` takes.
+#[derive(Args, Clone, Debug)]
+pub struct Config {
+    #[command(flatten)]
+    pub server: ServerConfig,
+    #[command(flatten)]
+    pub database: DatabaseConfig,
+    #[command(flatten)]
+    pub fhir: FhirConfig,
+}
+
+/// Where the server listens and whom it believes.
+#[derive(Args, Clone, Debug)]
+pub struct ServerConfig {
+    /// Address and port to listen on; port 0 takes a free one.
+    #[arg(long, env = "BHN_LISTEN", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// The public FHIR base, where that is not http://LISTEN/fhir.
+    #[arg(long, env = "BHN_BASE_URL", value_parser = parse_base_url)]
+    pub base_url: Option<String>,
+    /// DANGEROUS: everybody who reaches the server may read and write everything.
+    #[arg(long, env = "BHN_INSECURE_NO_AUTH")]
+    pub insecure_no_auth: bool,
+    /// Addresses or networks of proxies whose forwarded headers are believed.
+    #[arg(long, env = "BHN_TRUSTED_PROXIES", value_delimiter = ',')]
+    pub trusted_proxies: Vec<Network>,
+}
+
+/// Where resources are stored.
+#[derive(Args, Clone, Debug)]
+pub struct DatabaseConfig {
+    /// Folder of the private PostgreSQL, used where DATABASE_URL is not set.
+    #[arg(long, env = "BHN_DATA", default_value = "./bhn-data")]
+    pub data: PathBuf,
+    /// A PostgreSQL server of your own, instead of the private one.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+    /// Connections for reads by id and for writes.
+    #[arg(long, env = "BHN_POOL", default_value_t = default_pool(),
+        value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub pool: u32,
+    /// Connections for searches.
+    #[arg(long, env = "BHN_SEARCH_POOL", default_value_t = default_pool(),
+        value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub search_pool: u32,
+    /// Whether every resource is also stored as JSONB, for SQL users.
+    #[arg(long, env = "BHN_JSONB", default_value_t = true, action = ArgAction::Set)]
+    pub jsonb: bool,
+    /// Seconds that one statement may run in the database.
+    #[arg(long, env = "BHN_STATEMENT_SECONDS",
+        default_value_t = Limits::default().statement_seconds,
+        value_parser = clap::value_parser!(u32).range(1..=3600))]
+    pub statement_seconds: u32,
+}
+
+/// How interactions behave.
+#[derive(Args, Clone, Debug)]
+pub struct FhirConfig {
+    /// Refuse writes that refer to resources of this server that do not exist.
+    #[arg(long, env = "BHN_INTEGRITY_ON_WRITE", default_value_t = false, action = ArgAction::Set)]
+    pub integrity_on_write: bool,
+    /// Refuse to delete resources that others refer to.
+    #[arg(long, env = "BHN_INTEGRITY_ON_DELETE", default_value_t = false, action = ArgAction::Set)]
+    pub integrity_on_delete: bool,
+    /// Identifier systems with unique values, such as Patient|http://hospital.example/mrn.
+    #[arg(long, env = "BHN_UNIQUE_IDENTIFIERS", value_delimiter = ',',
+        value_parser = parse_unique_identifier)]
+    pub unique_identifiers: Vec<UniqueIdentifier>,
+    /// Offset of dates and times that name no zone, such as +06:00.
+    #[arg(long, env = "BHN_DEFAULT_ZONE", default_value = "+00:00", value_parser = parse_zone,
+        allow_hyphen_values = true)]
+    pub default_zone: FixedOffset,
+    /// Whether PUT creates a resource under the id of its URL.
+    #[arg(long, env = "BHN_UPDATE_CREATES", default_value_t = true, action = ArgAction::Set)]
+    pub update_creates: bool,
+    /// Bytes of a request body, after decompression.
+    #[arg(long, env = "BHN_BODY_BYTES", default_value_t = Limits::default().body_bytes)]
+    pub body_bytes: usize,
+    /// Bytes of request bodies that are in work at once; more wait, then get 503.
+    #[arg(long, env = "BHN_ADMITTED_BYTES", default_value_t = Limits::default().admitted_bytes)]
+    pub admitted_bytes: usize,
+    /// Entries of a batch or transaction.
+    #[arg(long, env = "BHN_BUNDLE_ENTRIES", default_value_t = Limits::default().bundle_entries)]
+    pub bundle_entries: usize,
+    /// Matches on a page of search or history results where _count is not given.
+    #[arg(long, env = "BHN_PAGE_DEFAULT", default_value_t = Limits::default().page_default,
+        value_parser = clap::value_parser!(u32).range(1..))]
+    pub page_default: u32,
+    /// Matches on a page at most.
+    #[arg(long, env = "BHN_PAGE_MAXIMUM", default_value_t = Limits::default().page_maximum,
+        value_parser = clap::value_parser!(u32).range(1..))]
+    pub page_maximum: u32,
+    /// Resources that one conditional delete may take.
+    #[arg(long, env = "BHN_CONDITIONAL_DELETE",
+        default_value_t = Limits::default().conditional_delete)]
+    pub conditional_delete: usize,
+}
+
+/// What is logged, to standard error.
+#[derive(Args, Clone, Debug)]
+pub struct LogConfig {
+    /// Level, or levels by module: info, debug, bhn_fhir=debug,sqlx=warn.
+    #[arg(long, env = "BHN_LOG", default_value = "info,sqlx=warn", global = true)]
+    pub log: String,
+    /// How lines are written.
+    #[arg(long, env = "BHN_LOG_FORMAT", default_value = "text", global = true)]
+    pub log_format: LogFormat,
+}
+
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Config {
+    /// The settings of interactions; `listening` is the address that was bound.
+    pub fn settings(&self, listening: SocketAddr) -> Settings {
+        let base_url = self.server.base_url.clone();
+        Settings {
+            base_url: base_url.unwrap_or_else(|| default_base_url(listening)),
+            insecure_no_auth: self.server.insecure_no_auth,
+            ..self.fhir.settings(&self.database)
+        }
+    }
+}
+
+impl FhirConfig {
+    /// The settings without those of a listening server.
+    pub fn settings(&self, database: &DatabaseConfig) -> Settings {
+        Settings {
+            limits: Limits {
+                body_bytes: self.body_bytes,
+                admitted_bytes: self.admitted_bytes.max(self.body_bytes),
+                bundle_entries: self.bundle_entries,
+                page_default: self.page_default.min(self.page_maximum),
+                page_maximum: self.page_maximum,
+                conditional_delete: self.conditional_delete,
+                statement_seconds: database.statement_seconds,
+                ..Limits::default()
+            },
+            integrity_on_write: self.integrity_on_write,
+            integrity_on_delete: self.integrity_on_delete,
+            unique_identifiers: self.unique_identifiers.clone(),
+            default_zone: self.default_zone,
+            update_creates: self.update_creates,
+            keeps_jsonb: database.jsonb,
+            ..Settings::default()
+        }
+    }
+}
+
+/// The folders in which programs are looked for.
+pub fn search_path() -> Option<OsString> {
+    std::env::var_os("PATH")
+}
+
+fn default_pool() -> u32 {
+    let cores = std::thread::available_parallelism().map_or(2, |cores| cores.get() as u32);
+    (2 * cores).clamp(8, 32)
+}
+
+/// A server that listens everywhere is reached from this machine at its loopback address.
+fn default_base_url(listening: SocketAddr) -> String {
+    let mut reached = listening;
+    match listening.ip() {
+        IpAddr::V4(address) if address.is_unspecified() => reached.set_ip([127, 0, 0, 1].into()),
+        IpAddr::V6(address) if address.is_unspecified() => {
+            reached.set_ip(std::net::Ipv6Addr::LOCALHOST.into());
+        }
+        _ => {}
+    }
+    format!("http://{reached}/fhir")
+}
+
+fn parse_base_url(text: &str) -> Result<String, String> {
+    let url = url::Url::parse(text).map_err(|error| error.to_string())?;
+    let is_http = ["http", "https"].contains(&url.scheme()) && url.host().is_some();
+    let is_bare = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    match is_http && is_bare {
+        true => Ok(text.trim_end_matches('/').to_owned()),
+        false => Err("an http or https URL without query, fragment and user is wanted".to_owned()),
+    }
+}
+
+fn parse_unique_identifier(text: &str) -> Result<UniqueIdentifier, String> {
+    let (name, system) = text.split_once('|').ok_or("Type|system is wanted")?;
+    let resource_type =
+        ResourceType::parse(name).ok_or_else(|| format!("{name} is no resource type"))?;
+    match system.is_empty() {
+        true => Err("an identifier system is wanted after the |".to_owned()),
+        false => Ok(UniqueIdentifier { resource_type, system: system.to_owned() }),
+    }
+}
+
+fn parse_zone(text: &str) -> Result<FixedOffset, String> {
+    match text {
+        "Z" => Ok(FixedOffset::east_opt(0).expect("zero is an offset")),
+        _ => text.parse().map_err(|_| "an offset such as +06:00, or Z, is wanted".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_base_url_follows_the_address_unless_it_is_set() {
+        let address = |text: &str| text.parse().unwrap();
+        assert_eq!(default_base_url(address("127.0.0.1:8080")), "http://127.0.0.1:8080/fhir");
+        assert_eq!(default_base_url(address("0.0.0.0:80")), "http://127.0.0.1:80/fhir");
+        assert_eq!(default_base_url(address("[::]:80")), "http://[::1]:80/fhir");
+        assert_eq!(parse_base_url("https://fhir.example/r4/").unwrap(), "https://fhir.example/r4");
+        for wrong in ["fhir.example", "ftp://a/", "http://a/?b", "http://u@a/fhir"] {
+            assert!(parse_base_url(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_unique_identifier_names_a_type_and_a_system() {
+        let parsed = parse_unique_identifier("Patient|http://hospital.example/mrn").unwrap();
+        assert_eq!(parsed.resource_type.name(), "Patient");
+        assert_eq!(parsed.system, "http://hospital.example/mrn");
+        for wrong in ["Patient", "Patient|", "Patinet|http://a"] {
+            assert!(parse_unique_identifier(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_zone_is_an_offset() {
+        assert_eq!(parse_zone("+06:00").unwrap().local_minus_utc(), 6 * 3600);
+        assert_eq!(parse_zone("Z").unwrap().local_minus_utc(), 0);
+        assert!(parse_zone("Asia/Dhaka").is_err());
     }
 }

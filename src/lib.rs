@@ -13,3 +13,4 @@ pub mod clock;
 pub mod config;
 pub mod error;
 pub mod limits;
+pub mod network;

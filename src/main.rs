@@ -1,6 +1,25 @@
-//! The `bhn-fhir` command.
+//! The `bhn-fhir` command. Exit codes: 0 done, 1 failed, 2 the arguments are wrong.
+
+use bhn_fhir::cli::{self, Cli};
+use clap::Parser;
+use std::process::ExitCode;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-fn main() {}
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error),
+    };
+    match runtime.block_on(cli::run(cli)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(error.as_ref()),
+    }
+}
+
+fn failed(error: &dyn std::error::Error) -> ExitCode {
+    eprintln!("bhn-fhir: {error}");
+    ExitCode::FAILURE
+}

@@ -1,1 +1,54 @@
-//!
+//! The commands of `bhn-fhir`, a file each.
+
+mod database;
+mod logging;
+mod migrate;
+mod serve;
+mod upgrade_cluster;
+
+use crate::config::{Config, DatabaseConfig, LogConfig};
+use clap::{Parser, Subcommand};
+
+/// Why a command ended without success; printed as it is.
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// An HL7 FHIR R4 server over PostgreSQL.
+#[derive(Parser, Debug)]
+#[command(name = "bhn-fhir", version, about, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+    #[command(flatten)]
+    pub log: LogConfig,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Serve FHIR until interrupted; without DATABASE_URL on a private PostgreSQL.
+    Serve(Box<Config>),
+    /// Bring the schema of the database up to date, and end.
+    Migrate(DatabaseConfig),
+    /// Move the private PostgreSQL to the newest installed major version.
+    UpgradeCluster(DatabaseConfig),
+}
+
+/// Runs the command to its end. Needs a tokio runtime.
+pub async fn run(cli: Cli) -> Result<(), Failure> {
+    logging::start(&cli.log)?;
+    match cli.command {
+        Command::Serve(config) => serve::serve(*config).await,
+        Command::Migrate(config) => migrate::migrate(config).await,
+        Command::UpgradeCluster(config) => upgrade_cluster::upgrade_cluster(config).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_commands_and_their_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+}

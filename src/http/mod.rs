@@ -25,19 +25,38 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-pub use middleware::forwarded::{ClientAddress, IpRange};
+pub use middleware::forwarded::ClientAddress;
 pub use middleware::request_id::RequestId;
 pub use perform::Perform;
 pub use router::router;
-pub use serve::serve;
 pub use settings::HttpSettings;
 
 use crate::access::Caller;
 use crate::clock::Clock;
 use crate::config::Settings;
+use crate::interactions::Context;
 use middleware::admission::Admission;
+use std::future::Future;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::net::TcpListener;
+
+/// Answers requests from the store until `shutdown`, then finishes those under way.
+pub async fn serve(
+    listener: TcpListener,
+    context: Arc<Context>,
+    http: HttpSettings,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let settings = context.settings.clone();
+    let caller = match settings.insecure_no_auth {
+        true => Caller::InsecureNoAuth,
+        false => Caller::Anonymous,
+    };
+    let app = App::new(context, settings, http, caller);
+    serve::serve(app, listener, shutdown).await
+}
 
 /// What the routes share.
 pub struct App {

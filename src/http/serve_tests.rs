@@ -26,7 +26,7 @@ impl Running {
         let shutdown = async move {
             let _ = stopped.await;
         };
-        let task = tokio::spawn(serve(server.app, listener, shutdown));
+        let task = tokio::spawn(serve::serve(server.app, listener, shutdown));
         Running { address, stop, task }
     }
 

@@ -1,13 +1,13 @@
 //! What an operator may set of the HTTP side alone.
 
-use super::IpRange;
+use crate::network::Network;
 use std::time::Duration;
 
 /// Timers and bounds of connections. Bounds of content are in [`crate::limits::Limits`].
 #[derive(Clone, Debug)]
 pub struct HttpSettings {
     /// Peers whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
-    pub trusted_proxies: Vec<IpRange>,
+    pub trusted_proxies: Vec<Network>,
     /// From the first byte of a request's head to its last.
     pub head_timeout: Duration,
     /// Without a request on a connection; longer than that of common load balancers (60 s).

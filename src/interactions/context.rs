@@ -1,5 +1,6 @@
 //! What every interaction has at hand.
 
+use super::capabilities::Statements;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::error::{FhirError, Result};
@@ -19,14 +20,18 @@ pub struct Context {
     pub index_settings: IndexSettings,
     /// Of page links; the same for all nodes.
     pub sealer: Sealer,
+    /// What `/metadata` answers.
+    pub statements: Statements,
 }
 
 impl Context {
-    pub fn new(store: Store, sealer: Sealer, clock: Clock, settings: Settings) -> Result<Self> {
+    /// An error where the store has no key for page links.
+    pub fn new(store: Store, registry: Registry, clock: Clock, settings: Settings) -> Result<Self> {
         let index_settings =
             IndexSettings { zone: settings.default_zone, base_url: settings.base_url.clone() };
-        let registry = Registry::r4()?;
-        Ok(Context { store, registry, clock, settings, index_settings, sealer })
+        let sealer = Sealer::new(store.server_key())?;
+        let statements = Statements::new(&settings, &registry);
+        Ok(Context { store, registry, clock, settings, index_settings, sealer, statements })
     }
 
     /// All index rows of a resource.

@@ -61,7 +61,9 @@ pub async fn perform(context: &Context, caller: &Caller, request: Request) -> Re
             let text = format!("There is no operation ${} here", operation.name);
             Err(FhirError::new(ErrorKind::NotFound, IssueCode::NotSupported, text))
         }
-        Interaction::Capabilities { .. } => Err(FhirError::not_found("metadata")),
+        Interaction::Capabilities { mode } => {
+            Ok(context.statements.answer(mode.as_deref())?.of_read())
+        }
         Interaction::Search { .. } => {
             let mut connection = context.store.search_connection().await?;
             perform_read(context, &mut connection, &permit, &request).await

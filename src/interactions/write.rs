@@ -144,6 +144,9 @@ async fn attempt_once<A: AfterWrites>(
         }
         locks.uniques.check(context, &mut unit, &staged).await?;
         locks.check_targets(context, &mut unit, set).await?;
+        if context.settings.integrity_on_delete {
+            super::integrity::check_deletes(context, &mut unit, &staged).await?;
+        }
     }
     if context.store.apply(&mut unit, &staged).await? == Applied::LostRace {
         return Ok(None);

@@ -3,10 +3,12 @@
 mod answers;
 mod body;
 mod change;
+mod embedded;
 mod failure;
 mod history;
 mod index_rows;
 mod intern;
+mod open;
 mod read;
 mod search;
 mod search_sql;
@@ -18,9 +20,11 @@ mod write_sql;
 
 pub use answers::KeptAnswer;
 pub use change::{Change, Content};
+pub use embedded::{EmbeddedPostgres, EmbeddedSettings, Upgrade, upgrade};
 pub use history::{From, HistoryPage, HistoryPosition, HistoryQuery, InstanceQuery, Window};
+pub use open::{Database, StartError, StoreSettings, migrate};
 pub use read::{Current, Visible};
-pub use search::Page;
+pub use search::{Match, Page, Selection};
 pub use store::{Connection, Store, Stored};
 pub use under_way::{WriteUnderWay, WritesUnderWay};
 pub use write::{Applied, Lock, Staged, Unit};

@@ -28,6 +28,20 @@ pub struct Store {
     pub(super) epoch: i32,
     /// Whether the JSONB copy is written.
     pub(super) keeps_jsonb: bool,
+    /// 32 random bytes, the same in every process on this database.
+    pub(super) server_key: Vec<u8>,
+}
+
+impl Store {
+    /// The key that signs page links; the same in every process on this database.
+    pub fn server_key(&self) -> &[u8] {
+        &self.server_key
+    }
+
+    /// Whether the database answers; for `/readyz`.
+    pub async fn is_reachable(&self) -> bool {
+        sqlx::query("select 1").execute(&self.pool).await.is_ok()
+    }
 }
 
 /// One version of a resource as stored.

@@ -70,9 +70,9 @@ impl<'s> Lexer<'s> {
             self.at += rest.len() - trimmed.len();
             if trimmed.starts_with("//") {
                 self.at += trimmed.find(['\n', '\r']).unwrap_or(trimmed.len());
-            } else if trimmed.starts_with("/*") {
+            } else if let Some(comment) = trimmed.strip_prefix("/*") {
                 let open = FhirPathError::syntax(self.at, "The comment is not closed");
-                self.at += trimmed[2..].find("*/").ok_or(open)? + 4;
+                self.at += comment.find("*/").ok_or(open)? + 4;
             } else {
                 return Ok(());
             }

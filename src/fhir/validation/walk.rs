@@ -64,7 +64,11 @@ impl<'v> Walker<'v> {
                 return;
             }
             let Some(property) = plan.property(name) else {
-                seen |= self.other(object, name, (plan, path), seen);
+                let Some(property) = self.other(object, name, (plan, path)) else { continue };
+                if seen & property.bit != 0 {
+                    self.second_type(property, path);
+                }
+                seen |= property.bit;
                 continue;
             };
             if seen & property.bit != 0 {
@@ -87,34 +91,27 @@ impl<'v> Walker<'v> {
     }
 
     /// A property that is not in the table by its own name: a `_` sibling, `resourceType`, or
-    /// unknown. Returns the bit of the element that it stands for.
+    /// unknown. Returns the property that a sibling alone stands for.
     fn other(
         &mut self,
         object: &'v Map<String, Value>,
         name: &'v str,
         (plan, path): (&'static TypePlan, &Path),
-        seen: u128,
-    ) -> u128 {
+    ) -> Option<&'static Property> {
         if name == "resourceType" && plan.is_resource {
-            return 0;
+            return None;
         }
         let sibling = name.strip_prefix('_');
         let Some((bare, property)) = sibling.and_then(|bare| Some((bare, plan.property(bare)?)))
         else {
             let text = suggest::unknown(name, plan);
             self.issue(IssueCode::Structure, &path.element(name), text);
-            return 0;
+            return None;
         };
         let here = element_path(property, path);
         let entry = Entry { object, name: bare, property, path: &here };
-        self.sibling(&object[name], entry);
-        if object.contains_key(bare) {
-            return 0;
-        }
-        if seen & property.bit != 0 {
-            self.second_type(property, path);
-        }
-        property.bit
+        self.sibling(object.get(name)?, entry);
+        (!object.contains_key(bare)).then_some(property)
     }
 
     fn second_type(&mut self, property: &'static Property, path: &Path) {

@@ -38,6 +38,7 @@ impl Searched {
             writes_under_way: Default::default(),
             epoch: 1,
             keeps_jsonb: false,
+            server_key: vec![0; 32],
         };
         let settings = Settings::default();
         Some(Searched { store, registry: Registry::r4().unwrap(), settings })
@@ -270,9 +271,9 @@ async fn every_kind_of_parameter_finds_what_it_should() {
         assert_eq!(page.total, Some(expected.split_whitespace().count() as i64), "{counted}");
         let mut connection = server.store.search_connection().await.unwrap();
         let plan = server.plan(path);
-        let wanted = (&Permit::operator(), &plan);
+        let wanted = Selection { permit: &Permit::operator(), plan: &plan };
         let keys = server.store.matching(&mut connection, wanted, 100).await.unwrap();
-        let mut keys: Vec<_> = keys.iter().map(|key| key.id.to_string()).collect();
+        let mut keys: Vec<_> = keys.iter().map(|found| found.key.id.to_string()).collect();
         keys.sort();
         assert_eq!(keys.join(" "), expected, "matching {path}");
     }

@@ -186,7 +186,7 @@ impl<'a> Evaluator<'a> {
             Expr::Path(head, invocations) => self.path(head, invocations, scope),
             Expr::Negation(operand) => operators::negate(self.evaluate(operand, scope)?),
             Expr::Positive(operand) => operators::positive(self.evaluate(operand, scope)?),
-            Expr::Binary(operator, left, right) => self.binary(*operator, left, right, scope),
+            Expr::Binary(operator, left, right) => self.binary(*operator, (left, right), scope),
             Expr::Union(parts) => {
                 let mut all = Vec::new();
                 for part in parts {
@@ -247,7 +247,9 @@ impl<'a> Evaluator<'a> {
                 let index = index.and_then(|index| usize::try_from(index).ok());
                 Ok(index.and_then(|index| items.into_iter().nth(index)).into_iter().collect())
             }
-            Invocation::Call(function, arguments) => self.call(*function, items, arguments, scope),
+            Invocation::Call(function, arguments) => {
+                self.call(Call { evaluator: self, function: *function, items, arguments, scope })
+            }
         }
     }
 
@@ -311,15 +313,8 @@ impl<'a> Evaluator<'a> {
         *self.now.get_or_init(|| Temporal::of_instant(self.context.clock.now()))
     }
 
-    fn call(
-        &self,
-        function: Function,
-        items: Items<'a>,
-        arguments: &'a [Expr],
-        scope: Scope<'_, 'a>,
-    ) -> Result<Items<'a>> {
-        self.tick(1 + items.len() / 8)?;
-        let call = Call { evaluator: self, function, items, arguments, scope };
+    fn call(&self, call: Call<'_, '_, 'a>) -> Result<Items<'a>> {
+        self.tick(1 + call.items.len() / 8)?;
         let call = match call.collection()? {
             Outcome::Done(items) => return Ok(items),
             Outcome::Other(call) => call,

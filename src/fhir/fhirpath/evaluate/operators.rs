@@ -15,8 +15,7 @@ impl<'a> Evaluator<'a> {
     pub(super) fn binary(
         &self,
         operator: Operator,
-        left: &'a Expr,
-        right: &'a Expr,
+        (left, right): (&'a Expr, &'a Expr),
         scope: Scope<'_, 'a>,
     ) -> Result<Items<'a>> {
         use Operator::*;

@@ -1,0 +1,1 @@
+select dictionary, content from body_dictionary

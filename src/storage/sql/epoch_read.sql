@@ -1,0 +1,1 @@
+select epoch from store_epoch

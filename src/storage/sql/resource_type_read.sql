@@ -1,0 +1,1 @@
+select type, name from resource_type order by type

@@ -1,0 +1,2 @@
+-- binds: purpose
+select key from server_key where purpose = $1

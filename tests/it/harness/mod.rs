@@ -1,0 +1,126 @@
+//! What tests start and talk to.
+
+mod builders;
+mod client;
+mod cluster;
+mod process;
+
+pub use builders::{observation, patient};
+pub use client::{FhirClient, Reply};
+pub use cluster::{TestDatabase, folder, search_path};
+pub use process::ServerProcess;
+
+use bhn_fhir::clock::Clock;
+use bhn_fhir::config::Settings;
+use bhn_fhir::http::HttpSettings;
+use bhn_fhir::interactions::Context;
+use bhn_fhir::search::Registry;
+use bhn_fhir::storage::{Database, StartError, Store, StoreSettings};
+use serde_json::Value;
+use std::ops::Deref;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+/// A server in this process, on a port and a database of its own. Stopped when dropped.
+pub struct TestServer {
+    pub client: FhirClient,
+    pub context: Arc<Context>,
+    pub database: Arc<TestDatabase>,
+    _stop: oneshot::Sender<()>,
+}
+
+impl TestServer {
+    pub async fn start() -> TestServer {
+        TestServer::start_with(|_| {}).await
+    }
+
+    /// With settings other than the defaults.
+    pub async fn start_with(change: impl FnOnce(&mut Settings)) -> TestServer {
+        TestServer::on(Arc::new(TestDatabase::clone_template()), change).await
+    }
+
+    /// Two servers on one database.
+    pub async fn start_pair() -> (TestServer, TestServer) {
+        let database = Arc::new(TestDatabase::clone_template());
+        let first = TestServer::on(database.clone(), |_| {}).await;
+        (first, TestServer::on(database, |_| {}).await)
+    }
+
+    /// Another server on a database that is there.
+    pub async fn on(database: Arc<TestDatabase>, change: impl FnOnce(&mut Settings)) -> TestServer {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base_url = format!("http://{}/fhir", listener.local_addr().unwrap());
+        let mut settings = Settings { base_url, insecure_no_auth: true, ..Settings::default() };
+        change(&mut settings);
+        let registry = Registry::r4().unwrap();
+        let store = StoreSettings { keeps_jsonb: settings.keeps_jsonb, ..store_settings() };
+        let store = Store::open(&database.database, &registry, &store).await.unwrap();
+        let client = FhirClient::new(&settings.base_url);
+        let context = Context::new(store, registry, Clock::System, settings).unwrap();
+        let context = Arc::new(context);
+        let (stop, stopped) = oneshot::channel::<()>();
+        let served = context.clone();
+        tokio::spawn(async move {
+            let stopped = async {
+                let _ = stopped.await;
+            };
+            bhn_fhir::http::serve(listener, served, HttpSettings::default(), stopped).await
+        });
+        TestServer { client, context, database, _stop: stop }
+    }
+
+    /// `POST [type]`.
+    pub async fn create(&self, resource: impl Into<Value>) -> Reply {
+        let resource = resource.into();
+        self.post(&type_of(&resource), &resource).await
+    }
+
+    /// `POST [type]` with `If-None-Exist`.
+    pub async fn create_if_none_exist(&self, resource: impl Into<Value>, criteria: &str) -> Reply {
+        let resource = resource.into();
+        let request = self.request("POST", &type_of(&resource));
+        request.header("If-None-Exist", criteria).json(&resource).send().await
+    }
+
+    /// `PUT [type]/[id]` with the id of the resource.
+    pub async fn update(&self, resource: impl Into<Value>) -> Reply {
+        let resource = resource.into();
+        let id = resource["id"].as_str().expect("an update needs an id");
+        self.put(&format!("{}/{id}", type_of(&resource)), &resource).await
+    }
+
+    /// How many resources of the type a search finds.
+    pub async fn count(&self, resource_type: &str) -> u64 {
+        let reply = self.get(&format!("{resource_type}?_summary=count")).await;
+        reply.body["total"].as_u64().unwrap_or_else(|| panic!("no total in {reply:?}"))
+    }
+}
+
+/// A test server is a client of itself.
+impl Deref for TestServer {
+    type Target = FhirClient;
+
+    fn deref(&self) -> &FhirClient {
+        &self.client
+    }
+}
+
+/// A store with small pools.
+pub async fn open_store(database: &Database) -> Result<Store, StartError> {
+    Store::open(database, &Registry::r4().unwrap(), &store_settings()).await
+}
+
+/// Small pools: many servers share the cluster.
+pub fn store_settings() -> StoreSettings {
+    StoreSettings { pool: 4, search_pool: 2, statement_seconds: 10, keeps_jsonb: true }
+}
+
+/// Ends the private cluster of a data folder as a loss of power would.
+pub fn kill_postmaster(data: &std::path::Path) {
+    process::signal(cluster::postmaster_pid(data), "KILL");
+}
+
+fn type_of(resource: &Value) -> String {
+    resource["resourceType"].as_str().expect("a resource names its type").to_owned()
+}

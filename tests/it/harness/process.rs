@@ -1,0 +1,143 @@
+//! The real binary, for tests that kill it.
+
+use super::cluster::{TestDatabase, postmaster_pid};
+use super::{FhirClient, Reply};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+const STOPPED_WITHIN: Duration = Duration::from_secs(30);
+
+/// A server process; stopped when dropped, with its private cluster.
+pub struct ServerProcess {
+    pub client: FhirClient,
+    child: Child,
+    data: Option<PathBuf>,
+}
+
+impl ServerProcess {
+    /// On a private cluster in `data`.
+    pub fn start_in(data: &Path) -> ServerProcess {
+        let arguments = ["--data".to_owned(), data.to_str().unwrap().to_owned()];
+        let started = ServerProcess::start(command(&arguments));
+        let mut process = started.unwrap_or_else(|status| panic!("the server ended: {status}"));
+        process.data = Some(data.to_owned());
+        process
+    }
+
+    /// On a private cluster that cannot be used; returns how the server ended and what it said.
+    pub fn refused_in(data: &Path) -> (ExitStatus, String) {
+        let arguments = ["--data".to_owned(), data.to_str().unwrap().to_owned()];
+        let output = command(&arguments).stderr(Stdio::piped()).output().unwrap();
+        (output.status, String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+
+    /// On a database of the tests' cluster.
+    pub fn start_on(database: &TestDatabase) -> ServerProcess {
+        let options = database.database.options();
+        let socket = options.get_socket().expect("the cluster has a socket");
+        let encoded = socket.to_str().unwrap().replace('/', "%2F");
+        let name = options.get_database().unwrap();
+        let user = options.get_username();
+        let url = format!("postgres://{user}@{encoded}/{name}?sslmode=disable");
+        let mut command = command(&[]);
+        command.env("DATABASE_URL", url).env("BHN_POOL", "4").env("BHN_SEARCH_POOL", "2");
+        let started = ServerProcess::start(command);
+        started.unwrap_or_else(|status| panic!("the server ended: {status}"))
+    }
+
+    /// Waits until the server says where it listens.
+    fn start(mut command: Command) -> Result<ServerProcess, ExitStatus> {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        while let Some(Ok(line)) = lines.next() {
+            if let Some((_, base)) = line.split_once("serves FHIR R4 at ") {
+                let client = FhirClient::new(base.trim());
+                return Ok(ServerProcess { client, child, data: None });
+            }
+        }
+        Err(child.wait().unwrap())
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ends the process as a loss of power would.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Asks the process to stop, and returns how it ended.
+    pub fn stop(&mut self) -> ExitStatus {
+        signal(self.child.id(), "TERM");
+        let started = Instant::now();
+        while started.elapsed() < STOPPED_WITHIN {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("the server does not stop");
+    }
+
+    /// Ends the private cluster as a loss of power would.
+    pub fn kill_postmaster(&self) {
+        super::kill_postmaster(self.data.as_ref().expect("the server has a private cluster"));
+    }
+
+    pub async fn is_alive(&self) -> bool {
+        let reply = self.client.get_beside("/livez").await;
+        reply.status() == 200
+    }
+
+    pub async fn get(&self, path: &str) -> Reply {
+        self.client.get(path).await
+    }
+}
+
+impl Drop for ServerProcess {
+    fn drop(&mut self) {
+        let Ok(None) = self.child.try_wait() else {
+            // A killed server leaves its cluster; the folder is about to go.
+            if let Some(data) = self.data.as_ref().filter(|data| data.exists()) {
+                end_cluster(data);
+            }
+            return;
+        };
+        signal(self.child.id(), "TERM");
+        let started = Instant::now();
+        while started.elapsed() < STOPPED_WITHIN && matches!(self.child.try_wait(), Ok(None)) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// `kill` is a command of every shell, a program of its own only of some systems.
+pub fn signal(process: u32, name: &str) {
+    let script = format!("kill -{name} {process}");
+    Command::new("/bin/sh").args(["-c", &script]).stderr(Stdio::null()).status().unwrap();
+}
+
+fn end_cluster(data: &Path) {
+    if data.join("postgres/postmaster.pid").exists() {
+        signal(postmaster_pid(data), "QUIT");
+    }
+}
+
+fn command(arguments: &[String]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bhn-fhir"));
+    for (name, _) in std::env::vars_os() {
+        let name_text = name.to_string_lossy();
+        if name_text.starts_with("BHN_") || name_text == "DATABASE_URL" {
+            command.env_remove(&name);
+        }
+    }
+    command.args(["serve", "--listen", "127.0.0.1:0", "--insecure-no-auth"]).args(arguments);
+    command.args(["--log", "warn"]).stdin(Stdio::null()).stderr(Stdio::null());
+    command
+}
