@@ -181,8 +181,10 @@ fn people_and_observations() -> Vec<Value> {
             "p2",
             json!({"code": coded(&[("http://l", "bp")]),
             "component": [
-                {"code": coded(&[("http://l", "sys")]), "valueQuantity": {"value": 120, "unit": "mmHg"}},
-                {"code": coded(&[("http://l", "dia")]), "valueQuantity": {"value": 80, "unit": "mmHg"}}]}),
+                {"code": coded(&[("http://l", "sys")]),
+                    "valueQuantity": {"value": 120, "unit": "mmHg"}},
+                {"code": coded(&[("http://l", "dia")]),
+                    "valueQuantity": {"value": 80, "unit": "mmHg"}}]}),
         ),
         json!({"resourceType": "ValueSet", "id": "v1", "status": "draft", "url": "http://v/1"}),
         json!({"resourceType": "RiskAssessment", "id": "r1", "status": "final",
