@@ -194,78 +194,81 @@ fn people_and_observations() -> Vec<Value> {
     ]
 }
 
+/// Searches and the ids that they find.
+const FINDS: &[(&str, &str)] = &[
+    ("Patient", "p1 p2 p3"),
+    ("Patient?_id=p1,p3", "p1 p3"),
+    ("Patient?gender=female", "p1"),
+    ("Patient?gender=female,male", "p1 p2"),
+    ("Patient?gender:not=male", "p1 p3"),
+    ("Patient?gender:missing=true", "p3"),
+    ("Patient?gender:missing=false&_id:missing=false", "p1 p2"),
+    ("Patient?active=true", "p1"),
+    ("Patient?identifier=7", "p1 p2"),
+    ("Patient?identifier=urn:mrn|7", "p1"),
+    ("Patient?identifier=urn:other|", "p2"),
+    ("Patient?identifier=|7", ""),
+    ("Patient?identifier=urn:mrn|7&gender=male", ""),
+    ("Patient?phone=555", "p1"),
+    ("Patient?name=dup", "p1 p3"),
+    ("Patient?name=DUPRE", "p1"),
+    ("Patient?family:exact=Dupré", "p1"),
+    ("Patient?family:exact=Dupre", ""),
+    ("Patient?family:contains=PON", "p3"),
+    ("Patient?given:contains=%_", "p3"),
+    ("Patient?given:contains=0_o", ""),
+    ("Patient?birthdate=1990", "p1 p2"),
+    ("Patient?birthdate=1990-05", "p1"),
+    ("Patient?birthdate=ge1990-06", "p2"),
+    ("Patient?_tag=urn:t|a", "p1"),
+    ("Patient?_tag=urn:t|", "p1"),
+    ("Patient?_profile=http://p", "p1"),
+    ("Patient?organization=Organization/none", "p3"),
+    ("Patient?organization=Organization/nobody", ""),
+    ("Observation?code=w", "o1 o2"),
+    ("Observation?code=http://l|w", "o1 o2"),
+    ("Observation?code=http://x|w2&date=2024-01-10", "o1"),
+    ("Observation?code=http://l|", "o1 o2 o3"),
+    ("Observation?code=http://l|w,http://l|bp&status=final", "o1 o2 o3"),
+    ("Observation?code=nothing", ""),
+    ("Observation?code:not=w", "o3"),
+    ("Observation?patient=p1", "o1 o2"),
+    ("Observation?subject=Patient/p1&code=http://x|w2&_sort=date", "o1 o2"),
+    ("Observation?patient=p1,p2&code=bp", "o3"),
+    ("Observation?performer=Patient/p2", "o2"),
+    ("Observation?date=ge2024-02", "o2"),
+    ("Observation?date=lt2024-01-10", "o2"),
+    ("Observation?date:missing=true", "o3"),
+    ("Observation?value-quantity=5.4|http://unitsofmeasure.org|mg", "o1"),
+    ("Observation?value-quantity=7|http://unitsofmeasure.org|mg", "o2"),
+    ("Observation?value-quantity=gt5|http://unitsofmeasure.org|mg", "o1 o2"),
+    ("Observation?value-quantity=5.4", "o1"),
+    ("Observation?value-quantity=5.4||mg", "o1"),
+    ("Observation?value-quantity=5.4|urn:x|mg", ""),
+    ("Observation?code-value-quantity=w$5.4", "o1"),
+    ("Observation?component-code-value-quantity=http://l|sys$gt100", "o3"),
+    ("Observation?component-code-value-quantity=http://l|dia$gt100", ""),
+    ("Observation?combo-code-value-quantity=http://l|dia$lt100||mmHg", "o3"),
+    ("Observation?combo-code-value-quantity=http://l|w$5.4", "o1"),
+    ("RiskAssessment?probability=gt0.5", "r1"),
+    ("RiskAssessment?probability=0.8,0.9", "r1"),
+    ("RiskAssessment?probability=ne0.8", ""),
+    ("ValueSet?url=http://v/1", "v1"),
+    ("Condition?recorded-date=2024-02-01", "c1"),
+    ("Condition?onset-date=sa2022-12-31", "c1"),
+    ("?_id=p1,o1", "o1 p1"),
+    ("?_type=Patient,Observation&_lastUpdated=lt1970-01-01T00:00:01Z", "p1 p2 p3"),
+    ("Patient/p1/Observation", "o1 o2"),
+    ("Patient/p2/Observation", "o2 o3"),
+    ("Patient/p1/*", "c1 o1 o2 p1 r1"),
+    ("Patient/nobody/*", ""),
+];
+
 #[tokio::test]
 async fn every_kind_of_parameter_finds_what_it_should() {
     let Some(server) = Searched::start("search_kinds").await else { return };
     server.create(people_and_observations()).await;
-    for (path, expected) in [
-        ("Patient", "p1 p2 p3"),
-        ("Patient?_id=p1,p3", "p1 p3"),
-        ("Patient?gender=female", "p1"),
-        ("Patient?gender=female,male", "p1 p2"),
-        ("Patient?gender:not=male", "p1 p3"),
-        ("Patient?gender:missing=true", "p3"),
-        ("Patient?gender:missing=false&_id:missing=false", "p1 p2"),
-        ("Patient?active=true", "p1"),
-        ("Patient?identifier=7", "p1 p2"),
-        ("Patient?identifier=urn:mrn|7", "p1"),
-        ("Patient?identifier=urn:other|", "p2"),
-        ("Patient?identifier=|7", ""),
-        ("Patient?identifier=urn:mrn|7&gender=male", ""),
-        ("Patient?phone=555", "p1"),
-        ("Patient?name=dup", "p1 p3"),
-        ("Patient?name=DUPRE", "p1"),
-        ("Patient?family:exact=Dupré", "p1"),
-        ("Patient?family:exact=Dupre", ""),
-        ("Patient?family:contains=PON", "p3"),
-        ("Patient?given:contains=%_", "p3"),
-        ("Patient?given:contains=0_o", ""),
-        ("Patient?birthdate=1990", "p1 p2"),
-        ("Patient?birthdate=1990-05", "p1"),
-        ("Patient?birthdate=ge1990-06", "p2"),
-        ("Patient?_tag=urn:t|a", "p1"),
-        ("Patient?_tag=urn:t|", "p1"),
-        ("Patient?_profile=http://p", "p1"),
-        ("Patient?organization=Organization/none", "p3"),
-        ("Patient?organization=Organization/nobody", ""),
-        ("Observation?code=w", "o1 o2"),
-        ("Observation?code=http://l|w", "o1 o2"),
-        ("Observation?code=http://x|w2&date=2024-01-10", "o1"),
-        ("Observation?code=http://l|", "o1 o2 o3"),
-        ("Observation?code=http://l|w,http://l|bp&status=final", "o1 o2 o3"),
-        ("Observation?code=nothing", ""),
-        ("Observation?code:not=w", "o3"),
-        ("Observation?patient=p1", "o1 o2"),
-        ("Observation?subject=Patient/p1&code=http://x|w2&_sort=date", "o1 o2"),
-        ("Observation?patient=p1,p2&code=bp", "o3"),
-        ("Observation?performer=Patient/p2", "o2"),
-        ("Observation?date=ge2024-02", "o2"),
-        ("Observation?date=lt2024-01-10", "o2"),
-        ("Observation?date:missing=true", "o3"),
-        ("Observation?value-quantity=5.4|http://unitsofmeasure.org|mg", "o1"),
-        ("Observation?value-quantity=7|http://unitsofmeasure.org|mg", "o2"),
-        ("Observation?value-quantity=gt5|http://unitsofmeasure.org|mg", "o1 o2"),
-        ("Observation?value-quantity=5.4", "o1"),
-        ("Observation?value-quantity=5.4||mg", "o1"),
-        ("Observation?value-quantity=5.4|urn:x|mg", ""),
-        ("Observation?code-value-quantity=w$5.4", "o1"),
-        ("Observation?component-code-value-quantity=http://l|sys$gt100", "o3"),
-        ("Observation?component-code-value-quantity=http://l|dia$gt100", ""),
-        ("Observation?combo-code-value-quantity=http://l|dia$lt100||mmHg", "o3"),
-        ("Observation?combo-code-value-quantity=http://l|w$5.4", "o1"),
-        ("RiskAssessment?probability=gt0.5", "r1"),
-        ("RiskAssessment?probability=0.8,0.9", "r1"),
-        ("RiskAssessment?probability=ne0.8", ""),
-        ("ValueSet?url=http://v/1", "v1"),
-        ("Condition?recorded-date=2024-02-01", "c1"),
-        ("Condition?onset-date=sa2022-12-31", "c1"),
-        ("?_id=p1,o1", "o1 p1"),
-        ("?_type=Patient,Observation&_lastUpdated=lt1970-01-01T00:00:01Z", "p1 p2 p3"),
-        ("Patient/p1/Observation", "o1 o2"),
-        ("Patient/p2/Observation", "o2 o3"),
-        ("Patient/p1/*", "c1 o1 o2 p1 r1"),
-        ("Patient/nobody/*", ""),
-    ] {
+    for &(path, expected) in FINDS {
         assert_eq!(server.found(path).await, expected, "{path}");
         let (scope, query) = path.split_once('?').unwrap_or((path, ""));
         let counted = format!("{scope}?{query}&_count=0");
@@ -306,46 +309,54 @@ async fn rows_that_the_permit_does_not_reach_are_in_no_page_and_no_total() {
     }
 }
 
-#[tokio::test]
-async fn pages_forward_and_backward_hold_every_match_once_and_in_order() {
-    let Some(server) = Searched::start("search_pages").await else { return };
+/// Small examples of the specification, one for each key.
+fn examples() -> Vec<Value> {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/r4-examples/examples.ndjson.gz");
     let lines =
         std::io::BufReader::new(flate2::read::GzDecoder::new(std::fs::File::open(file).unwrap()))
             .lines();
     let mut seen = std::collections::HashSet::new();
-    let resources: Vec<Value> = lines
+    lines
         .map_while(std::result::Result::ok)
         .filter(|line| line.len() < 20_000)
         .filter_map(|line| serde_json::from_str::<Value>(&line).ok())
         .filter(|value| value["id"].is_string())
         .filter(|value| seen.insert((value["resourceType"].to_string(), value["id"].to_string())))
-        .collect();
+        .collect()
+}
+
+/// Searches that are read page by page.
+const PAGED: &[&str] = &[
+    "Observation?_sort=date",
+    "Observation?_sort=-date",
+    "Observation?_sort=_id",
+    "Observation?_sort=-_lastUpdated",
+    "Observation?_sort=code",
+    "Observation?_sort=-code",
+    "Observation?_sort=value-quantity",
+    "Observation?_sort=identifier",
+    "Observation",
+    "Observation?status=final",
+    "Observation?code:missing=false&code=http://loinc.org|",
+    "Observation?subject=Patient/example",
+    "Patient?_sort=family",
+    "Patient?_sort=-birthdate",
+    "Patient?_sort=-name",
+    "ValueSet?_sort=url",
+    "Condition?_sort=recorded-date",
+    "",
+    "?_type=Observation,Procedure&code:missing=false&_sort=date",
+    "?_type=Observation,Procedure&code:missing=false&_sort=-date",
+];
+
+#[tokio::test]
+async fn pages_forward_and_backward_hold_every_match_once_and_in_order() {
+    let Some(server) = Searched::start("search_pages").await else { return };
+    let resources = examples();
     assert!(resources.len() > 200);
     server.create(resources).await;
     let permit = Permit::operator();
-    for path in [
-        "Observation?_sort=date",
-        "Observation?_sort=-date",
-        "Observation?_sort=_id",
-        "Observation?_sort=-_lastUpdated",
-        "Observation?_sort=code",
-        "Observation?_sort=-code",
-        "Observation?_sort=value-quantity",
-        "Observation?_sort=identifier",
-        "Observation",
-        "Observation?status=final",
-        "Observation?code:missing=false&code=http://loinc.org|",
-        "Observation?subject=Patient/example",
-        "Patient?_sort=family",
-        "Patient?_sort=-birthdate",
-        "Patient?_sort=-name",
-        "ValueSet?_sort=url",
-        "Condition?_sort=recorded-date",
-        "",
-        "?_type=Observation,Procedure&code:missing=false&_sort=date",
-        "?_type=Observation,Procedure&code:missing=false&_sort=-date",
-    ] {
+    for &path in PAGED {
         let whole = match path.contains('?') {
             true => format!("{path}&_count=1000&_total=accurate"),
             false => format!("{path}?_count=1000&_total=accurate"),
