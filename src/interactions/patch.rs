@@ -1,8 +1,8 @@
 //! patch: <https://hl7.org/fhir/R4/http.html#patch>, and conditional patch.
 
 use super::create::several_matches;
-use super::draft::{Draft, Found, Step};
 use super::update::check_guard;
+use super::write::draft::{Draft, Found, Step};
 use crate::error::{ErrorKind, FhirError, IssueCode, Result};
 use crate::fhir::interaction::WriteGuard;
 use crate::fhir::json;
