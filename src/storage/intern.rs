@@ -2,7 +2,8 @@
 //!
 //! The caches hold hits only, and an id never changes once given, so that a miss always asks
 //! the database and no node ever under-matches. New ids are made in short transactions of
-//! their own, before the transaction that uses them.
+//! their own, before the transaction that uses them, and on connections of the searches: those
+//! of the writes may all be waiting for a lock whose holder is here.
 
 use super::failure::of_sqlx;
 use super::store::Store;
@@ -83,7 +84,7 @@ impl Store {
         while rids.len() < count {
             let blocks = (count - rids.len()).div_ceil(BLOCK as usize) as i32;
             let sql = include_str!("sql/rid_block_allocate.sql");
-            let allocated = sqlx::query_scalar(sql).bind(blocks).fetch_all(&self.pool).await;
+            let allocated = sqlx::query_scalar(sql).bind(blocks).fetch_all(&self.search_pool).await;
             self.interned.give_rids(allocated.map_err(of_sqlx)?);
             rids.extend(self.interned.take_rids(count - rids.len()));
         }
@@ -114,7 +115,7 @@ impl Store {
             .bind(systems)
             .bind(codes)
             .bind(displays)
-            .fetch_one(&self.pool)
+            .fetch_one(&self.search_pool)
             .await
             .map_err(of_sqlx)?;
         if ids.len() != missing.len() {
@@ -152,7 +153,7 @@ impl Store {
             .bind(types)
             .bind(ids)
             .bind(candidates)
-            .fetch_one(&self.pool)
+            .fetch_one(&self.search_pool)
             .await
             .map_err(of_sqlx)?;
         for (key, rid) in missing.into_iter().zip(rids) {
