@@ -24,7 +24,7 @@ pub use embedded::{EmbeddedPostgres, EmbeddedSettings, Upgrade, upgrade};
 pub use history::{From, HistoryPage, HistoryPosition, HistoryQuery, InstanceQuery, Window};
 pub use open::{Database, StartError, StoreSettings, migrate};
 pub use read::{Current, Visible};
-pub use search::{Match, Page, Selection};
+pub use search::Page;
 pub use store::{Connection, Store, Stored};
 pub use under_way::{WriteUnderWay, WritesUnderWay};
 pub use write::{Applied, Lock, Staged, Unit};
