@@ -134,7 +134,11 @@ async fn a_primitive_of_the_wrong_json_type_is_refused() {
     ] {
         let reply = server.create(patient().with(element, value.clone())).await;
         assert_eq!(reply.status(), 400, "{element} {value}: {}", reply.text());
-        assert_eq!(reply.expressions(), [format!("Patient.{element}")], "{value}");
+        let at = match element.strip_prefix("multipleBirth") {
+            Some(_) => "Patient.multipleBirth.ofType(integer)".to_owned(),
+            None => format!("Patient.{element}"),
+        };
+        assert_eq!(reply.expressions(), [at], "{value}");
     }
     assert_eq!(server.count("Patient").await, 0);
 }
