@@ -1,6 +1,7 @@
 //! What every interaction has at hand.
 
 use super::capabilities::Statements;
+use super::line::Lines;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::error::{FhirError, Result};
@@ -22,6 +23,8 @@ pub struct Context {
     pub sealer: Sealer,
     /// What `/metadata` answers.
     pub statements: Statements,
+    /// Of writers who lost a race.
+    pub lines: Lines,
 }
 
 impl Context {
@@ -31,7 +34,8 @@ impl Context {
             IndexSettings { zone: settings.default_zone, base_url: settings.base_url.clone() };
         let sealer = Sealer::new(store.server_key())?;
         let statements = Statements::new(&settings, &registry);
-        Ok(Context { store, registry, clock, settings, index_settings, sealer, statements })
+        let lines = Lines::default();
+        Ok(Context { store, registry, clock, settings, index_settings, sealer, statements, lines })
     }
 
     /// All index rows of a resource.

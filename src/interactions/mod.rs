@@ -13,6 +13,7 @@ mod finish;
 mod history;
 mod idempotency;
 mod integrity;
+mod line;
 mod links;
 mod outcome;
 mod page;

@@ -86,8 +86,12 @@ pub async fn store<A: AfterWrites>(
     set: &WriteSet,
     after: &A,
 ) -> Result<Written> {
+    let mut fronts = Vec::new();
     for attempt in 0..context.settings.limits.write_attempts {
-        if attempt > 0 {
+        if attempt == 1 {
+            fronts = context.lines.front_of(&set.writes).await?;
+        }
+        if attempt > 1 || (attempt == 1 && fronts.is_empty()) {
             tokio::time::sleep(backoff(attempt)).await;
         }
         let under_way = context.store.writes_under_way.begin(context.clock.now());
@@ -96,6 +100,7 @@ pub async fn store<A: AfterWrites>(
             return Ok(written);
         }
     }
+    drop(fronts);
     Err(FhirError::unavailable("Other writers changed the same resources every time"))
 }
 

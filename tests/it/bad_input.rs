@@ -115,9 +115,8 @@ async fn nul_and_lone_surrogates_are_400() {
         is_refused(&server, post(&server, JSON, family).await, bad).await;
     }
     for bad in ["&#0;", "&#x0;", "\0", "&#xD800;", "&#x1F;", "&#1114112;", "&#;", "&#x;"] {
-        let xml = format!(
-            "<Patient xmlns=\"http://hl7.org/fhir\"><name><family value=\"{bad}\"/></name></Patient>"
-        );
+        let name = format!("<name><family value=\"{bad}\"/></name>");
+        let xml = format!("<Patient xmlns=\"http://hl7.org/fhir\">{name}</Patient>");
         is_refused(&server, post(&server, XML, xml).await, bad).await;
     }
 }
@@ -373,7 +372,8 @@ async fn wrong_types_in_a_bundle_entry_are_refused_and_nothing_is_stored() {
         json!({"resource": {}, "request": {"method": "POST", "url": "Patient"}}),
         json!({"request": {"method": "POST", "url": "Patient"}}),
         json!({"resource": Value::from(patient())}),
-        json!({"resource": Value::from(patient()), "request": {"method": "BREW", "url": "Patient"}}),
+        json!({"resource": Value::from(patient()),
+            "request": {"method": "BREW", "url": "Patient"}}),
         json!({"resource": Value::from(patient()), "request": {"method": "POST", "url": 1}}),
         json!({"resource": Value::from(patient()), "request": {"method": "POST", "url": "../x"}}),
         json!({"request": {"method": "GET", "url": "Patient/%"}}),

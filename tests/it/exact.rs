@@ -29,7 +29,8 @@ async fn decimals_keep_their_digits() {
     {
         let path = format!("Observation/n{index}");
         let body = format!(
-            r#"{{"resourceType":"Observation","id":"n{index}","status":"final","code":{{"text":"x"}},"valueQuantity":{{"value":{number}}}}}"#
+            r#"{{"resourceType":"Observation","id":"n{index}","status":"final",
+            "code":{{"text":"x"}},"valueQuantity":{{"value":{number}}}}}"#
         );
         let text = stored(&server, &path, &body).await;
         assert!(text.contains(&format!("{{\"value\":{number}}}")), "{number}: {text}");
@@ -39,7 +40,10 @@ async fn decimals_keep_their_digits() {
 #[tokio::test]
 async fn the_order_of_properties_is_kept() {
     let server = TestServer::start().await;
-    let body = r#"{"resourceType":"Patient","id":"a","gender":"male","birthDate":"1990","active":true,"name":[{"given":["A"],"family":"B"}]}"#;
+    let body = concat!(
+        r#"{"resourceType":"Patient","id":"a","gender":"male","birthDate":"1990","#,
+        r#""active":true,"name":[{"given":["A"],"family":"B"}]}"#,
+    );
     let expected = body.split_once("\"id\":\"a\"").unwrap().1;
     assert_eq!(stored(&server, "Patient/a", body).await, expected);
 }
@@ -47,7 +51,13 @@ async fn the_order_of_properties_is_kept() {
 #[tokio::test]
 async fn primitive_extensions_and_nulls_in_arrays_are_kept() {
     let server = TestServer::start().await;
-    let body = r#"{"resourceType":"Patient","id":"a","_active":{"extension":[{"url":"http://e.example","valueCode":"unknown"}]},"name":[{"given":["A",null,"C"],"_given":[null,{"extension":[{"url":"http://e.example","valueString":"x"}]},{"id":"c"}]}],"birthDate":"1990-01-01","_birthDate":{"id":"b"}}"#;
+    let body = concat!(
+        r#"{"resourceType":"Patient","id":"a","#,
+        r#""_active":{"extension":[{"url":"http://e.example","valueCode":"unknown"}]},"#,
+        r#""name":[{"given":["A",null,"C"],"_given":[null,"#,
+        r#"{"extension":[{"url":"http://e.example","valueString":"x"}]},{"id":"c"}]}],"#,
+        r#""birthDate":"1990-01-01","_birthDate":{"id":"b"}}"#,
+    );
     let expected = body.split_once("\"id\":\"a\"").unwrap().1;
     assert_eq!(stored(&server, "Patient/a", body).await, expected);
 }
@@ -59,7 +69,10 @@ async fn text_of_any_script_is_kept() {
     server.update(patient().id("a").family(family)).await.expect(201);
     let reply = server.get("Patient/a").await.expect(200);
     assert_eq!(reply.body["name"][0]["family"], family);
-    let escaped = r#"{"resourceType":"Patient","id":"a","active":true,"name":[{"family":"\ud83d\udc76\u0041"}]}"#;
+    let escaped = concat!(
+        r#"{"resourceType":"Patient","id":"a","active":true,"#,
+        r#""name":[{"family":"\ud83d\udc76\u0041"}]}"#,
+    );
     let request = server.request("PUT", "Patient/a").body("application/fhir+json", escaped);
     assert_eq!(request.send().await.expect(200).body["name"][0]["family"], "\u{1F476}A");
 }
@@ -83,10 +96,13 @@ async fn xml_in_and_json_out_say_the_same() {
     let server = TestServer::start().await;
     let body = r#"<?xml version="1.0" encoding="UTF-8"?>
         <Observation xmlns="http://hl7.org/fhir"><id value="o"/><!-- a comment -->
-        <text><status value="generated"/><div xmlns="http://www.w3.org/1999/xhtml"><p>a <b>b</b>  c &lt; d</p></div></text>
+        <text><status value="generated"/>
+        <div xmlns="http://www.w3.org/1999/xhtml"><p>a <b>b</b>  c &lt; d</p></div></text>
         <extension url="http://e.example"><valueDecimal value="1.10"/></extension>
         <status value="final"/><code id="c"><text value="a &amp; b &quot;c&quot;"/></code>
-        <valueQuantity><value value="0.500"><extension url="http://e.example"><valueBoolean value="true"/></extension></value></valueQuantity>
+        <valueQuantity><value value="0.500">
+        <extension url="http://e.example"><valueBoolean value="true"/></extension></value>
+        </valueQuantity>
         </Observation>"#;
     let request = server.request("PUT", "Observation/o").body("application/fhir+xml", body);
     request.send().await.expect(201);
@@ -105,7 +121,14 @@ async fn xml_in_and_json_out_say_the_same() {
 #[tokio::test]
 async fn json_in_and_xml_out_and_in_again_is_the_same_version() {
     let server = TestServer::start().await;
-    let body = r##"{"resourceType":"Patient","id":"a","contained":[{"resourceType":"Organization","id":"o","name":"A & B"}],"extension":[{"url":"http://e.example","valueDecimal":1.10}],"active":true,"name":[{"given":["A",null],"_given":[null,{"extension":[{"url":"http://e.example","valueString":" x "}]}]}],"managingOrganization":{"reference":"#o"}}"##;
+    let body = concat!(
+        r##"{"resourceType":"Patient","id":"a","##,
+        r##""contained":[{"resourceType":"Organization","id":"o","name":"A & B"}],"##,
+        r##""extension":[{"url":"http://e.example","valueDecimal":1.10}],"active":true,"##,
+        r##""name":[{"given":["A",null],"_given":[null,"##,
+        r##"{"extension":[{"url":"http://e.example","valueString":" x "}]}]}],"##,
+        r##""managingOrganization":{"reference":"#o"}}"##,
+    );
     stored(&server, "Patient/a", body).await;
     let xml = server.get("Patient/a?_format=xml").await.expect(200);
     let request = server.request("PUT", "Patient/a").body("application/fhir+xml", xml.bytes);

@@ -141,7 +141,7 @@ async fn concurrent_posts_with_one_key_store_one_resource() {
 async fn an_idempotency_key_covers_a_transaction() {
     let server = TestServer::start().await;
     let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": [
-        {"resource": serde_json::Value::from(patient()), "request": {"method": "POST", "url": "Patient"}}
+        {"resource": Value::from(patient()), "request": {"method": "POST", "url": "Patient"}}
     ]});
     let post =
         || server.request("POST", "").header("Idempotency-Key", "key-1").json(&bundle).send();
