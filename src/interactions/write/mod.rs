@@ -257,9 +257,7 @@ fn step<'a>(
         }
         (Act::Create(_), None) => Err(create::several_matches("If-None-Exist")),
         (Act::Update(_), None) => Err(create::several_matches("criteria")),
-        (Act::Patch(patch), _) => {
-            patch::prepare(&what, patch, (found, &write.guard), &settings.limits)
-        }
+        (Act::Patch(patch), _) => patch::prepare(&what, patch, (found, &write.guard), settings),
         (Act::Delete, _) => delete::prepare(found, &write.guard, &settings.limits),
     }
 }

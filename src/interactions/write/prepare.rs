@@ -93,17 +93,21 @@ pub fn plan(context: &Context, by: &TypeCriteria) -> Result<Plan> {
     }
 }
 
-/// The resource, valid and not cut short, with links to this server relative.
-fn checked(context: &Context, mut resource: Resource, validated: Validated) -> Result<Resource> {
+/// The resource, valid and in the form that is stored.
+fn checked(context: &Context, resource: Resource, validated: Validated) -> Result<Resource> {
     if validated == Validated::No {
         validation::validate(resource.value(), &context.settings.limits)
             .map_err(|issues| FhirError::of_issues(ErrorKind::BadRequest, issues))?;
     }
+    storable(resource, &context.settings.base_url)
+}
+
+/// The resource with links to this server relative. 422 where it was cut short.
+pub fn storable(mut resource: Resource, base: &str) -> Result<Resource> {
     if subset::is_subsetted(resource.value()) {
         let text = "The resource is marked SUBSETTED: storing it would lose what was left out";
         return Err(FhirError::unprocessable(IssueCode::BusinessRule, text));
     }
-    let base = context.settings.base_url.as_str();
     if mentions(resource.value(), base) {
         links::rewrite(&mut resource, &mut |place, link| match place {
             links::Place::Reference => links::relative(link, base),
