@@ -94,8 +94,8 @@ impl Reader<'_> {
         let result = opened.and_then(|file| {
             let file = BufReader::with_capacity(1 << 18, file);
             match input.kind.is_gzip {
-                true => self.read_layout(input.kind, &name, MultiGzDecoder::new(file)),
-                false => self.read_layout(input.kind, &name, file),
+                true => self.read_layout(input.kind, &name, &mut MultiGzDecoder::new(file)),
+                false => self.read_layout(input.kind, &name, &mut { file }),
             }
         });
         match result {
@@ -109,7 +109,7 @@ impl Reader<'_> {
         &mut self,
         kind: Kind,
         name: &str,
-        content: impl Read,
+        content: &mut dyn Read,
     ) -> io::Result<Vec<Unread>> {
         match kind.layout {
             Layout::Document => self.read_document(name, content),
@@ -118,7 +118,7 @@ impl Reader<'_> {
         }
     }
 
-    fn read_document(&mut self, name: &str, content: impl Read) -> io::Result<Vec<Unread>> {
+    fn read_document(&mut self, name: &str, content: &mut dyn Read) -> io::Result<Vec<Unread>> {
         let source: Arc<str> = name.into();
         let mut bytes = Vec::new();
         content.take(DOCUMENT_BYTES as u64 + 1).read_to_end(&mut bytes)?;
@@ -168,7 +168,7 @@ impl Reader<'_> {
         }
     }
 
-    fn read_archive(&mut self, name: &str, content: impl Read) -> io::Result<Vec<Unread>> {
+    fn read_archive(&mut self, name: &str, content: &mut dyn Read) -> io::Result<Vec<Unread>> {
         let mut unread = Vec::new();
         for entry in tar::Archive::new(content).entries()? {
             let entry = entry?;
@@ -191,8 +191,8 @@ impl Reader<'_> {
             }
             // A broken file within spoils the archive only where the archive itself is broken.
             let read = match kind.is_gzip {
-                true => self.read_layout(kind, &source, MultiGzDecoder::new(entry)),
-                false => self.read_layout(kind, &source, entry),
+                true => self.read_layout(kind, &source, &mut MultiGzDecoder::new(entry)),
+                false => self.read_layout(kind, &source, &mut { entry }),
             };
             match read {
                 Ok(mut found) => unread.append(&mut found),
