@@ -130,6 +130,6 @@ async fn perform_write(
     let set = WriteSet { writes: vec![write], links: links::Links::default(), claim, provenance };
     let written = write::store(context, &set, &NothingAfter).await?;
     let missing = || FhirError::internal("a write without an answer");
-    let outcome = written.first_answer.or_else(|| written.outcomes.into_iter().next());
+    let outcome = written.kept_answer.or_else(|| written.outcomes.into_iter().next());
     outcome.ok_or_else(missing)?.subsetted(&subset)
 }

@@ -26,7 +26,7 @@ pub use history::{From, HistoryPage, HistoryPosition, HistoryQuery, InstanceQuer
 pub use import::UnitHash;
 pub use open::{Database, StartError, StoreSettings, migrate};
 pub use read::{Current, Visible};
-pub use search::{Match, Page, Selection};
+pub use search::Page;
 pub use store::{Connection, Store, Stored};
 pub use under_way::{WriteUnderWay, WritesUnderWay};
 pub use write::{Applied, Lock, Staged, Unit};
