@@ -2,6 +2,7 @@
 //! performed. Requests from HTTP and from Bundle entries walk the same functions.
 
 mod batch;
+pub mod bulk;
 pub mod capabilities;
 mod context;
 mod create;
