@@ -4,6 +4,7 @@ import argparse
 import random
 import signal
 import sys
+import threading
 import time
 
 from server import GONE, Client, Server
@@ -35,7 +36,6 @@ def kill_twice(server, dice):
     server.process.stdout.close()
     try:
         started = time.monotonic()
-        import threading
         threading.Timer(dice.uniform(0.05, 0.6), server_killer(server)).start()
         server.start()
         while server.process.poll() is None and time.monotonic() - started < 5:

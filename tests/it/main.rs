@@ -7,6 +7,7 @@ mod harness;
 mod history;
 mod http_forms;
 mod integrity;
+mod robustness;
 mod start;
 mod tidy;
 mod transaction;
