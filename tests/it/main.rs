@@ -23,6 +23,7 @@ mod patch;
 mod prefer;
 mod provenance;
 mod read;
+mod robustness;
 mod search;
 mod search_basics;
 mod start;
