@@ -135,9 +135,8 @@ fn quantity(random: &mut Random, unit: &str) -> String {
         0 => format!("{}.{}", random.below(200), random.below(100)),
         _ => format!("{}.{}", random.below(200), random.next()),
     };
-    format!(
-        r#"{{"value":{value},"unit":"{unit}","system":"http://unitsofmeasure.org","code":"{unit}"}}"#
-    )
+    let system = "http://unitsofmeasure.org";
+    format!(r#"{{"value":{value},"unit":"{unit}","system":"{system}","code":"{unit}"}}"#)
 }
 
 fn category(random: &mut Random) -> String {
@@ -230,8 +229,9 @@ fn identifier(random: &mut Random) -> String {
 fn name(random: &mut Random) -> String {
     let (family, given) = (random.pick(&FAMILY), random.pick(&GIVEN));
     let prefix = random.pick(&["Mrs.", "Ms.", "Mr.", "Dr."]);
+    let given = format!(r#"["{given}"]"#);
     format!(
-        r#""name":[{{"use":"official","family":"{family}","given":["{given}"],"prefix":["{prefix}"]}}]"#
+        r#""name":[{{"use":"official","family":"{family}","given":{given},"prefix":["{prefix}"]}}]"#
     )
 }
 

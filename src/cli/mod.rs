@@ -1,6 +1,7 @@
 //! The commands of `bhn-fhir`, a file each.
 
 mod database;
+mod log_buffer;
 mod logging;
 mod migrate;
 mod serve;
@@ -34,12 +35,14 @@ pub enum Command {
 
 /// Runs the command to its end. Needs a tokio runtime.
 pub async fn run(cli: Cli) -> Result<(), Failure> {
-    logging::start(&cli.log)?;
-    match cli.command {
+    let log = logging::start(&cli.log)?;
+    let result = match cli.command {
         Command::Serve(config) => serve::serve(*config).await,
         Command::Migrate(config) => migrate::migrate(config).await,
         Command::UpgradeCluster(config) => upgrade_cluster::upgrade_cluster(config).await,
-    }
+    };
+    log.flush();
+    result
 }
 
 #[cfg(test)]

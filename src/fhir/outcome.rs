@@ -11,7 +11,8 @@ pub fn of_error(error: &FhirError) -> Value {
 
 /// OperationOutcome with these issues; the list must not be empty (OperationOutcome.issue 1..*).
 pub fn of_issues(issues: &[Issue]) -> Value {
-    json!({ "resourceType": "OperationOutcome", "issue": issues.iter().map(issue).collect::<Vec<_>>() })
+    let issues: Vec<Value> = issues.iter().map(issue).collect();
+    json!({ "resourceType": "OperationOutcome", "issue": issues })
 }
 
 /// OperationOutcome that says that all went well, for `Prefer: return=OperationOutcome`.

@@ -4,7 +4,7 @@
 use super::headers::{self, Texts};
 use super::middleware::request_id::RequestId;
 use super::middleware::trace::Traced;
-use super::negotiate::{BodyKind, Format};
+use super::negotiate::{BodyKind, Format, Wishes};
 use super::respond::{self, Asked};
 use super::router::base_path;
 use super::{App, body};
@@ -19,7 +19,7 @@ pub async fn answer(State(app): State<Arc<App>>, request: Request) -> Response<a
     let request_id = RequestId::of(request.extensions());
     let (parts, stream) = request.into_parts();
     let wishes = headers::wishes(parts.uri.query(), &parts.headers, sent_format(&parts));
-    match carry(&app, &parts, stream).await {
+    match carry(&app, &parts, &wishes, stream).await {
         Ok(response) => response,
         Err(error) => respond::error(&error, wishes.looks_of_error(), &request_id),
     }
@@ -28,6 +28,7 @@ pub async fn answer(State(app): State<Arc<App>>, request: Request) -> Response<a
 async fn carry(
     app: &App,
     parts: &request::Parts,
+    wishes: &Wishes,
     stream: axum::body::Body,
 ) -> Result<Response<axum::body::Body>> {
     let path = path_after_base(app, parts);
@@ -36,7 +37,6 @@ async fn carry(
     }
     let method = method(parts, path)?;
     let texts = Texts::read(&parts.headers)?;
-    let wishes = headers::wishes(parts.uri.query(), &parts.headers, sent_format(parts));
     let loaded = match method {
         Method::Post | Method::Put | Method::Patch => {
             Some(body::load(app, &parts.headers, stream).await?)
@@ -62,7 +62,7 @@ async fn carry(
     if !method.is_safe() {
         request.provenance = headers::provenance(&parts.headers, &app.settings.limits)?;
     }
-    let wishes = wishes_of_form(wishes, &request.presentation);
+    let wishes = wishes.clone().with(&request.presentation);
     let asked = Asked::of(wishes, &request.interaction, (request.prefer, &request.subset));
     asked.looks()?;
     let traced = Traced::of(&request.interaction);
@@ -104,15 +104,4 @@ fn sent_format(parts: &request::Parts) -> Option<Format> {
         Ok(BodyKind::Fhir { format, .. }) => Some(format),
         _ => None,
     }
-}
-
-/// `_format` and `_pretty` may stand in the form of a search.
-fn wishes_of_form(
-    mut wishes: super::negotiate::Wishes,
-    presentation: &[interaction::Parameter],
-) -> super::negotiate::Wishes {
-    let of = |name: &str| presentation.iter().find(|(known, _)| known == name).map(|(_, v)| v);
-    wishes.format = of("_format").cloned();
-    wishes.is_pretty = of("_pretty").is_some_and(|pretty| pretty == "true");
-    wishes
 }

@@ -58,13 +58,8 @@ impl Texts {
 /// the reader of the interaction refuses it.
 pub fn wishes(query: Option<&str>, headers: &HeaderMap, sent: Option<Format>) -> Wishes {
     let parameters = decode_query(query.unwrap_or_default()).unwrap_or_default();
-    let of = |name: &str| parameters.iter().find(|(known, _)| known == name).map(|(_, v)| v);
-    Wishes {
-        format: of("_format").cloned(),
-        is_pretty: of("_pretty").is_some_and(|pretty| pretty == "true"),
-        accept: joined(headers, &header::ACCEPT).ok().flatten(),
-        sent,
-    }
+    let accept = joined(headers, &header::ACCEPT).ok().flatten();
+    Wishes { accept, sent, ..Wishes::default() }.with(&parameters)
 }
 
 /// `Idempotency-Key`: 1 to 255 visible ASCII characters.

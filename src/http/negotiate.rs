@@ -2,6 +2,7 @@
 
 use super::media_type::{MediaType, Range, ranges};
 use crate::error::{ErrorKind, FhirError, Issue, IssueCode, Result};
+use crate::fhir::interaction::Parameter;
 
 /// A form of resources.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -55,6 +56,14 @@ pub struct Wishes {
 }
 
 impl Wishes {
+    /// With `_format` and `_pretty` of these, which may also have come in the form of a search.
+    pub fn with(mut self, presentation: &[Parameter]) -> Self {
+        let of = |name: &str| presentation.iter().find(|(known, _)| known == name).map(|p| &p.1);
+        self.format = of("_format").cloned();
+        self.is_pretty = of("_pretty").is_some_and(|pretty| pretty == "true");
+        self
+    }
+
     /// The form of the answer. 406 where none of those asked for is offered.
     pub fn looks(&self) -> Result<Looks> {
         let format = match (&self.format, &self.accept) {

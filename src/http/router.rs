@@ -1,10 +1,9 @@
 //! Every route of the server.
 
-use super::middleware::{bounds, finish, forwarded, panic, request_id, trace};
-use super::{App, fhir_endpoint, health, respond};
+use super::{App, fhir_endpoint, health, middleware, respond};
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode, Version, header};
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use axum::routing::{any, get};
 use std::sync::Arc;
 use tower_http::compression::CompressionLayer;
@@ -31,13 +30,8 @@ pub fn router(app: Arc<App>) -> Router {
     routes
         .fallback(respond::no_route)
         .with_state(app.clone())
-        .layer(from_fn_with_state(app.clone(), bounds::check))
-        .layer(from_fn(panic::catch))
         .layer(CompressionLayer::new().gzip(true).br(true).compress_when(compressible))
-        .layer(from_fn(finish::finish))
-        .layer(from_fn(trace::log))
-        .layer(from_fn_with_state(app, forwarded::read))
-        .layer(from_fn(request_id::set))
+        .layer(from_fn_with_state(app, middleware::around))
 }
 
 /// The path of the public base URL, without a slash at its end: `/fhir`.

@@ -7,7 +7,7 @@ use super::write::WriteSet;
 use crate::access::Permit;
 use crate::error::Result;
 use crate::fhir::resource::ResourceKey;
-use crate::storage::{Connection, Match, Selection, Stored, Visible};
+use crate::storage::{Connection, Stored, Visible};
 use std::collections::HashMap;
 
 /// Facts for each write of a set, in its order, and for its conditional references.
@@ -64,14 +64,14 @@ pub async fn gather(
             continue;
         }
         let limit = if several { context.settings.limits.conditional_delete + 1 } else { 2 };
-        let selection = Selection { permit: &write.permit, plan: &criteria.plan };
+        let selection = (&write.permit, &criteria.plan);
         let matches = context.store.matching(connection, selection, limit).await?;
-        matched.insert(place, keys_of(matches));
+        matched.insert(place, matches);
     }
     let mut references = HashMap::new();
     for (text, permit, plan) in set.links.conditional() {
-        let matches = context.store.matching(connection, Selection { permit, plan }, 2).await?;
-        references.insert(text.clone(), keys_of(matches));
+        let matches = context.store.matching(connection, (permit, plan), 2).await?;
+        references.insert(text.clone(), matches);
     }
     let matches_of = |write: &Write| match &write.target {
         Target::Criteria(criteria) => {
@@ -109,10 +109,6 @@ pub async fn gather(
         }
     }
     Ok(Facts { found, references })
-}
-
-fn keys_of(matches: Vec<Match>) -> Vec<ResourceKey> {
-    matches.into_iter().map(|found| found.key).collect()
 }
 
 /// Entries of one set may be permitted in different ways.

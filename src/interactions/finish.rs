@@ -4,6 +4,7 @@ use super::context::Context;
 use super::draft::{Draft, Step};
 use super::outcome::{Content, Outcome, ResourceVersion};
 use crate::error::{FhirError, Result};
+use crate::fhir::json;
 use crate::fhir::meta::stamped_json;
 use crate::fhir::resource::Resource;
 use crate::search::IndexRows;
@@ -96,6 +97,6 @@ fn rows_before(context: &Context, stored: &Stored) -> Result<IndexRows> {
     if stored.is_deleted {
         return Ok(IndexRows::default());
     }
-    let value = serde_json::from_slice(&stored.body).map_err(FhirError::internal)?;
+    let value = json::read_stored(&stored.body)?;
     Ok(context.index(&Resource::from_value(value)?))
 }

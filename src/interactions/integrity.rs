@@ -7,7 +7,7 @@ use crate::access::Permit;
 use crate::error::{ErrorKind, FhirError, Issue, IssueCode, Result};
 use crate::fhir::links;
 use crate::fhir::resource::ResourceKey;
-use crate::storage::{Unit, Visible};
+use crate::storage::{Staged, Unit, Visible};
 
 /// The resources of this server that a draft refers to, each with the type that refers.
 pub fn targets(draft: &Draft) -> Vec<(String, ResourceKey)> {
@@ -42,9 +42,17 @@ pub async fn check(
 }
 
 /// 409 where a live resource outside the set refers to one that is to be deleted.
-pub async fn check_deletes(context: &Context, unit: &mut Unit, rids: &[i64]) -> Result<()> {
+pub async fn check_deletes(context: &Context, unit: &mut Unit, staged: &[Staged]) -> Result<()> {
+    let is_delete = |staged: &&Staged| staged.change.content.is_none();
+    let deleted: Vec<i64> = staged.iter().filter(is_delete).map(|s| s.change.rid).collect();
+    if deleted.is_empty() {
+        return Ok(());
+    }
+    // What the same set writes is judged by what it becomes, not by what it was.
+    let written: Vec<i64> = staged.iter().map(|staged| staged.change.rid).collect();
     let parameters = context.reference_parameters();
-    let referrer = context.store.referrer(unit.connection(), rids, &parameters).await?;
+    let keys = (deleted.as_slice(), parameters.as_slice());
+    let referrer = context.store.referrer(unit.connection(), keys, &written).await?;
     match referrer {
         None => Ok(()),
         Some((key, target)) => {

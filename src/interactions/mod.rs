@@ -66,11 +66,15 @@ pub async fn perform(context: &Context, caller: &Caller, request: Request) -> Re
         }
         Interaction::Search { .. } => {
             let mut connection = context.store.search_connection().await?;
-            perform_read(context, &mut connection, &permit, &request).await
+            let outcome = perform_read(context, &mut connection, &permit, &request).await?;
+            connection.release();
+            Ok(outcome)
         }
         _ => {
             let mut connection = context.store.connection().await?;
-            perform_read(context, &mut connection, &permit, &request).await
+            let outcome = perform_read(context, &mut connection, &permit, &request).await?;
+            connection.release();
+            Ok(outcome)
         }
     }
 }
@@ -129,6 +133,6 @@ async fn perform_write(
     let set = WriteSet { writes: vec![write], links: links::Links::default(), claim, provenance };
     let written = write::store(context, &set, &NothingAfter).await?;
     let missing = || FhirError::internal("a write without an answer");
-    let outcome = written.first_answer.or_else(|| written.outcomes.into_iter().next());
+    let outcome = written.kept_answer.or_else(|| written.outcomes.into_iter().next());
     outcome.ok_or_else(missing)?.subsetted(&subset)
 }

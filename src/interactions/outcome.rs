@@ -1,6 +1,7 @@
 //! What an interaction answers, before it is put into HTTP or a Bundle entry.
 
-use crate::error::{FhirError, Issue, Result};
+use crate::error::{Issue, Result};
+use crate::fhir::json;
 use crate::fhir::resource::ResourceKey;
 use crate::fhir::subset::{Subset, part};
 use bytes::Bytes;
@@ -70,7 +71,7 @@ impl Outcome {
         }
         let mut value = match self.content {
             Content::None => return Ok(self),
-            Content::Json(json) => serde_json::from_slice(&json).map_err(FhirError::internal)?,
+            Content::Json(json) => json::read_stored(&json)?,
             Content::Value(value) => value,
         };
         match value.get_mut("entry").and_then(Value::as_array_mut) {

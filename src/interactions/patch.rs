@@ -5,6 +5,7 @@ use super::draft::{Draft, Found, Step};
 use super::update::check_guard;
 use crate::error::{ErrorKind, FhirError, IssueCode, Result};
 use crate::fhir::interaction::WriteGuard;
+use crate::fhir::json;
 use crate::fhir::meta::is_same_content;
 use crate::fhir::patch::{self, Patch};
 use crate::fhir::resource::Resource;
@@ -39,7 +40,7 @@ pub fn prepare(
         },
     };
     check_guard(guard, Some(&stored))?;
-    let before: Value = serde_json::from_slice(&stored.body).map_err(FhirError::internal)?;
+    let before: Value = json::read_stored(&stored.body)?;
     let patched = patch::apply(patch, &before, limits)?;
     validated(stored, &before, patched, limits)
 }

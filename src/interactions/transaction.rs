@@ -51,8 +51,8 @@ pub async fn transaction(
     let mut reads = transaction.reads;
     reads.places = transaction.places;
     let written = store(context, &transaction.set, &reads).await?;
-    match written.first_answer {
-        Some(first) => Ok(first),
+    match written.kept_answer {
+        Some(kept) => Ok(kept),
         None => reads.answer(context, &written),
     }
 }

@@ -5,6 +5,7 @@ use super::create::several_matches;
 use super::draft::{Draft, Found, Step};
 use crate::error::{ErrorKind, FhirError, IssueCode, Result};
 use crate::fhir::interaction::WriteGuard;
+use crate::fhir::json;
 use crate::fhir::meta::{carry_over, is_same_content};
 use crate::fhir::resource::{Resource, ResourceKey};
 use crate::storage::{Stored, Visible};
@@ -80,7 +81,7 @@ pub fn replace<'a>(
     guard: &WriteGuard,
 ) -> Result<Step<'a>> {
     check_guard(guard, Some(&stored))?;
-    let before: Value = serde_json::from_slice(&stored.body).map_err(FhirError::internal)?;
+    let before: Value = json::read_stored(&stored.body)?;
     let mut resource = resource;
     if !before["meta"]["tag"].is_null() || !before["meta"]["security"].is_null() {
         carry_over(resource.to_mut(), &before);

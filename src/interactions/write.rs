@@ -15,7 +15,7 @@ use super::unique::UniqueClaims;
 use super::{create, delete, finish, patch, update};
 use crate::error::{FhirError, Result};
 use crate::fhir::resource::ResourceKey;
-use crate::storage::{Applied, Lock, Unit, WriteUnderWay};
+use crate::storage::{Applied, Lock, Store, Unit, WriteUnderWay};
 use std::collections::HashSet;
 
 /// Writes that are stored together or not at all.
@@ -34,8 +34,8 @@ pub struct Written {
     pub outcomes: Vec<Outcome>,
     /// Answers of what was asked to run after the writes, before their commit.
     pub reads: Vec<Outcome>,
-    /// The whole answer, where the Idempotency-Key was given one before.
-    pub first_answer: Option<Outcome>,
+    /// The answer that is kept under the Idempotency-Key, now or since the first time.
+    pub kept_answer: Option<Outcome>,
 }
 
 /// Work that sees the writes of its set before they are committed.
@@ -72,11 +72,11 @@ impl AfterWrites for NothingAfter {
 
 impl Written {
     fn of(outcomes: Vec<Outcome>) -> Self {
-        Written { outcomes, reads: Vec::new(), first_answer: None }
+        Written { outcomes, reads: Vec::new(), kept_answer: None }
     }
 
     fn again(first: Outcome) -> Self {
-        Written { outcomes: Vec::new(), reads: Vec::new(), first_answer: Some(first) }
+        Written { outcomes: Vec::new(), reads: Vec::new(), kept_answer: Some(first) }
     }
 }
 
@@ -91,7 +91,8 @@ pub async fn store<A: AfterWrites>(
             tokio::time::sleep(backoff(attempt)).await;
         }
         let under_way = context.store.writes_under_way.begin(context.clock.now());
-        if let Some(written) = attempt_once(context, set, after, &under_way).await? {
+        let place = (&under_way, attempt > 0);
+        if let Some(written) = attempt_once(context, set, after, place).await? {
             return Ok(written);
         }
     }
@@ -109,8 +110,9 @@ async fn attempt_once<A: AfterWrites>(
     context: &Context,
     set: &WriteSet,
     after: &A,
-    under_way: &WriteUnderWay,
+    place: (&WriteUnderWay, bool),
 ) -> Result<Option<Written>> {
+    let (under_way, is_again) = place;
     if let Some(claim) = &set.claim
         && let Some(first) = claim.first_answer(context).await?
     {
@@ -119,17 +121,24 @@ async fn attempt_once<A: AfterWrites>(
     let facts = facts::gather_alone(context, set).await?;
     let signature = facts.signature();
     let steps = steps(context, set, facts)?;
-    check_distinct(&steps)?;
-    let locks = Locks::of(context, set, &steps)?;
+    let mut locks = Locks::of(context, set, &steps)?;
+    if is_again {
+        // Who lost a race waits in line the next time.
+        let replaced = drafts(&steps).filter(|draft| draft.before.is_some());
+        locks.locks.extend(replaced.map(|draft| Lock::Key(draft.key.clone())));
+    }
     let (changes, outcomes) = finish::finish(context, steps, under_way.instant()).await?;
     if changes.is_empty() && after.is_empty() && set.claim.is_none() {
         return Ok(Some(Written::of(outcomes)));
     }
     let staged = context.store.stage(changes).await?;
-    let is_alone = staged.len() == 1 && after.is_empty();
+    let is_alone = Store::is_for_one_statement(&staged) && after.is_empty();
     if is_alone && locks.is_empty() {
-        let applied = context.store.apply_alone(&staged[0]).await?;
-        return Ok((applied == Applied::Yes).then(|| Written::of(outcomes)));
+        let applied = context.store.apply_alone(&staged).await?;
+        return Ok((applied == Applied::Yes).then(|| {
+            context.store.remember(&staged);
+            Written::of(outcomes)
+        }));
     }
     let mut unit = context.store.begin(&locks.locks).await?;
     if !locks.is_empty() {
@@ -144,31 +153,39 @@ async fn attempt_once<A: AfterWrites>(
         }
         locks.uniques.check(context, &mut unit, &staged).await?;
         locks.check_targets(context, &mut unit, set).await?;
+        if context.settings.integrity_on_delete {
+            super::integrity::check_deletes(context, &mut unit, &staged).await?;
+        }
     }
     if context.store.apply(&mut unit, &staged).await? == Applied::LostRace {
         return Ok(None);
     }
     let reads = after.run(context, &mut unit).await?;
-    let written = Written { reads, ..Written::of(outcomes) };
+    let mut written = Written { reads, ..Written::of(outcomes) };
     if let Some(claim) = &set.claim {
         let answer = after.answer(context, &written)?;
         claim.keep(context, &mut unit, &answer).await?;
+        written.kept_answer = Some(answer);
     }
-    Ok((unit.commit().await? == Applied::Yes).then_some(written))
+    let is_stored = unit.commit().await? == Applied::Yes;
+    if is_stored {
+        context.store.remember(&staged);
+    }
+    Ok(is_stored.then_some(written))
 }
 
 /// One step for each write. Pure.
 fn steps<'a>(context: &Context, set: &'a WriteSet, facts: Facts) -> Result<Vec<Step<'a>>> {
     let links = set.links.resolved(&set.writes, &facts)?;
     let mut steps = Vec::with_capacity(set.writes.len());
+    let mut identities = Identities::default();
     for (write, found) in set.writes.iter().zip(facts.found) {
-        let step = step(context, write, found, &links).map_err(|error| {
-            match write.expression.is_empty() {
-                true => error,
-                false => error.within(&write.expression),
-            }
-        })?;
-        steps.push(step);
+        let prepared =
+            identities.add(write, &found).and_then(|()| step(context, write, found, &links));
+        steps.push(prepared.map_err(|error| match write.expression.is_empty() {
+            true => error,
+            false => error.within(&write.expression),
+        })?);
     }
     let provenance = set.provenance.as_ref().and_then(|provenance| provenance.step(&steps));
     steps.extend(provenance);
@@ -205,16 +222,28 @@ fn step<'a>(
     }
 }
 
-/// No resource may be written twice in one set (http.html#trules).
-fn check_distinct(steps: &[Step]) -> Result<()> {
-    let mut seen = HashSet::new();
-    for draft in drafts(steps) {
-        if !seen.insert(&draft.key) {
-            let text = format!("Several entries write {}; a transaction may do so once", draft.key);
-            return Err(FhirError::bad_request(text));
+/// No resource may be written twice in one set (http.html#trules), not even by entries that
+/// come to nothing. A conditional create that found its resource does not write it.
+#[derive(Default)]
+struct Identities(HashSet<ResourceKey>);
+
+impl Identities {
+    fn add(&mut self, write: &Write, found: &Found) -> Result<()> {
+        let keys = match (&write.act, found) {
+            (Act::Create(_), Found::Matches(matches)) if !matches.is_empty() => return Ok(()),
+            (Act::Delete, Found::Matches(matches)) => {
+                matches.iter().map(|stored| stored.key.clone()).collect()
+            }
+            _ => Vec::from_iter(write.key(found)),
+        };
+        for key in keys {
+            if let Some(key) = self.0.replace(key) {
+                let text = format!("Another entry writes {key}; a transaction may do so once");
+                return Err(FhirError::bad_request(text));
+            }
         }
+        Ok(())
     }
-    Ok(())
 }
 
 pub fn drafts<'s, 'a>(steps: &'s [Step<'a>]) -> impl Iterator<Item = &'s Draft<'a>> {

@@ -90,9 +90,10 @@ impl Store {
 
     /// Forgets answers older than `before`; returns how many.
     pub async fn forget_answers(&self, before: DateTime<Utc>) -> Result<u64> {
+        let mut connection = self.connection().await?;
         let done = sqlx::query(include_str!("sql/answer_forget.sql"))
             .bind(before)
-            .execute(&self.pool)
+            .execute(&mut *connection)
             .await
             .map_err(of_sqlx)?;
         Ok(done.rows_affected())
@@ -118,20 +119,22 @@ impl Store {
         Ok(id.and_then(|id| Id::parse(&id)).map(|id| ResourceKey::new(place.0, id)))
     }
 
-    /// A live resource outside `rids` that refers to one of them, and which.
+    /// A live resource outside `written` that refers, by one of the parameters, to one of the
+    /// `targets`; and which.
     pub async fn referrer(
         &self,
         connection: &mut Connection,
-        rids: &[i64],
-        parameters: &[ParameterId],
+        targets: (&[i64], &[ParameterId]),
+        written: &[i64],
     ) -> Result<Option<(ResourceKey, ResourceKey)>> {
-        let keys: Vec<i64> = rids
+        let (targets, parameters) = targets;
+        let keys: Vec<i64> = targets
             .iter()
             .flat_map(|rid| parameters.iter().map(|parameter| packed_key(*parameter, *rid)))
             .collect();
         let row = sqlx::query(include_str!("sql/referrer_read.sql"))
             .bind(keys)
-            .bind(rids)
+            .bind(written)
             .fetch_optional(connection)
             .await
             .map_err(of_sqlx)?;

@@ -16,13 +16,6 @@ use sqlx::postgres::PgRow;
 /// Coded values that `system|` may stand for.
 const SYSTEM_CODES: i64 = 10_000;
 
-/// What is searched, and for whom.
-#[derive(Clone, Copy)]
-pub struct Selection<'a> {
-    pub permit: &'a Permit,
-    pub plan: &'a Plan,
-}
-
 /// A page of matches in the order asked for.
 #[derive(Clone, Debug)]
 pub struct Page {
@@ -33,29 +26,20 @@ pub struct Page {
     pub previous: Option<Cursor>,
 }
 
-/// A match of a conditional interaction.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Match {
-    pub rid: i64,
-    pub key: ResourceKey,
-    pub version: i64,
-}
-
 impl Store {
-    /// One page of the plan's matches, on a connection for searches or inside a transaction,
-    /// whose own writes are seen. 503 `timeout` where the database was stopped over it.
+    /// One page of the plan's matches, read on a connection that may be inside a transaction.
+    /// 503 `timeout` where the database was stopped over it.
     pub async fn search(
         &self,
         connection: &mut Connection,
         permit: &Permit,
         plan: &Plan,
     ) -> Result<Page> {
-        let selection = Selection { permit, plan };
         let found = self.found(connection, plan).await?;
         let query = Query { plan, found: &found, filter: permit.filter() };
         let page = match plan.count {
             0 => Page { matches: Vec::new(), total: None, next: None, previous: None },
-            _ => self.page(connection, selection, &query).await?,
+            _ => self.page(connection, &query).await?,
         };
         let total = match (page.total, plan.total) {
             (Some(total), _) => Some(total),
@@ -66,28 +50,22 @@ impl Store {
         Ok(Page { total, ..page })
     }
 
-    /// At most `limit` matches, in order of rid, read on a connection that may be inside a
+    /// Keys of at most `limit` matches, in order of rid, read on a connection that may be inside a
     /// transaction: its own writes are seen. The plan's order and page are ignored.
     pub async fn matching(
         &self,
         connection: &mut Connection,
-        selection: Selection<'_>,
+        (permit, plan): (&Permit, &Plan),
         limit: usize,
-    ) -> Result<Vec<Match>> {
-        let Selection { permit, plan } = selection;
+    ) -> Result<Vec<ResourceKey>> {
         let found = self.found(connection, plan).await?;
         let query = Query { plan, found: &found, filter: permit.filter() };
         let rows = fetch_all(connection, query.matching(limit as i64)).await?;
         rows.iter().map(matched).collect()
     }
 
-    async fn page(
-        &self,
-        connection: &mut Connection,
-        selection: Selection<'_>,
-        query: &Query<'_>,
-    ) -> Result<Page> {
-        let plan = selection.plan;
+    async fn page(&self, connection: &mut Connection, query: &Query<'_>) -> Result<Page> {
+        let plan = query.plan;
         let count = plan.count as usize;
         let mut rows = fetch_all(connection, query.page(i64::from(plan.count) + 1)).await?;
         let has_more = rows.len() > count;
@@ -137,7 +115,7 @@ impl Store {
         let codes: Vec<&String> = wanted.codes.iter().collect();
         let systems: Vec<&String> = wanted.systems.iter().collect();
         let references: Vec<&ResourceKey> = wanted.references.iter().collect();
-        let rows: Vec<(i16, i64, i64)> = sqlx::query_as(include_str!("sql/search_keys_read.sql"))
+        let rows: Vec<(i32, i64, i64)> = sqlx::query_as(include_str!("sql/search_keys_read.sql"))
             .bind(tokens.iter().map(|token| token.system.as_str()).collect::<Vec<_>>())
             .bind(tokens.iter().map(|token| token.code.as_str()).collect::<Vec<_>>())
             .bind(codes.iter().map(|code| code.as_str()).collect::<Vec<_>>())
@@ -192,14 +170,14 @@ fn cursor(row: &PgRow, is_backward: bool) -> Result<Cursor> {
     read().map_err(FhirError::internal)
 }
 
-fn matched(row: &PgRow) -> Result<Match> {
-    let read = || -> Result<(i64, i16, String, i32), sqlx::Error> {
-        Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?))
-    };
-    let (rid, number, id, version) = read().map_err(FhirError::internal)?;
-    let key = ResourceType::from_number(number)
+fn matched(row: &PgRow) -> Result<ResourceKey> {
+    let read = || -> Result<(i16, String), sqlx::Error> { Ok((row.try_get(1)?, row.try_get(2)?)) };
+    let (number, id) = read().map_err(FhirError::internal)?;
+    ResourceType::from_number(number)
         .zip(Id::parse(&id))
         .map(|(resource_type, id)| ResourceKey::new(resource_type, id))
-        .ok_or_else(|| FhirError::internal(format!("type {number} id {id} is no key")))?;
-    Ok(Match { rid, key, version: version.into() })
+        .ok_or_else(|| FhirError::internal(format!("type {number} id {id} is no key")))
 }
+
+#[cfg(test)]
+mod tests;

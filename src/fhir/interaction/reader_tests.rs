@@ -432,7 +432,7 @@ fn a_bundle_entry_carries_a_patch_as_parameters_or_binary() {
         Err(error) => Err(error.kind.status()),
     };
     assert!(matches!(patch(json!({"resourceType": "Parameters"})), Ok(Patch::FhirPath(_))));
-    let binary = |kind: &str, data: &str| json!({"resourceType": "Binary", "contentType": kind, "data": data});
+    let binary = |content_type: &str, data: &str| json!({"resourceType": "Binary", "contentType": content_type, "data": data});
     assert!(matches!(patch(binary("application/json-patch+json", "W10=")), Ok(Patch::Json(_))));
     assert!(matches!(patch(binary("application/merge-patch+json", "e30=")), Ok(Patch::Merge(_))));
     assert!(matches!(patch(binary("application/xml-patch+xml", "e30=")), Ok(Patch::Xml(_))));

@@ -13,7 +13,22 @@ mod text;
 pub(crate) use path::{push_identifier, shown};
 pub use reader::read;
 
+use crate::error::{FhirError, Result};
+use crate::limits::Limits;
 use serde_json::Value;
+
+/// Reads JSON that this server stored: exact as [`read`], with no limit but the stack's. An
+/// internal error where it is none.
+pub fn read_stored(bytes: &[u8]) -> Result<Value> {
+    let limits = Limits {
+        depth: usize::MAX,
+        nodes: usize::MAX,
+        string_bytes: usize::MAX,
+        array_items: usize::MAX,
+        ..Limits::default()
+    };
+    read(bytes, &limits).map_err(FhirError::internal)
+}
 
 /// Compact JSON: no white space between tokens.
 pub fn write(value: &Value) -> Vec<u8> {

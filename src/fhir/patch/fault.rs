@@ -1,6 +1,6 @@
 //! The two ways a patch fails: malformed (400), or not fit for the resource (422).
 
-use crate::error::{ErrorKind, FhirError, Issue, IssueCode};
+use crate::error::{ErrorKind, FhirError, Issue, IssueCode, Result};
 use serde_json::Value;
 
 /// 400 at an operation.
@@ -36,5 +36,28 @@ pub(super) fn weight(value: &Value) -> usize {
         }
         Value::String(text) => text.len() + 8,
         _ => 8,
+    }
+}
+
+/// Values in a value, itself included.
+pub(super) fn nodes(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(nodes).sum::<usize>(),
+        Value::Object(object) => 1 + object.values().map(nodes).sum::<usize>(),
+        _ => 1,
+    }
+}
+
+/// Nodes that the operations of one patch may visit: each may search the whole resource.
+const WORK: usize = 20_000_000;
+
+/// 400 where so many operations on a resource of so many nodes are too much work.
+pub(super) fn check_work(operations: usize, nodes: usize) -> Result<()> {
+    match operations.saturating_mul(nodes) > WORK {
+        true => {
+            let text = format!("{operations} operations are too many for so large a resource");
+            Err(too_costly("", text))
+        }
+        false => Ok(()),
     }
 }

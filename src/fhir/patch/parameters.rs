@@ -17,11 +17,25 @@ pub(super) struct Operation<'p> {
 }
 
 pub(super) enum Action<'p> {
-    Add { name: &'p str, value: &'p Value },
-    Insert { index: usize, value: &'p Value },
+    Add(Addition<'p>),
+    Insert(Insertion<'p>),
     Delete,
     Replace { value: &'p Value },
     Move { source: usize, destination: usize },
+}
+
+/// What to add, and under which element name.
+#[derive(Clone, Copy)]
+pub(super) struct Addition<'p> {
+    pub name: &'p str,
+    pub value: &'p Value,
+}
+
+/// What to insert, and before which item.
+#[derive(Clone, Copy)]
+pub(super) struct Insertion<'p> {
+    pub index: usize,
+    pub value: &'p Value,
 }
 
 /// The operation in the parameter of that number; 400 where it is malformed.
@@ -52,10 +66,11 @@ pub(super) fn operation((number, parameter): (usize, &Value)) -> Result<Operatio
         number.ok_or_else(|| malformed(&at, format!("Part '{name}' has a valueInteger from 0")))
     };
     let action = match text("type", ["valueCode", "valueString"])? {
-        "add" => {
-            Action::Add { name: text("name", ["valueString", "valueCode"])?, value: part("value")? }
-        }
-        "insert" => Action::Insert { index: number("index")?, value: part("value")? },
+        "add" => Action::Add(Addition {
+            name: text("name", ["valueString", "valueCode"])?,
+            value: part("value")?,
+        }),
+        "insert" => Action::Insert(Insertion { index: number("index")?, value: part("value")? }),
         "delete" => Action::Delete,
         "replace" => Action::Replace { value: part("value")? },
         "move" => Action::Move { source: number("source")?, destination: number("destination")? },
@@ -153,7 +168,7 @@ fn built(definition: &'static TypeDef, parts: &[Value], at: &str) -> Result<Map<
         let (child, item) = property(definition, name, part, at)?;
         let key = child.element_type.json_name;
         if child.element.is_repeating() {
-            let mut items = place::list(&object, key);
+            let mut items = place::take_list(&mut object, key);
             items.push(item);
             place::set_list(&mut object, key, items);
         } else if object.contains_key(key) || object.contains_key(&format!("_{key}")) {

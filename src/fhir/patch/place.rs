@@ -84,13 +84,19 @@ fn resource_type(value: &Value) -> Option<&'static TypeDef> {
     ResourceType::parse(name).map(ResourceType::definition)
 }
 
-/// The occurrences of a repeating element.
-pub(super) fn list(object: &Map<String, Value>, key: &str) -> Vec<Item> {
-    let items = |key: &str| match object.get(key) {
-        Some(Value::Array(items)) => items.clone(),
+/// Number of occurrences of a repeating element.
+pub(super) fn length(object: &Map<String, Value>, key: &str) -> usize {
+    let length = |key: &str| object.get(key).and_then(Value::as_array).map_or(0, Vec::len);
+    length(key).max(length(&format!("_{key}")))
+}
+
+/// Takes the occurrences of a repeating element; [`set_list`] writes them back.
+pub(super) fn take_list(object: &mut Map<String, Value>, key: &str) -> Vec<Item> {
+    let mut take = |key: &str| match object.get_mut(key) {
+        Some(Value::Array(items)) => std::mem::take(items),
         _ => Vec::new(),
     };
-    let (mut values, mut companions) = (items(key), items(&format!("_{key}")));
+    let (mut values, mut companions) = (take(key), take(&format!("_{key}")));
     let length = values.len().max(companions.len());
     values.resize(length, Value::Null);
     companions.resize(length, Value::Null);
@@ -150,7 +156,7 @@ fn remove_from(object: &mut Map<String, Value>, place: &Place, is_companion_only
         }
         return;
     };
-    let mut items = list(object, key);
+    let mut items = take_list(object, key);
     if let Some(item) = items.get_mut(index) {
         item.companion = Value::Null;
         if !is_companion_only {

@@ -133,6 +133,7 @@ fn fhirpath_patch_suite() {
         match (result, case.part("output"), case.part("error")) {
             (Ok(patched), Some(expected), _) => {
                 let expected = json(expected).map_err(|error| error.to_string())?;
+                let (patched, expected) = (without_space(patched), without_space(expected));
                 if patched == expected { Ok(()) } else { Err(format!("{patched}\n{expected}")) }
             }
             (Err(_), None, Some(_)) => Ok(()),
@@ -140,6 +141,15 @@ fn fhirpath_patch_suite() {
         }
     };
     score("fhirpath", cases(&text).iter().map(|case| (case.name.to_owned(), run(case))).collect());
+}
+
+/// The suite's new narrative stands in an attribute, where XML makes blanks of line ends: white
+/// space and notation of a narrative are left out of the comparison.
+fn without_space(mut resource: Value) -> Value {
+    if let Some(Value::String(div)) = resource.pointer_mut("/text/div") {
+        *div = canonical(div).split_whitespace().collect();
+    }
+    resource
 }
 
 /// Names with namespaces, attributes in order of name, no blank text.

@@ -244,7 +244,9 @@ proptest! {
             Just(" type='namespace::p'"), Just(" ws='both'"),
         ],
         known in 0usize..8,
-        content in prop_oneof![Just(""), Just("x"), Just("<gender value='male'/>"), Just("<!--c-->")],
+        content in prop_oneof![
+            Just(""), Just("x"), Just("<gender value='male'/>"), Just("<!--c-->"),
+        ],
     ) {
         let selector = ["f:Patient", "f:Patient/f:name", "f:Patient/f:name/f:given[1]/@value",
             "f:Patient/f:text/h:div", "f:Patient/f:text/h:div/text()[1]", "*/*[2]"]

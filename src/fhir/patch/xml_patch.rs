@@ -4,7 +4,7 @@
 //! a name without a prefix is in the default namespace of the patch. Left out: processing
 //! instructions, which no resource has, and replacing or removing namespace declarations.
 
-use super::fault::{malformed, too_costly, unfit};
+use super::fault::{check_work, malformed, too_costly, unfit};
 use super::xml_tree::{Attribute, Node, Tree};
 use super::xpath::{Found, Selector};
 use crate::error::{ErrorKind, FhirError, Issue, IssueCode, Result};
@@ -38,6 +38,7 @@ pub(super) fn apply_to_text(diff: &str, target: &str, limits: &Limits) -> Result
         let text = format!("More than {} operations", limits.patch_operations);
         return Err(too_costly("", text));
     }
+    check_work(operations.len(), target.len() / 16)?;
     let target_limits = Limits { nodes: usize::MAX, ..limits.clone() };
     let mut tree = Tree::parse(target, &target_limits).map_err(refuse)?;
     for (index, element) in operations.into_iter().enumerate() {

@@ -5,6 +5,11 @@
 
 use super::xml_tree::{Node, Tree};
 
+/// Bytes of one selector.
+const MAXIMUM_LENGTH: usize = 4 << 10;
+/// Predicates of one selector: each may read all text below it.
+const MAXIMUM_PREDICATES: usize = 32;
+
 /// Selects elements step by step, then perhaps something of them.
 #[derive(Debug)]
 pub(super) struct Selector {
@@ -55,6 +60,11 @@ impl Selector {
     /// `resolve` gives the namespace of a prefix, of the empty one for names without. The error
     /// says what is not understood.
     pub fn parse(text: &str, resolve: &dyn Fn(&str) -> Option<String>) -> Result<Selector, String> {
+        if text.len() > MAXIMUM_LENGTH || text.matches('[').count() > MAXIMUM_PREDICATES {
+            return Err(format!(
+                "longer than {MAXIMUM_LENGTH} bytes or more than {MAXIMUM_PREDICATES} predicates"
+            ));
+        }
         let mut parser = Parser { rest: text.trim(), resolve };
         parser.eat("/");
         let selector = parser.selector()?;
@@ -174,10 +184,10 @@ impl<'s> Parser<'s> {
     fn selector(&mut self) -> Result<Selector, String> {
         let mut steps = Vec::new();
         loop {
-            if !steps.is_empty() {
-                if let Some(last) = self.last()? {
-                    return Ok(Selector { steps, last });
-                }
+            if !steps.is_empty()
+                && let Some(last) = self.last()?
+            {
+                return Ok(Selector { steps, last });
             }
             let name = self.name_test()?;
             let mut predicates = Vec::new();
@@ -296,7 +306,8 @@ impl<'s> Parser<'s> {
         let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ':');
         let end = self.rest.find(|c: char| !is_name(c)).unwrap_or(self.rest.len());
         let (name, rest) = self.rest.split_at(end);
-        if name.is_empty() || name.contains("::") || rest.starts_with('(') {
+        let starts = |part: &str| part.starts_with(|c: char| c.is_alphabetic() || c == '_');
+        if !name.split(':').all(starts) || rest.starts_with('(') {
             return Err(format!("'{}' is not understood", self.rest));
         }
         self.rest = rest;

@@ -96,7 +96,11 @@ impl<'a> Reader<'a> {
     ) -> Step<Option<Value>> {
         let mut value = None;
         for attribute in &tag.attributes {
-            self.attribute(attribute, definition, object, &mut value);
+            match self.attribute(attribute, definition) {
+                Some(("value", json)) => value = Some(json),
+                Some((name, json)) => drop(object.insert(name.to_owned(), json)),
+                None => {}
+            }
         }
         let mut slots = Slots::default();
         let mut has_text = false;
@@ -116,46 +120,37 @@ impl<'a> Reader<'a> {
         Ok(value)
     }
 
+    /// The property that an attribute stands for; `value` is that of a primitive, null where it
+    /// is malformed.
     fn attribute(
         &mut self,
         attribute: &Attribute<'a>,
         definition: &'static TypeDef,
-        object: &mut Map<String, Value>,
-        value: &mut Option<Value>,
-    ) {
+    ) -> Option<(&'a str, Value)> {
         if attribute.is_declaration() || attribute.namespace == XSI_NAMESPACE {
-            return;
+            return None;
         }
         let name = attribute.local;
         let is_id = name == "id" && !definition.is_resource();
         let is_url = name == "url" && definition.name == "Extension";
         let is_value = name == "value" && definition.is_primitive();
-        if !attribute.prefix.is_empty() || !(is_id || is_url || is_value) {
-            let text = format!("Attribute '{name}' is unknown here");
-            self.issues.add(IssueCode::Structure, &self.path, text);
-            return;
-        }
-        if attribute.value.is_empty() {
-            let text = format!("Attribute '{name}' is empty");
-            self.issues.add(IssueCode::Value, &self.path, text);
-            return;
-        }
-        if attribute.value.len() > self.limits.string_bytes && definition.name != "base64Binary" {
-            let text = format!("A string longer than {} bytes", self.limits.string_bytes);
-            self.issues.add(IssueCode::TooCostly, &self.path, text);
-            return;
-        }
-        if !is_value {
-            object.insert(name.to_owned(), Value::String(attribute.value.as_ref().to_owned()));
-            return;
-        }
-        match primitive::from_text(definition.name, &attribute.value) {
-            Ok(json) => *value = Some(json),
-            Err(text) => {
-                self.issues.add(IssueCode::Value, &self.path, text);
-                *value = Some(Value::Null);
+        let longest = self.limits.string_bytes;
+        let (code, fault) = if !attribute.prefix.is_empty() || !(is_id || is_url || is_value) {
+            (IssueCode::Structure, format!("Attribute '{name}' is unknown here"))
+        } else if attribute.value.is_empty() {
+            (IssueCode::Value, format!("Attribute '{name}' is empty"))
+        } else if attribute.value.len() > longest && definition.name != "base64Binary" {
+            (IssueCode::TooCostly, format!("A string longer than {longest} bytes"))
+        } else if !is_value {
+            return Some((name, Value::String(attribute.value.as_ref().to_owned())));
+        } else {
+            match primitive::from_text(definition.name, &attribute.value) {
+                Ok(json) => return Some((name, json)),
+                Err(text) => (IssueCode::Value, text),
             }
-        }
+        };
+        self.issues.add(code, &self.path, fault);
+        is_value.then_some((name, Value::Null))
     }
 
     fn child(&mut self, tag: Tag<'a>, definition: &'static TypeDef, slots: &mut Slots) -> Step<()> {

@@ -1,11 +1,12 @@
 //! What every answer gets: headers of security and caching, and no body to HEAD.
 
 use super::forwarded::IsSecure;
+use super::request_id::RequestId;
+use crate::http::headers::X_REQUEST_ID;
 use axum::body::{Body, HttpBody};
 use axum::extract::Request;
+use axum::http::Method;
 use axum::http::header::{self, HeaderName, HeaderValue};
-use axum::http::{HeaderMap, Method};
-use axum::middleware::Next;
 use axum::response::Response;
 
 /// Unless the answer has its own.
@@ -25,31 +26,39 @@ const ALWAYS: [(HeaderName, HeaderValue); 5] = [
 ];
 
 const TWO_YEARS: HeaderValue = HeaderValue::from_static("max-age=63072000; includeSubDomains");
+const VARY: &str = "Accept, Accept-Encoding, Authorization, Prefer";
 
-/// Completes the answer.
-pub async fn finish(request: Request, next: Next) -> Response {
-    let is_head = request.method() == Method::HEAD;
-    let is_secure = request.extensions().get::<IsSecure>().is_some();
-    let mut response = next.run(request).await;
-    complete(response.headers_mut(), is_secure);
-    if is_head {
-        let size = response.body().size_hint().exact();
-        let headers = response.headers_mut();
-        if let Some(size) = size.filter(|_| !headers.contains_key(header::CONTENT_LENGTH)) {
-            headers.insert(header::CONTENT_LENGTH, HeaderValue::from(size));
-        }
-        *response.body_mut() = Body::empty();
-    }
-    response
+/// What of a request concerns the completion of its answer.
+pub struct Finish {
+    is_head: bool,
+    is_secure: bool,
 }
 
-fn complete(headers: &mut HeaderMap, is_secure: bool) {
-    for (name, value) in ALWAYS {
-        headers.entry(name).or_insert(value);
+impl Finish {
+    pub fn of(request: &Request) -> Self {
+        let is_secure = request.extensions().get::<IsSecure>().is_some();
+        Finish { is_head: request.method() == Method::HEAD, is_secure }
     }
-    if is_secure {
-        headers.insert(header::STRICT_TRANSPORT_SECURITY, TWO_YEARS);
+
+    /// Completes the answer.
+    pub fn complete(self, response: &mut Response, request_id: &RequestId) {
+        let size = response.body().size_hint().exact();
+        let headers = response.headers_mut();
+        for (name, value) in ALWAYS {
+            headers.entry(name).or_insert(value);
+        }
+        headers.insert(header::VARY, HeaderValue::from_static(VARY));
+        if let Ok(id) = HeaderValue::from_str(request_id.as_str()) {
+            headers.insert(X_REQUEST_ID, id);
+        }
+        if self.is_secure {
+            headers.insert(header::STRICT_TRANSPORT_SECURITY, TWO_YEARS);
+        }
+        if self.is_head {
+            if let Some(size) = size.filter(|_| !headers.contains_key(header::CONTENT_LENGTH)) {
+                headers.insert(header::CONTENT_LENGTH, HeaderValue::from(size));
+            }
+            *response.body_mut() = Body::empty();
+        }
     }
-    let vary = "Accept, Accept-Encoding, Authorization, Prefer";
-    headers.insert(header::VARY, HeaderValue::from_static(vary));
 }

@@ -3,12 +3,9 @@
 
 use crate::http::App;
 use crate::network::Network;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::HeaderMap;
-use axum::middleware::Next;
-use axum::response::Response;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 
 /// The socket's peer, set by the accept loop.
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +20,7 @@ pub struct ClientAddress(pub IpAddr);
 pub struct IsSecure;
 
 /// Tells the request where it came from.
-pub async fn read(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+pub fn read(app: &App, request: &mut Request) {
     if let Some(Peer(peer)) = request.extensions().get::<Peer>().copied() {
         let trusted = &app.http.trusted_proxies;
         let client = client(peer.ip(), request.headers(), trusted);
@@ -34,7 +31,6 @@ pub async fn read(State(app): State<Arc<App>>, mut request: Request, next: Next)
             request.extensions_mut().insert(IsSecure);
         }
     }
-    next.run(request).await
 }
 
 /// Walks the list from its end: each trusted proxy vouches for the address before it.

@@ -2,10 +2,7 @@
 
 use crate::clock;
 use crate::http::headers::X_REQUEST_ID;
-use axum::extract::Request;
-use axum::http::{Extensions, HeaderValue};
-use axum::middleware::Next;
-use axum::response::Response;
+use axum::http::{Extensions, HeaderMap};
 use std::fmt;
 use std::sync::Arc;
 
@@ -14,7 +11,13 @@ use std::sync::Arc;
 pub struct RequestId(Arc<str>);
 
 impl RequestId {
-    /// The id that [`set`] gave the request.
+    /// The client's, or a new one.
+    pub fn of_headers(headers: &HeaderMap) -> Self {
+        let sent = headers.get(X_REQUEST_ID).and_then(|id| id.to_str().ok());
+        sent.and_then(RequestId::parse).unwrap_or_else(RequestId::new)
+    }
+
+    /// The id that the request was given.
     pub fn of(extensions: &Extensions) -> Self {
         extensions.get::<RequestId>().cloned().unwrap_or_else(RequestId::new)
     }
@@ -38,18 +41,6 @@ impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
-}
-
-/// Gives the request its id, and the answer too.
-pub async fn set(mut request: Request, next: Next) -> Response {
-    let sent = request.headers().get(X_REQUEST_ID).and_then(|id| id.to_str().ok());
-    let id = sent.and_then(RequestId::parse).unwrap_or_else(RequestId::new);
-    request.extensions_mut().insert(id.clone());
-    let mut response = next.run(request).await;
-    if let Ok(value) = HeaderValue::from_str(id.as_str()) {
-        response.headers_mut().insert(X_REQUEST_ID, value);
-    }
-    response
 }
 
 #[cfg(test)]

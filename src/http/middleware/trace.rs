@@ -3,7 +3,7 @@
 use super::request_id::RequestId;
 use crate::fhir::interaction::Interaction;
 use axum::extract::Request;
-use axum::middleware::Next;
+use axum::http::Method;
 use axum::response::Response;
 use std::time::Instant;
 
@@ -21,22 +21,31 @@ impl Traced {
     }
 }
 
-/// Logs method, interaction, status and duration.
-pub async fn log(request: Request, next: Next) -> Response {
-    let start = Instant::now();
-    let request_id = RequestId::of(request.extensions());
-    let method = request.method().clone();
-    let response = next.run(request).await;
-    let unread = Traced { interaction: "", resource_type: "" };
-    let traced = response.extensions().get::<Traced>().copied().unwrap_or(unread);
-    tracing::info!(
-        request_id = request_id.as_str(),
-        method = method.as_str(),
-        interaction = traced.interaction,
-        resource.r#type = traced.resource_type,
-        status = response.status().as_u16(),
-        duration_ms = start.elapsed().as_secs_f64() * 1_000.0,
-        "request"
-    );
-    response
+/// The line of a request under way.
+pub struct Log {
+    start: Instant,
+    request_id: RequestId,
+    method: Method,
+}
+
+impl Log {
+    pub fn start(request: &Request, request_id: &RequestId) -> Self {
+        let (request_id, method) = (request_id.clone(), request.method().clone());
+        Log { start: Instant::now(), request_id, method }
+    }
+
+    /// Writes method, interaction, status and duration.
+    pub fn end(self, response: &Response) {
+        let unread = Traced { interaction: "", resource_type: "" };
+        let traced = response.extensions().get::<Traced>().copied().unwrap_or(unread);
+        tracing::info!(
+            request_id = self.request_id.as_str(),
+            method = self.method.as_str(),
+            interaction = traced.interaction,
+            resource.r#type = traced.resource_type,
+            status = response.status().as_u16(),
+            duration_ms = self.start.elapsed().as_secs_f64() * 1_000.0,
+            "request"
+        );
+    }
 }

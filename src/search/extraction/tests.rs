@@ -35,13 +35,16 @@ fn observation() -> Value {
             "source": "urn:src"},
         "category": [{"coding": [{"system": "http://c", "code": "vital-signs"}]}],
         "code": {"coding": [
-            {"system": "http://loinc.org", "code": "85354-9"}, {"system": "http://x", "code": "bp"}]},
+            {"system": "http://loinc.org", "code": "85354-9"},
+            {"system": "http://x", "code": "bp"}]},
         "subject": {"reference": "Patient/p1"},
         "performer": [{"reference": "Patient/p2"}],
         "effectiveDateTime": "2024-01-01",
         "component": [
-            {"code": {"coding": [{"code": "8480-6"}]}, "valueQuantity": {"value": 107, "unit": "mmHg"}},
-            {"code": {"coding": [{"code": "8462-4"}]}, "valueQuantity": {"value": 60, "unit": "mmHg"}}]
+            {"code": {"coding": [{"code": "8480-6"}]},
+                "valueQuantity": {"value": 107, "unit": "mmHg"}},
+            {"code": {"coding": [{"code": "8462-4"}]},
+                "valueQuantity": {"value": 60, "unit": "mmHg"}}]
     })
 }
 

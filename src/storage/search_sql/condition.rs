@@ -68,6 +68,10 @@ impl Conditions<'_> {
                 Predicate::Reference { parameter, targets, .. } => {
                     parts.keys.extend(self.found.reference_keys(*parameter, targets));
                 }
+                // Nothing is stored in a unit that nobody ever wrote.
+                Predicate::Quantity { test, .. }
+                | Predicate::Composite { second: Second::Quantity(test), .. }
+                    if self.unit(test).is_none() => {}
                 Predicate::Identifier { .. }
                 | Predicate::Uri { .. }
                 | Predicate::String { .. }
@@ -81,22 +85,52 @@ impl Conditions<'_> {
         parts
     }
 
-    /// One set of rids for all alternatives, so that the planner may start from it.
+    /// One set of rids for all alternatives, so that the planner may start from it. Those on
+    /// one table and parameter are one select: of a union it cannot tell the size.
     fn push_in_sets(&self, sql: &mut Statement, parts: &Parts<'_>) {
-        sql.push("r.rid in (");
-        for (index, predicate) in parts.sets.iter().enumerate() {
-            sql.push(if index > 0 { " union all " } else { "" });
-            self.push_set(sql, predicate);
+        let mut selects: Vec<((&'static str, ParameterId), Vec<&Predicate>)> = Vec::new();
+        for predicate in parts.sets.iter().copied() {
+            let Some(head) = head(predicate) else { continue };
+            match selects.iter_mut().find(|(known, _)| *known == head) {
+                Some((_, predicates)) => predicates.push(predicate),
+                None => selects.push((head, vec![predicate])),
+            }
+        }
+        let mut separator = "r.rid in (";
+        for ((select, parameter), predicates) in selects {
+            sql.push(separator).push(select).bind(parameter.0).push(" and ");
+            self.push_any(sql, &predicates);
+            separator = " union all ";
+        }
+        for predicate in &parts.sets {
+            if let Predicate::Both(clauses) = predicate {
+                sql.push(separator).push("select r.rid from resource r where not r.deleted and ");
+                let conditions = Conditions { keys: Keys::Indexed, ..*self };
+                conditions.push_clause(sql, &clauses[0]);
+                sql.push(" and ");
+                conditions.push_clause(sql, &clauses[1]);
+                separator = " union all ";
+            }
         }
         if !parts.leads.is_empty() {
-            sql.push(" union all select v.rid from resource v where v.lead = any(");
+            sql.push(separator).push("select v.rid from resource v where v.lead = any(");
             sql.bind(parts.leads.clone()).push(")");
+            separator = " union all ";
         }
         if !parts.keys.is_empty() {
-            sql.push(" union all select v.rid from resource v where v.keys && ");
+            sql.push(separator).push("select v.rid from resource v where v.keys && ");
             sql.bind(parts.keys.clone());
         }
         sql.push(")");
+    }
+
+    fn push_any(&self, sql: &mut Statement, predicates: &[&Predicate]) {
+        sql.push(if predicates.len() > 1 { "(" } else { "" });
+        for (index, predicate) in predicates.iter().enumerate() {
+            sql.push(if index > 0 { " or " } else { "" });
+            self.push_row_test(sql, predicate);
+        }
+        sql.push(if predicates.len() > 1 { ")" } else { "" });
     }
 
     fn push_alternatives(&self, sql: &mut Statement, parts: &Parts<'_>) {
@@ -143,36 +177,24 @@ impl Conditions<'_> {
         }
     }
 
-    /// A select of the rids that meet a condition on a side table.
-    fn push_set(&self, sql: &mut Statement, predicate: &Predicate) {
+    /// The condition on a row `v` of a side table, beside its parameter.
+    fn push_row_test(&self, sql: &mut Statement, predicate: &Predicate) {
         match predicate {
-            Predicate::Identifier { parameter, test } => push_identifier(sql, *parameter, test),
-            Predicate::Uri { parameter, value } => {
-                sql.push("select v.rid from uri_value v where v.parameter = ");
-                sql.bind(parameter.0).push(" and v.value = ").bind(value.as_str());
-            }
-            Predicate::String { parameter, test } => {
-                sql.push("select v.rid from string_value v where v.parameter = ");
-                sql.bind(parameter.0).push(" and ");
+            Predicate::Identifier { test, .. } => push_identifier(sql, test),
+            Predicate::Uri { value, .. } => drop(sql.push("v.value = ").bind(value.as_str())),
+            Predicate::String { test, .. } => {
                 push_text(sql, ("v.normalised", "v.raw"), test);
             }
-            Predicate::Date { parameter, test, .. } => {
-                sql.push("select v.rid from date_value v where v.parameter = ");
-                sql.bind(parameter.0).push(" and ");
-                push_test(sql, DATE_ROW, test);
+            Predicate::Date { test, .. } => push_test(sql, DATE_ROW, test),
+            Predicate::Quantity { test, .. } => {
+                sql.push("(v.unit = ").bind(self.unit(test)).push(" and ");
+                push_test(sql, NUMBER_ROW, &test.test);
+                sql.push(")");
             }
-            Predicate::Quantity { parameter, test } => self.push_quantity(sql, *parameter, test),
-            Predicate::Composite { parameter, first, second } => {
-                self.push_composite(sql, *parameter, (first, second));
+            Predicate::Composite { first, second, .. } => {
+                self.push_composite(sql, (first, second));
             }
-            Predicate::Both(clauses) => {
-                sql.push("select r.rid from resource r where not r.deleted and ");
-                let conditions = Conditions { found: self.found, keys: Keys::Indexed, ..*self };
-                conditions.push_clause(sql, &clauses[0]);
-                sql.push(" and ");
-                conditions.push_clause(sql, &clauses[1]);
-            }
-            _ => drop(sql.push("select null::bigint where false")),
+            _ => drop(sql.push("false")),
         }
     }
 
@@ -192,18 +214,10 @@ impl Conditions<'_> {
         }
         push_test(sql, MAIN_DATE, test);
         if *has_rows {
-            sql.push(" or r.rid in (");
-            self.push_set(sql, predicate);
-            sql.push(")");
+            let sets = Parts { sets: vec![predicate], ..Parts::default() };
+            sql.push(" or ");
+            self.push_in_sets(sql, &sets);
         }
-    }
-
-    fn push_quantity(&self, sql: &mut Statement, parameter: ParameterId, test: &QuantityTest) {
-        // An id that no token has, where nobody ever wrote the unit.
-        let unit = self.unit(test).unwrap_or(-1);
-        sql.push("select v.rid from quantity_value v where v.parameter = ");
-        sql.bind(parameter.0).push(" and v.unit = ").bind(unit).push(" and ");
-        push_test(sql, NUMBER_ROW, &test.test);
     }
 
     /// 0 stands for the rows without a unit; None for a unit that nobody ever wrote.
@@ -214,15 +228,8 @@ impl Conditions<'_> {
         }
     }
 
-    fn push_composite(
-        &self,
-        sql: &mut Statement,
-        parameter: ParameterId,
-        (first, second): (&TokenTest, &Second),
-    ) {
-        sql.push("select v.rid from composite_value v where v.parameter = ");
-        sql.bind(parameter.0).push(" and v.first = any(").bind(self.found.ids(first));
-        sql.push(") and ");
+    fn push_composite(&self, sql: &mut Statement, (first, second): (&TokenTest, &Second)) {
+        sql.push("(v.first = any(").bind(self.found.ids(first)).push(") and ");
         match second {
             Second::Token(test) => {
                 sql.push("v.second = any(").bind(self.found.ids(test)).push(")");
@@ -232,9 +239,8 @@ impl Conditions<'_> {
             }
             Second::Quantity(test) => {
                 match self.unit(test) {
-                    None => sql.push("false"),
                     Some(0) => sql.push("v.second is null"),
-                    Some(unit) => sql.push("v.second = ").bind(unit),
+                    unit => sql.push("v.second = ").bind(unit),
                 };
                 sql.push(" and ");
                 push_test(sql, NUMBER_ROW, &test.test);
@@ -242,6 +248,7 @@ impl Conditions<'_> {
             Second::Date(test) => push_test(sql, COMPOSITE_DATE, test),
             Second::String(test) => push_text(sql, ("v.second_text", "v.second_text"), test),
         }
+        sql.push(")");
     }
 
     /// All keys at once for the index, and behind a fence those of each type: types that are
@@ -299,15 +306,39 @@ pub fn push_lead(sql: &mut Statement, keys: &[i64]) {
     };
 }
 
-fn push_identifier(sql: &mut Statement, parameter: ParameterId, test: &TokenTest) {
-    sql.push("select v.rid from identifier_value v where v.parameter = ");
-    sql.bind(parameter.0);
+/// The select of a side table up to the parameter, and the parameter; None for what is no
+/// condition on a side table.
+fn head(predicate: &Predicate) -> Option<(&'static str, ParameterId)> {
+    Some(match predicate {
+        Predicate::Identifier { parameter, .. } => {
+            ("select v.rid from identifier_value v where v.parameter = ", *parameter)
+        }
+        Predicate::Uri { parameter, .. } => {
+            ("select v.rid from uri_value v where v.parameter = ", *parameter)
+        }
+        Predicate::String { parameter, .. } => {
+            ("select v.rid from string_value v where v.parameter = ", *parameter)
+        }
+        Predicate::Date { parameter, .. } => {
+            ("select v.rid from date_value v where v.parameter = ", *parameter)
+        }
+        Predicate::Quantity { parameter, .. } => {
+            ("select v.rid from quantity_value v where v.parameter = ", *parameter)
+        }
+        Predicate::Composite { parameter, .. } => {
+            ("select v.rid from composite_value v where v.parameter = ", *parameter)
+        }
+        _ => return None,
+    })
+}
+
+fn push_identifier(sql: &mut Statement, test: &TokenTest) {
     match test {
-        TokenTest::Code(value) => sql.push(" and v.value = ").bind(value.as_str()),
-        TokenTest::System(system) => sql.push(" and v.system = ").bind(system.as_str()),
+        TokenTest::Code(value) => sql.push("v.value = ").bind(value.as_str()),
+        TokenTest::System(system) => sql.push("v.system = ").bind(system.as_str()),
         TokenTest::Exact(token) => {
-            sql.push(" and v.value = ").bind(token.code.as_str());
-            sql.push(" and v.system = ").bind(token.system.as_str())
+            sql.push("(v.value = ").bind(token.code.as_str());
+            sql.push(" and v.system = ").bind(token.system.as_str()).push(")")
         }
     };
 }
@@ -315,16 +346,16 @@ fn push_identifier(sql: &mut Statement, parameter: ParameterId, test: &TokenTest
 fn push_text(sql: &mut Statement, (column, raw): (&'static str, &'static str), test: &StringTest) {
     match test {
         StringTest::StartsWith(text) => {
-            sql.push(column).push(" >= ").bind(text.as_str());
-            sql.push(" and ").push(column).push(" < ").bind(format!("{text}{LAST}"));
+            sql.push("(").push(column).push(" >= ").bind(text.as_str());
+            sql.push(" and ").push(column).push(" < ").bind(format!("{text}{LAST}")).push(")");
         }
         StringTest::Contains(text) => {
             let escaped = text.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_");
             sql.push(column).push(" like ").bind(format!("%{escaped}%"));
         }
         StringTest::Exact { normalised, raw: text } => {
-            sql.push(column).push(" = ").bind(normalised.as_str());
-            sql.push(" and ").push(raw).push(" = ").bind(text.as_str());
+            sql.push("(").push(column).push(" = ").bind(normalised.as_str());
+            sql.push(" and ").push(raw).push(" = ").bind(text.as_str()).push(")");
         }
     }
 }

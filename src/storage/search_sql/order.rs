@@ -154,7 +154,10 @@ impl Order {
         let goes_up = self.is_descending == cursor.is_backward;
         let beyond = if goes_up { " > " } else { " < " };
         let cast = match (&self.by, &cursor.value) {
-            (By::Rid, _) => return drop(sql.push("r.rid").push(beyond).bind(cursor.rid)),
+            (By::Rid, _) => {
+                sql.push("r.rid").push(beyond).bind(cursor.rid);
+                return;
+            }
             (By::Column(_, cast), _) => *cast,
             (By::Nullable(_, cast), _) => *cast,
             (By::Joined(join), _) => join.cast,

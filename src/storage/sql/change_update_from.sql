@@ -1,5 +1,5 @@
 
-  from change c
-  where r.rid = c.rid and r.version = c.version - 1
+  from prior p join change c on p.rid = c.rid
+  where r.rid = p.rid
   returning r.rid
 )

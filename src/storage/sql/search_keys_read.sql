@@ -1,4 +1,4 @@
-select 0::smallint as kind, w.n, t.token as id
+select 0 as kind, w.n, t.token as id
 from unnest($1::text[], $2::text[]) with ordinality as w(system, code, n)
 join token t on t.code = w.code and t.system = w.system
 union all

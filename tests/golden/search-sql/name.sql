@@ -3,9 +3,11 @@ select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.last
  from resource r
  where not r.deleted and r.type = $1
  and (r.rid in (select v.rid from string_value v
- where v.parameter = $2 and v.normalised >= $3 and v.normalised < $4))
+ where v.parameter = $2
+ and (v.normalised >= $3 and v.normalised < $4)))
  and (r.rid in (select v.rid from string_value v
- where v.parameter = $5 and v.normalised = $6 and v.raw = $7))
+ where v.parameter = $5
+ and (v.normalised = $6 and v.raw = $7)))
  and (r.rid in (select v.rid from string_value v
  where v.parameter = $8 and v.normalised like $9))
  order by r.last_updated desc, r.rid desc limit $10

@@ -3,9 +3,8 @@ select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.last
  from resource r
  where not r.deleted and r.type = $1
  and (r.rid in (select v.rid from quantity_value v
- where v.parameter = $2 and v.unit = $3
- and (v.low >= $4 and v.low < $5 and v.high <= $6)
- union all select v.rid from quantity_value v
- where v.parameter = $7 and v.unit = $8
- and (v.low < $9 or v.low >= $10 or v.high > $11)))
- order by r.last_updated desc, r.rid desc limit $12
+ where v.parameter = $2
+ and ((v.unit = $3
+ and (v.low >= $4 and v.low < $5 and v.high <= $6)) or (v.unit = $7
+ and (v.low < $8 or v.low >= $9 or v.high > $10)))))
+ order by r.last_updated desc, r.rid desc limit $11

@@ -3,9 +3,8 @@ select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.last
  from resource r
  where not r.deleted and r.type = $1
  and (r.rid in (select v.rid from quantity_value v
- where v.parameter = $2 and v.unit = $3
- and (v.high > $4)
- union all select v.rid from quantity_value v
- where v.parameter = $5 and v.unit = $6
- and (v.high > $7)))
- order by r.last_updated desc, r.rid desc limit $8
+ where v.parameter = $2
+ and ((v.unit = $3
+ and (v.high > $4)) or (v.unit = $5
+ and (v.high > $6)))))
+ order by r.last_updated desc, r.rid desc limit $7

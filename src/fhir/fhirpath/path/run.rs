@@ -2,9 +2,9 @@
 
 use super::super::node::{Node, resource_type_id, spread};
 use super::super::reference::target_type;
-use super::{Literal, Path, Step, Test};
+use super::{Literal, Member, Path, Step, Test};
 use crate::fhir::definitions::Definitions;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 static TRUE: Value = Value::Bool(true);
 static FALSE: Value = Value::Bool(false);
@@ -20,8 +20,7 @@ pub(super) fn walk<'a>(
     match step {
         Step::Member(member) => {
             let Some(object) = node.object() else { return };
-            let value = object.get(member.key);
-            let sibling = member.sibling.as_deref().and_then(|key| object.get(key));
+            let (value, sibling) = properties(object, member);
             match (value, sibling) {
                 (None, None) => {}
                 (Some(value), None) if !value.is_array() && !member.is_any_resource => {
@@ -65,6 +64,29 @@ pub(super) fn walk<'a>(
         }
         Step::Resource => walk(rest, Node::of_resource(root), root, visit),
     }
+}
+
+/// Objects of that many properties are searched faster than their keys are hashed.
+const FEW: usize = 10;
+
+/// The value of a member and its `_element`.
+fn properties<'a>(
+    object: &'a Map<String, Value>,
+    member: &Member,
+) -> (Option<&'a Value>, Option<&'a Value>) {
+    if object.len() > FEW {
+        let sibling = member.sibling.as_deref().and_then(|key| object.get(key));
+        return (object.get(member.key), sibling);
+    }
+    let (mut value, mut sibling) = (None, None);
+    for (key, property) in object {
+        if key == member.key {
+            value = Some(property);
+        } else if member.sibling.as_deref().is_some_and(|wanted| key == wanted) {
+            sibling = Some(property);
+        }
+    }
+    (value, sibling)
 }
 
 fn each<'a>(paths: &[Path], node: Node<'a>, root: &'a Value, visit: &mut dyn FnMut(Node<'a>)) {
