@@ -2,6 +2,7 @@
 
 mod database;
 mod import;
+mod log_buffer;
 mod logging;
 mod migrate;
 mod serve;
@@ -42,13 +43,15 @@ const FAILED: u8 = 2;
 
 /// Runs the command to its end. Needs a tokio runtime.
 pub async fn run(cli: Cli) -> Result<ExitCode, Failure> {
-    logging::start(&cli.log)?;
-    match cli.command {
+    let log = logging::start(&cli.log)?;
+    let result = match cli.command {
         Command::Serve(config) => serve::serve(*config).await.map(done),
         Command::Import(config) => Ok(import::import(config).await.unwrap_or_else(failed)),
         Command::Migrate(config) => migrate::migrate(config).await.map(done),
         Command::UpgradeCluster(config) => upgrade_cluster::upgrade_cluster(config).await.map(done),
-    }
+    };
+    log.flush();
+    result
 }
 
 fn done(_: ()) -> ExitCode {

@@ -2,10 +2,10 @@
 //! with a mark in their transaction that says that they are done.
 
 use super::context::Context;
-use super::draft::{Target, Write};
-use super::links::{FullUrls, Links};
 use super::outcome::Outcome;
-use super::prepare::{self, Validated};
+use super::write::draft::{Target, Write};
+use super::write::links::{FullUrls, Links};
+use super::write::prepare::{self, Validated};
 use super::write::{AfterWrites, WriteSet, Written, store};
 use super::{entry, transaction};
 use crate::access::{Caller, Permit};

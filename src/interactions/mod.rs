@@ -58,11 +58,15 @@ pub async fn perform(context: &Context, caller: &Caller, request: Request) -> Re
         }
         Interaction::Search { .. } => {
             let mut connection = context.store.search_connection().await?;
-            perform_read(context, &mut connection, &permit, &request).await
+            let outcome = perform_read(context, &mut connection, &permit, &request).await?;
+            connection.release();
+            Ok(outcome)
         }
         _ => {
             let mut connection = context.store.connection().await?;
-            perform_read(context, &mut connection, &permit, &request).await
+            let outcome = perform_read(context, &mut connection, &permit, &request).await?;
+            connection.release();
+            Ok(outcome)
         }
     }
 }

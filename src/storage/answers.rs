@@ -90,9 +90,10 @@ impl Store {
 
     /// Forgets answers older than `before`; returns how many.
     pub async fn forget_answers(&self, before: DateTime<Utc>) -> Result<u64> {
+        let mut connection = self.connection().await?;
         let done = sqlx::query(include_str!("sql/answer_forget.sql"))
             .bind(before)
-            .execute(&self.pool)
+            .execute(&mut *connection)
             .await
             .map_err(of_sqlx)?;
         Ok(done.rows_affected())

@@ -13,22 +13,26 @@ impl Store {
     /// Which of these units were stored before.
     pub async fn imported(&self, hashes: &[UnitHash]) -> Result<Vec<UnitHash>> {
         let wanted: Vec<&[u8]> = hashes.iter().map(|hash| hash.as_slice()).collect();
+        let mut connection = self.connection().await?;
         let found: Vec<Vec<u8>> = sqlx::query_scalar(include_str!("sql/import_read.sql"))
             .bind(wanted)
-            .fetch_all(&self.pool)
+            .fetch_all(&mut *connection)
             .await
             .map_err(of_sqlx)?;
+        connection.release();
         Ok(hashes.iter().filter(|hash| found.iter().any(|f| f == *hash)).copied().collect())
     }
 
     /// Remembers the unit by itself.
     pub async fn mark_imported_alone(&self, hash: &UnitHash, now: DateTime<Utc>) -> Result<()> {
+        let mut connection = self.connection().await?;
         sqlx::query(include_str!("sql/import_mark.sql"))
             .bind(hash.as_slice())
             .bind(now)
-            .execute(&self.pool)
+            .execute(&mut *connection)
             .await
             .map_err(of_sqlx)?;
+        connection.release();
         Ok(())
     }
 

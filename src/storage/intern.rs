@@ -6,11 +6,11 @@
 //! of the writes may all be waiting for a lock whose holder is here.
 
 use super::failure::of_sqlx;
+use super::known::Known;
 use super::store::Store;
 use crate::error::{FhirError, Result};
 use crate::fhir::resource::ResourceKey;
 use crate::search::Token;
-use moka::sync::Cache;
 use std::collections::HashMap;
 use std::sync::Mutex;
 
@@ -18,20 +18,20 @@ use std::sync::Mutex;
 const BLOCK: i64 = 1000;
 
 /// Entries of each cache; about 200 bytes each.
-const CACHED: u64 = 100_000;
+const CACHED: usize = 100_000;
 
 /// Caches of one server process.
 pub struct Interned {
-    tokens: Cache<Token, i64>,
-    references: Cache<ResourceKey, i64>,
+    tokens: Known<Token>,
+    references: Known<ResourceKey>,
     rids: Mutex<Vec<std::ops::Range<i64>>>,
 }
 
 impl Default for Interned {
     fn default() -> Self {
         Interned {
-            tokens: Cache::new(CACHED),
-            references: Cache::new(CACHED),
+            tokens: Known::new(CACHED),
+            references: Known::new(CACHED),
             rids: Mutex::new(Vec::new()),
         }
     }
@@ -84,8 +84,10 @@ impl Store {
         while rids.len() < count {
             let blocks = (count - rids.len()).div_ceil(BLOCK as usize) as i32;
             let sql = include_str!("sql/rid_block_allocate.sql");
-            let allocated = sqlx::query_scalar(sql).bind(blocks).fetch_all(&self.search_pool).await;
+            let mut connection = self.search_connection().await?;
+            let allocated = sqlx::query_scalar(sql).bind(blocks).fetch_all(&mut *connection).await;
             self.interned.give_rids(allocated.map_err(of_sqlx)?);
+            connection.release();
             rids.extend(self.interned.take_rids(count - rids.len()));
         }
         Ok(rids)
@@ -111,13 +113,15 @@ impl Store {
         let codes: Vec<&str> = missing.iter().map(|(token, _)| token.code.as_str()).collect();
         let displays: Vec<Option<&str>> =
             missing.iter().map(|(_, display)| display.as_deref()).collect();
+        let mut connection = self.search_connection().await?;
         let ids: Vec<i64> = sqlx::query_scalar(include_str!("sql/token_intern.sql"))
             .bind(systems)
             .bind(codes)
             .bind(displays)
-            .fetch_one(&self.search_pool)
+            .fetch_one(&mut *connection)
             .await
             .map_err(of_sqlx)?;
+        connection.release();
         if ids.len() != missing.len() {
             return Err(FhirError::internal("intern_tokens left a coded value without an id"));
         }
@@ -149,13 +153,15 @@ impl Store {
         let candidates = self.allocate_rids(missing.len()).await?;
         let types: Vec<i16> = missing.iter().map(|key| key.resource_type.number()).collect();
         let ids: Vec<&str> = missing.iter().map(|key| key.id.as_str()).collect();
+        let mut connection = self.search_connection().await?;
         let rids: Vec<i64> = sqlx::query_scalar(include_str!("sql/reference_intern.sql"))
             .bind(types)
             .bind(ids)
             .bind(candidates)
-            .fetch_one(&self.search_pool)
+            .fetch_one(&mut *connection)
             .await
             .map_err(of_sqlx)?;
+        connection.release();
         for (key, rid) in missing.into_iter().zip(rids) {
             self.interned.references.insert(key.clone(), rid);
             found.insert(key, rid);

@@ -7,13 +7,13 @@
 use super::change::Change;
 use super::failure::{is_lost_race, of_sqlx};
 use super::index_rows::{Ids, Resolved, SideRows};
+use super::pool::Pooled;
 use super::statement::Statement;
 use super::store::{Connection, Store};
 use super::write_sql;
 use crate::error::{FhirError, Result};
 use crate::fhir::resource::ResourceKey;
 use crate::search::IndexRows;
-use sqlx::{Acquire, PgTransaction};
 use std::collections::HashMap;
 
 /// Whether changes were stored, or another writer came first and nothing was.
@@ -44,7 +44,7 @@ pub struct Staged {
 
 /// One database transaction, holding its locks until its end.
 pub struct Unit {
-    transaction: PgTransaction<'static>,
+    connection: Pooled,
 }
 
 impl Lock {
@@ -98,22 +98,31 @@ impl Store {
         Ok(Staged { change, after, added, removed, body })
     }
 
-    /// Remembers the rids of what was committed: others will soon refer to it.
+    /// Keeps the rids of what was committed at hand, for references to it.
     pub fn remember(&self, staged: &[Staged]) {
-        for staged in staged {
+        for staged in staged.iter().filter(|staged| staged.change.is_create()) {
             self.interned.remember(&staged.change.key, staged.change.rid);
         }
     }
 
-    /// Stores one change by one statement, without a transaction around it.
-    pub async fn apply_alone(&self, staged: &Staged) -> Result<Applied> {
-        let mut connection = self.pool.acquire().await.map_err(of_sqlx)?;
-        self.apply_on(&mut connection, std::slice::from_ref(staged)).await
+    /// Whether [`Store::apply_alone`] takes these changes.
+    pub fn is_for_one_statement(staged: &[Staged]) -> bool {
+        staged.len() == 1 || staged.iter().all(|staged| staged.change.is_create())
+    }
+
+    /// Stores one change, or several creates, by one statement without a transaction around
+    /// it: a lone update changes nothing where it lost its race, and a create that did fails.
+    pub async fn apply_alone(&self, staged: &[Staged]) -> Result<Applied> {
+        let mut connection = self.connection().await?;
+        let applied = self.apply_on(&mut connection, staged).await?;
+        connection.release();
+        Ok(applied)
     }
 
     /// Opens a transaction and takes the locks, in one order for all writers.
     pub async fn begin(&self, locks: &[Lock]) -> Result<Unit> {
-        let mut transaction = self.pool.begin().await.map_err(of_sqlx)?;
+        let mut connection = self.connection().await?;
+        connection.begin().await.map_err(of_sqlx)?;
         if !locks.is_empty() {
             let keys = || locks.iter().filter_map(Lock::key);
             let numbers: Vec<i64> = locks.iter().filter_map(Lock::number).collect();
@@ -123,18 +132,17 @@ impl Store {
                 .bind(numbers)
                 .bind(types)
                 .bind(ids)
-                .execute(&mut *transaction)
+                .execute(&mut *connection)
                 .await
                 .map_err(of_sqlx)?;
         }
-        Ok(Unit { transaction })
+        Ok(Unit { connection })
     }
 
     /// Stores all changes inside the unit, by one statement. After a lost race the unit can
     /// only be dropped.
     pub async fn apply(&self, unit: &mut Unit, staged: &[Staged]) -> Result<Applied> {
-        let connection = unit.transaction.acquire().await.map_err(of_sqlx)?;
-        self.apply_on(connection, staged).await
+        self.apply_on(&mut unit.connection, staged).await
     }
 
     async fn apply_on(&self, connection: &mut Connection, staged: &[Staged]) -> Result<Applied> {
@@ -162,12 +170,12 @@ impl Store {
 impl Unit {
     /// The connection of the transaction.
     pub fn connection(&mut self) -> &mut Connection {
-        &mut self.transaction
+        &mut self.connection
     }
 
     /// Makes the changes durable. After an error it is not known whether they are.
     pub async fn commit(self) -> Result<Applied> {
-        match self.transaction.commit().await {
+        match self.connection.commit().await {
             Ok(()) => Ok(Applied::Yes),
             Err(error) if is_lost_race(&error) => Ok(Applied::LostRace),
             Err(error) => Err(of_sqlx(error)),

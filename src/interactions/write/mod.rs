@@ -19,7 +19,7 @@ use super::outcome::Outcome;
 use super::{create, delete, patch, update};
 use crate::error::{FhirError, Result};
 use crate::fhir::resource::ResourceKey;
-use crate::storage::{Applied, Lock, Staged, Unit, WriteUnderWay};
+use crate::storage::{Applied, Lock, Staged, Store, Unit, WriteUnderWay};
 use draft::{Act, Draft, Found, Step, Target, Write};
 use facts::{Facts, Signature};
 use idempotency::Claim;
@@ -160,17 +160,18 @@ async fn attempt_once<A: AfterWrites>(
     let facts = facts::gather_alone(context, set).await?;
     let planned = plan(context, set, facts, place).await?;
     let needs_unit = set.claim.is_some() || !after.is_empty();
-    match planned.staged.as_slice() {
-        [] if !needs_unit => Ok(Some(Written::of(planned.outcomes))),
-        [staged] if !needs_unit && planned.locks.is_empty() => {
-            let applied = context.store.apply_alone(staged).await?;
-            Ok((applied == Applied::Yes).then(|| {
-                context.store.remember(&planned.staged);
-                Written::of(planned.outcomes)
-            }))
-        }
-        _ => apply(context, (set, planned), after, place).await,
+    if planned.staged.is_empty() && !needs_unit {
+        return Ok(Some(Written::of(planned.outcomes)));
     }
+    let is_alone = planned.locks.is_empty() && Store::is_for_one_statement(&planned.staged);
+    if needs_unit || !is_alone {
+        return apply(context, (set, planned), after, place).await;
+    }
+    let applied = context.store.apply_alone(&planned.staged).await?;
+    Ok((applied == Applied::Yes).then(|| {
+        context.store.remember(&planned.staged);
+        Written::of(planned.outcomes)
+    }))
 }
 
 /// Applies a plan in a transaction. Where the facts changed before the locks were had, the plan
