@@ -30,6 +30,10 @@ const PAGE_LINK: &str = "page-link";
 /// Beyond this a request that waits for a connection is refused with 503.
 const ACQUIRE_WITHIN: Duration = Duration::from_secs(5);
 const IDLE_FOR: Duration = Duration::from_secs(300);
+/// A database that is there answers an empty message by then.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
+/// A connection used no longer ago is not asked again.
+const TRUSTED_FOR: Duration = Duration::from_secs(1);
 /// A transaction that its server forgot must not hold locks.
 const IDLE_IN_TRANSACTION: &str = "60s";
 
@@ -113,7 +117,35 @@ impl Pools<'_> {
             .acquire_timeout(ACQUIRE_WITHIN)
             .idle_timeout(IDLE_FOR)
             .test_before_acquire(false);
+        let pool = match self.database.is_over_network() {
+            true => distrustful(pool),
+            false => pool,
+        };
         Ok(pool.connect_with(options.statement_cache_capacity(256)).await?)
+    }
+}
+
+/// For connections over a network, which can go silent: the kernel notices that after a quarter
+/// of an hour, and until then each would take its place in the pool. So they have to answer
+/// when they come back, and before use after a rest.
+fn distrustful(pool: PgPoolOptions) -> PgPoolOptions {
+    pool.after_release(|connection, _| Box::pin(answers(connection))).before_acquire(
+        |connection, known| {
+            Box::pin(async move {
+                match known.idle_for > TRUSTED_FOR {
+                    true => answers(connection).await,
+                    false => Ok(true),
+                }
+            })
+        },
+    )
+}
+
+/// True, or an error that has the connection closed.
+async fn answers(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    match tokio::time::timeout(ANSWERS_WITHIN, connection.ping()).await {
+        Ok(answer) => answer.map(|()| true),
+        Err(_) => Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())),
     }
 }
 
