@@ -108,7 +108,12 @@ impl Pools<'_> {
             ("timezone", "UTC"),
             ("jit", "off"),
         ]);
-        let bounds = PoolBounds { connections, acquire_within: ACQUIRE_WITHIN, idle_for: IDLE_FOR };
+        let bounds = PoolBounds {
+            connections,
+            acquire_within: ACQUIRE_WITHIN,
+            idle_for: IDLE_FOR,
+            is_over_network: self.database.is_over_network(),
+        };
         Ok(Pool::open(options.statement_cache_capacity(256), bounds).await?)
     }
 }
