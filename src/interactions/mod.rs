@@ -2,27 +2,19 @@
 //! performed. Requests from HTTP and from Bundle entries walk the same functions.
 
 mod batch;
+pub mod bulk;
 pub mod capabilities;
 mod context;
 mod create;
 mod delete;
-mod draft;
 mod entry;
-mod facts;
-mod finish;
 mod history;
-mod idempotency;
-mod integrity;
-mod links;
 mod outcome;
 mod page;
 mod patch;
-mod prepare;
-mod provenance;
 mod read;
 mod search;
 mod transaction;
-mod unique;
 mod update;
 mod write;
 
@@ -33,8 +25,8 @@ use crate::access::{Caller, Permit};
 use crate::error::{ErrorKind, FhirError, IssueCode, Result};
 use crate::fhir::interaction::{BundleKind, Interaction, Request};
 use crate::storage::Connection;
-use idempotency::Claim;
-use prepare::Validated;
+use write::idempotency::Claim;
+use write::prepare::Validated;
 use write::{NothingAfter, WriteSet};
 
 /// Carries one interaction to its answer. Errors are answers too: the caller makes an
@@ -124,13 +116,14 @@ async fn perform_write(
         _ => None,
     };
     let provenance = match request.provenance {
-        Some(resource) => Some(provenance::checked(context, caller, resource)?),
+        Some(resource) => Some(write::provenance::checked(context, caller, resource)?),
         None => None,
     };
     let subset = request.subset;
-    let write = prepare::write(context, permit, request.interaction, Validated::No)?
+    let write = write::prepare::write(context, permit, request.interaction, Validated::No)?
         .ok_or_else(|| FhirError::internal("a write interaction without a write"))?;
-    let set = WriteSet { writes: vec![write], links: links::Links::default(), claim, provenance };
+    let set =
+        WriteSet { writes: vec![write], links: write::links::Links::default(), claim, provenance };
     let written = write::store(context, &set, &NothingAfter).await?;
     let missing = || FhirError::internal("a write without an answer");
     let outcome = written.kept_answer.or_else(|| written.outcomes.into_iter().next());

@@ -2,12 +2,12 @@
 //! PUT and PATCH are one set of changes, reads see them.
 
 use super::context::Context;
-use super::draft::Write;
 use super::entry::{self, RequestEntry};
-use super::idempotency::Claim;
-use super::links::{Links, conditional_references};
 use super::outcome::{Content, Outcome};
-use super::prepare::{self, Validated};
+use super::write::draft::Write;
+use super::write::idempotency::Claim;
+use super::write::links::{Links, conditional_references};
+use super::write::prepare::{self, Validated};
 use super::write::{AfterWrites, WriteSet, Written, store};
 use crate::access::{Caller, Permit};
 use crate::error::{ErrorKind, FhirError, IssueCode, Result};
@@ -55,6 +55,11 @@ pub async fn transaction(
         Some(kept) => Ok(kept),
         None => reads.answer(context, &written),
     }
+}
+
+/// The writes of a transaction Bundle without its reads, which an import has no use for.
+pub fn write_set(context: &Context, caller: &Caller, bundle: Resource) -> Result<WriteSet> {
+    Ok(understand(context, caller, bundle, (Prefer::default(), None))?.set)
 }
 
 fn understand(
@@ -129,7 +134,7 @@ fn reference_plan(context: &Context, text: &str) -> Result<crate::search::Plan> 
 fn check_criteria(writes: &[Write]) -> Result<()> {
     let mut seen = std::collections::HashSet::new();
     for write in writes {
-        if let super::draft::Target::Criteria(criteria) = &write.target
+        if let super::write::draft::Target::Criteria(criteria) = &write.target
             && !seen.insert(&criteria.normalised)
         {
             let text = "Another entry of this transaction has the same criteria";

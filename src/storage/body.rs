@@ -10,8 +10,11 @@ use zstd::zstd_safe::{self, CCtx, DCtx};
 /// Level 3: 7 to 8 µs for a resource of 1.4 KB, and higher levels gain little with a dictionary.
 const LEVEL: i32 = 3;
 
+/// More than any body that was ever stored.
+const BODY_BYTES: u64 = 2 << 30;
+
 thread_local! {
-    /// Contexts are 100 KB and more, zeroed when made, which costs more than their work.
+    /// To make a context costs several times the compression of a resource.
     static COMPRESSION: RefCell<CCtx<'static>> = RefCell::new(CCtx::create());
     static DECOMPRESSION: RefCell<DCtx<'static>> = RefCell::new(DCtx::create());
 }
@@ -37,13 +40,13 @@ impl BodyCodec {
     /// A frame that holds its content's size and its dictionary's id.
     pub fn compress(&self, json: &[u8]) -> Result<Vec<u8>> {
         let mut frame = Vec::with_capacity(zstd_safe::compress_bound(json.len()));
-        let written = COMPRESSION.with_borrow_mut(|context| match &self.encoder {
+        let compressed = COMPRESSION.with_borrow_mut(|context| match &self.encoder {
             Some(dictionary) => {
                 context.compress_using_cdict(&mut frame, json, dictionary.as_cdict())
             }
             None => context.compress(&mut frame, json, LEVEL),
         });
-        written.map_err(failed)?;
+        compressed.map_err(of_zstd)?;
         frame.shrink_to_fit();
         Ok(frame)
     }
@@ -56,27 +59,27 @@ impl BodyCodec {
         let size = zstd_safe::get_frame_content_size(frame)
             .ok()
             .flatten()
-            .ok_or_else(|| FhirError::internal("a stored body names no size"))?;
-        let dictionary = zstd_safe::get_dict_id_from_frame(frame)
-            .map(|id| {
-                self.decoders.get(&id.get()).ok_or_else(|| {
-                    FhirError::internal(format!("no dictionary {id} in body_dictionary"))
-                })
-            })
-            .transpose()?;
+            .filter(|size| *size <= BODY_BYTES)
+            .ok_or_else(|| FhirError::internal("a stored body names no size that can be"))?;
+        let dictionary = match zstd_safe::get_dict_id_from_frame(frame) {
+            None => None,
+            Some(id) => Some(self.decoders.get(&id.get()).ok_or_else(|| {
+                FhirError::internal(format!("no dictionary {id} in body_dictionary"))
+            })?),
+        };
         let mut json = Vec::with_capacity(size as usize);
-        let read = DECOMPRESSION.with_borrow_mut(|context| match dictionary {
+        let decompressed = DECOMPRESSION.with_borrow_mut(|context| match dictionary {
             Some(dictionary) => {
                 context.decompress_using_ddict(&mut json, frame, dictionary.as_ddict())
             }
             None => context.decompress(&mut json, frame),
         });
-        read.map_err(failed)?;
+        decompressed.map_err(of_zstd)?;
         Ok(Bytes::from(json))
     }
 }
 
-fn failed(code: zstd_safe::ErrorCode) -> FhirError {
+fn of_zstd(code: zstd_safe::ErrorCode) -> FhirError {
     FhirError::internal(zstd_safe::get_error_name(code))
 }
 

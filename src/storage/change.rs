@@ -2,6 +2,7 @@
 
 use crate::fhir::resource::ResourceKey;
 use crate::search::IndexRows;
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 /// A create, an update or a delete, ready to be applied.
@@ -25,7 +26,7 @@ pub struct Change {
 #[derive(Clone, Debug)]
 pub struct Content {
     /// The exact JSON as it will be served.
-    pub json: Vec<u8>,
+    pub json: Bytes,
     pub rows: IndexRows,
 }
 

@@ -1,7 +1,8 @@
 //! Versions in the order of their commits: <https://hl7.org/fhir/R4/http.html#history>.
 //!
 //! The order is (epoch, transaction id, rid). A page shows only versions of transactions older
-//! than every one that still runs, so that a poller who goes on from a position never misses a
+//! than every one that still runs in this database (others of the cluster do not hold it up), so
+//! that a poller who goes on from a position never misses a
 //! late commit. A window by time shows only versions older than every write under way here, so
 //! that a poller who goes on from the newest `lastUpdated` he saw misses none either.
 

@@ -2,7 +2,8 @@
 //!
 //! The caches hold hits only, and an id never changes once given, so that a miss always asks
 //! the database and no node ever under-matches. New ids are made in short transactions of
-//! their own, before the transaction that uses them.
+//! their own, before the transaction that uses them, and on connections of the searches: those
+//! of the writes may all be waiting for a lock whose holder is here.
 
 use super::failure::of_sqlx;
 use super::known::Known;
@@ -83,7 +84,7 @@ impl Store {
         while rids.len() < count {
             let blocks = (count - rids.len()).div_ceil(BLOCK as usize) as i32;
             let sql = include_str!("sql/rid_block_allocate.sql");
-            let mut connection = self.connection().await?;
+            let mut connection = self.search_connection().await?;
             let allocated = sqlx::query_scalar(sql).bind(blocks).fetch_all(&mut *connection).await;
             self.interned.give_rids(allocated.map_err(of_sqlx)?);
             connection.release();
@@ -112,7 +113,7 @@ impl Store {
         let codes: Vec<&str> = missing.iter().map(|(token, _)| token.code.as_str()).collect();
         let displays: Vec<Option<&str>> =
             missing.iter().map(|(_, display)| display.as_deref()).collect();
-        let mut connection = self.connection().await?;
+        let mut connection = self.search_connection().await?;
         let ids: Vec<i64> = sqlx::query_scalar(include_str!("sql/token_intern.sql"))
             .bind(systems)
             .bind(codes)
@@ -152,7 +153,7 @@ impl Store {
         let candidates = self.allocate_rids(missing.len()).await?;
         let types: Vec<i16> = missing.iter().map(|key| key.resource_type.number()).collect();
         let ids: Vec<&str> = missing.iter().map(|key| key.id.as_str()).collect();
-        let mut connection = self.connection().await?;
+        let mut connection = self.search_connection().await?;
         let rids: Vec<i64> = sqlx::query_scalar(include_str!("sql/reference_intern.sql"))
             .bind(types)
             .bind(ids)

@@ -66,12 +66,12 @@ fn push_one(statement: &mut Statement, staged: &Staged) {
     statement.bind(row.date.map(|date| date.0)).push(" as date_low, ");
     statement.bind(row.date.map(|date| date.1)).push(" as date_high, ");
     statement.bind(row.lead).push(" as lead, ");
-    statement.bind(row.keys.clone()).push(" as keys, ");
-    statement.bind(row.present.clone()).push(" as present, ");
-    statement.bind(row.subject_rids.clone()).push(" as subject_rids, ");
-    statement.bind(row.labels.clone()).push(" as labels, ");
-    statement.bind(row.profiles.clone()).push(" as profiles, ");
-    statement.bind(staged.body.clone()).push(" as body");
+    statement.bind(row.keys.as_slice()).push(" as keys, ");
+    statement.bind(row.present.as_slice()).push(" as present, ");
+    statement.bind(row.subject_rids.as_slice()).push(" as subject_rids, ");
+    statement.bind(row.labels.as_slice()).push(" as labels, ");
+    statement.bind(row.profiles.as_slice()).push(" as profiles, ");
+    statement.bind(staged.body.as_slice()).push(" as body");
 }
 
 /// The same columns for several changes; ragged arrays travel as text.
@@ -84,7 +84,7 @@ fn push_many(statement: &mut Statement, staged: &[Staged]) {
     statement.push(include_str!("sql/change_many.sql"));
     statement.bind(column!(|s| s.change.rid)).push(", ");
     statement.bind(column!(|s| s.change.key.resource_type.number())).push(", ");
-    statement.bind(column!(|s| s.change.key.id.to_string())).push(", ");
+    statement.bind(column!(|s| s.change.key.id.as_str())).push(", ");
     statement.bind(column!(|s| s.change.version as i32)).push(", ");
     statement.bind(column!(|s| s.change.last_updated)).push(", ");
     statement.bind(column!(|s| s.change.content.is_none())).push(", ");
@@ -97,7 +97,7 @@ fn push_many(statement: &mut Statement, staged: &[Staged]) {
     statement.bind(column!(|s| array_literal(&s.after.row.subject_rids))).push(", ");
     statement.bind(column!(|s| array_literal(&s.after.row.labels))).push(", ");
     statement.bind(column!(|s| array_literal(&s.after.row.profiles))).push(", ");
-    statement.bind(column!(|s| s.body.clone()));
+    statement.bind(column!(|s| s.body.as_slice()));
     statement.push(include_str!("sql/change_many_columns.sql"));
 }
 
@@ -155,14 +155,14 @@ type Instant = Option<DateTime<Utc>>;
 fn push_side_tables(statement: &mut Statement, staged: &[Staged], shape: Shape) {
     let gate = gate(staged, shape);
     side_table!(statement, staged, gate, identifiers, "identifier", [
-        "value": "::text[]" = |(_, row)| row.value.clone(),
+        "value": "::text[]" = |(_, row)| row.value.as_str(),
         "parameter": "::smallint[]" = |(_, row)| row.parameter,
-        "system": "::text[]" = |(_, row)| row.system.clone()
+        "system": "::text[]" = |(_, row)| row.system.as_str()
     ], "");
     side_table!(statement, staged, gate, strings, "string", [
         "parameter": "::smallint[]" = |(_, row)| row.parameter,
-        "normalised": "::text[]" = |(_, row)| row.normalised.clone(),
-        "raw": "::text[]" = |(_, row)| row.raw.clone()
+        "normalised": "::text[]" = |(_, row)| row.normalised.as_str(),
+        "raw": "::text[]" = |(_, row)| row.raw.as_str()
     ], "");
     side_table!(statement, staged, gate, dates, "date", [
         "parameter": "::smallint[]" = |(_, row)| row.parameter,
@@ -177,7 +177,7 @@ fn push_side_tables(statement: &mut Statement, staged: &[Staged], shape: Shape) 
     ], "");
     side_table!(statement, staged, gate, uris, "uri", [
         "parameter": "::smallint[]" = |(_, row)| row.parameter,
-        "value": "::text[]" = |(_, row)| row.value.clone()
+        "value": "::text[]" = |(_, row)| row.value.as_str()
     ], "");
     side_table!(statement, staged, gate, composites, "composite", [
         "parameter": "::smallint[]" = |(_, row)| row.parameter,
@@ -187,8 +187,8 @@ fn push_side_tables(statement: &mut Statement, staged: &[Staged], shape: Shape) 
         "high_at": "::timestamptz[]" = |(_, row)| -> Instant { row.high_at },
         "low": "::numeric[]" = |(_, row)| row.low,
         "high": "::numeric[]" = |(_, row)| row.high,
-        "first_text": "::text[]" = |(_, row)| row.first_text.clone(),
-        "second_text": "::text[]" = |(_, row)| row.second_text.clone()
+        "first_text": "::text[]" = |(_, row)| row.first_text.as_deref(),
+        "second_text": "::text[]" = |(_, row)| row.second_text.as_deref()
     ], "");
 }
 
