@@ -29,6 +29,11 @@ ROUNDS ?= 50
 faults: setup
 	@conformance/faults/run $(ROUNDS)
 
+# Figures as ratios to what PostgreSQL alone costs: bench/README.md.
+bench: setup
+	cargo build --release --locked --bin bhn-fhir -p bhn-fhir -p bhn-bench
+	./target/release/bhn-bench $(ARGS)
+
 fmt:
 	cargo fmt
 

@@ -233,25 +233,11 @@ impl Ids {
                 second_text: row.second_text.clone(),
             })
         }));
-        side.without_duplicates()
+        side
     }
 }
 
 impl SideRows {
-    fn without_duplicates(mut self) -> Self {
-        fn unique<T: Clone + Eq + std::hash::Hash>(rows: &mut Vec<T>) {
-            let mut seen = HashSet::with_capacity(rows.len());
-            rows.retain(|row| seen.insert(row.clone()));
-        }
-        unique(&mut self.identifiers);
-        unique(&mut self.strings);
-        unique(&mut self.dates);
-        unique(&mut self.quantities);
-        unique(&mut self.uris);
-        unique(&mut self.composites);
-        self
-    }
-
     /// Rows of `self` that `other` does not have.
     pub fn without(&self, other: &SideRows) -> SideRows {
         fn rest<T: Clone + Eq + std::hash::Hash>(rows: &[T], other: &[T]) -> Vec<T> {

@@ -93,8 +93,10 @@ impl Store {
             Some(content) => self.codec.compress(&content.json)?,
             None => Vec::new(),
         };
-        let added = after.side.without(&before.side);
-        let removed = before.side.without(&after.side);
+        let (added, removed) = match change.before {
+            None => (std::mem::take(&mut after.side), SideRows::default()),
+            Some(_) => (after.side.without(&before.side), before.side.without(&after.side)),
+        };
         Ok(Staged { change, after, added, removed, body })
     }
 

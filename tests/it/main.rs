@@ -27,6 +27,7 @@ mod robustness;
 mod search;
 mod search_basics;
 mod start;
+mod statements;
 mod tidy;
 mod transaction;
 mod unavailable;

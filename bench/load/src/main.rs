@@ -159,6 +159,8 @@ impl Bench<'_> {
         let floor = Floor::make(self.server, folder, FLOOR_ROWS, &observation)?;
         floor::sql(self.server, "postgres", "create extension if not exists pg_walinspect")?;
         self.work.drive(&[Kind::Create], &self.server.host, (CLIENTS, self.options.seconds))?;
+        // A vacuum of what one side wrote must not run while the other is measured.
+        self.set_autovacuum("off")?;
         let kinds = [
             (Kind::Read, "select", "read by id", 3.0, &observation),
             (Kind::Create, "insert", "create Observation", 3.0, &observation),
@@ -186,6 +188,7 @@ impl Bench<'_> {
                 costs[index].push(cost);
             }
         }
+        self.set_autovacuum("on")?;
         let rows = kinds.iter().zip(costs).filter(|(_, costs)| !costs.is_empty());
         let mut rows: Vec<Row> = rows
             .map(|((_, _, name, limit, _), costs)| Row {
@@ -210,6 +213,17 @@ impl Bench<'_> {
             });
         }
         Ok(rows)
+    }
+
+    fn set_autovacuum(&self, state: &str) -> Result<(), String> {
+        floor::sql(self.server, "postgres", &format!("alter system set autovacuum = {state}"))?;
+        floor::sql(self.server, "postgres", "select pg_reload_conf()")?;
+        let workers = "select count(*) from pg_stat_activity \
+             where backend_type = 'autovacuum worker'";
+        while state == "off" && floor::sql(self.server, "postgres", workers)? != "0" {
+            std::thread::sleep(std::time::Duration::from_millis(500));
+        }
+        Ok(())
     }
 
     /// Floor and server, one after the other. Also the bytes of WAL per request.
