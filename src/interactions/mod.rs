@@ -2,7 +2,6 @@
 //! performed. Requests from HTTP and from Bundle entries walk the same functions.
 
 mod batch;
-pub mod bulk;
 pub mod capabilities;
 mod context;
 mod create;
@@ -20,6 +19,7 @@ mod write;
 
 pub use context::Context;
 pub use outcome::{Content, Outcome, ResourceVersion};
+pub use write::bulk;
 
 use crate::access::{Caller, Permit};
 use crate::error::{ErrorKind, FhirError, IssueCode, Result};

@@ -9,10 +9,10 @@ pub use migrate::migrate;
 pub use start_error::StartError;
 
 use super::body::BodyCodec;
-use super::intern::Interned;
 use super::pool::{Pool, PoolBounds};
 use super::store::Store;
-use super::under_way::WritesUnderWay;
+use super::write::intern::Interned;
+use super::write::under_way::WritesUnderWay;
 use crate::fhir::definitions::ResourceType;
 use crate::search::Registry;
 use migrate::connect;
