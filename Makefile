@@ -11,13 +11,13 @@ run: setup
 	cargo run --release --locked --quiet --bin bhn-fhir -- serve --insecure-no-auth $(ARGS)
 
 test: setup
-	cargo test --workspace --locked
+	cargo test --locked
 
 # What has to pass before a change is taken.
 check: setup
 	cargo fmt --check
-	cargo clippy --workspace --all-targets --locked -- -D warnings
-	cargo test --workspace --locked
+	cargo clippy --all-targets --locked -- -D warnings
+	cargo test --locked
 
 fmt:
 	cargo fmt

@@ -1,7 +1,7 @@
 //! What every interaction has at hand.
 
 use super::capabilities::Statements;
-use super::line::Lines;
+use super::write::line::Lines;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::error::{FhirError, Result};

@@ -1,9 +1,9 @@
 //! patch: <https://hl7.org/fhir/R4/http.html#patch>, and conditional patch.
 
 use super::create::several_matches;
-use super::draft::{Draft, Found, Step};
-use super::prepare::storable;
 use super::update::check_guard;
+use super::write::draft::{Draft, Found, Step};
+use super::write::prepare::storable;
 use crate::config::Settings;
 use crate::error::{ErrorKind, FhirError, IssueCode, Result};
 use crate::fhir::interaction::WriteGuard;

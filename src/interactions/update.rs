@@ -2,7 +2,7 @@
 //! conditional update (#cond-update).
 
 use super::create::several_matches;
-use super::draft::{Draft, Found, Step};
+use super::write::draft::{Draft, Found, Step};
 use crate::error::{ErrorKind, FhirError, IssueCode, Result};
 use crate::fhir::interaction::WriteGuard;
 use crate::fhir::json;

@@ -98,6 +98,13 @@ impl Store {
         Ok(Staged { change, after, added, removed, body })
     }
 
+    /// Remembers the rids of what was committed: others will soon refer to it.
+    pub fn remember(&self, staged: &[Staged]) {
+        for staged in staged {
+            self.interned.remember(&staged.change.key, staged.change.rid);
+        }
+    }
+
     /// Stores one change by one statement, without a transaction around it.
     pub async fn apply_alone(&self, staged: &Staged) -> Result<Applied> {
         let mut connection = self.pool.acquire().await.map_err(of_sqlx)?;

@@ -24,6 +24,7 @@ mod prefer;
 mod provenance;
 mod read;
 mod search_basics;
+mod search;
 mod start;
 mod tidy;
 mod transaction;

@@ -1,10 +1,10 @@
 //! `Idempotency-Key`: the same key of the same caller within 24 hours is answered with the
 //! first answer, and nothing is done. The answer is kept in the transaction of the writes.
 
-use super::context::Context;
-use super::outcome::{Content, Outcome, ResourceVersion};
 use crate::error::{ErrorKind, FhirError, IssueCode, Result};
 use crate::fhir::resource::ResourceKey;
+use crate::interactions::context::Context;
+use crate::interactions::outcome::{Content, Outcome, ResourceVersion};
 use crate::storage::{KeptAnswer, Lock, Unit};
 use bytes::Bytes;
 use chrono::{DateTime, Duration, Utc};

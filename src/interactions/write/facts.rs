@@ -1,12 +1,12 @@
 //! What the store holds for a set of writes: one statement for all keys, and one for each
 //! distinct criteria.
 
-use super::context::Context;
+use super::WriteSet;
 use super::draft::{Act, Found, Target, Write};
-use super::write::WriteSet;
 use crate::access::Permit;
 use crate::error::Result;
 use crate::fhir::resource::ResourceKey;
+use crate::interactions::context::Context;
 use crate::storage::{Connection, Stored, Visible};
 use std::collections::HashMap;
 

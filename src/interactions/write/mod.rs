@@ -4,19 +4,30 @@
 //! Statements for a create: one, and up to two for coded values and references never seen
 //! before. For a transaction: a constant number, whatever its size.
 
+pub mod draft;
+mod facts;
+mod finish;
+pub mod idempotency;
+mod integrity;
+pub mod line;
+pub mod links;
+pub mod prepare;
+pub mod provenance;
+mod unique;
+
 use super::context::Context;
-use super::draft::{Act, Draft, Found, Step, Target, Write};
-use super::facts::{self, Facts};
-use super::idempotency::Claim;
-use super::links::Links;
 use super::outcome::Outcome;
-use super::provenance::Provenance;
-use super::unique::UniqueClaims;
-use super::{create, delete, finish, patch, update};
+use super::{create, delete, patch, update};
 use crate::error::{FhirError, Result};
 use crate::fhir::resource::ResourceKey;
 use crate::storage::{Applied, Lock, Unit, WriteUnderWay};
+use draft::{Act, Draft, Found, Step, Target, Write};
+use facts::Facts;
+use idempotency::Claim;
+use links::Links;
+use provenance::Provenance;
 use std::collections::HashSet;
+use unique::UniqueClaims;
 
 /// Writes that are stored together or not at all.
 pub struct WriteSet {
@@ -139,8 +150,13 @@ async fn attempt_once<A: AfterWrites>(
     let staged = context.store.stage(changes).await?;
     let is_alone = staged.len() == 1 && after.is_empty();
     if is_alone && locks.is_empty() {
-        let applied = context.store.apply_alone(&staged[0]).await?;
-        return Ok((applied == Applied::Yes).then(|| Written::of(outcomes)));
+        return Ok(match context.store.apply_alone(&staged[0]).await? {
+            Applied::Yes => {
+                context.store.remember(&staged);
+                Some(Written::of(outcomes))
+            }
+            Applied::LostRace => None,
+        });
     }
     let mut unit = context.store.begin(&locks.locks).await?;
     if !locks.is_empty() {
@@ -156,7 +172,7 @@ async fn attempt_once<A: AfterWrites>(
         locks.uniques.check(context, &mut unit, &staged).await?;
         locks.check_targets(context, &mut unit, set).await?;
         if context.settings.integrity_on_delete {
-            super::integrity::check_deletes(context, &mut unit, &staged).await?;
+            integrity::check_deletes(context, &mut unit, &staged).await?;
         }
     }
     if context.store.apply(&mut unit, &staged).await? == Applied::LostRace {
@@ -169,7 +185,13 @@ async fn attempt_once<A: AfterWrites>(
         claim.keep(context, &mut unit, &answer).await?;
         written.kept_answer = Some(answer);
     }
-    Ok((unit.commit().await? == Applied::Yes).then_some(written))
+    Ok(match unit.commit().await? {
+        Applied::Yes => {
+            context.store.remember(&staged);
+            Some(written)
+        }
+        Applied::LostRace => None,
+    })
 }
 
 /// One step for each write. Pure.
@@ -194,7 +216,7 @@ fn step<'a>(
     context: &Context,
     write: &'a Write,
     found: Found,
-    links: &super::links::Resolved,
+    links: &links::Resolved,
 ) -> Result<Step<'a>> {
     let settings = &context.settings;
     let upsert = match settings.update_creates {
@@ -276,7 +298,7 @@ impl Locks {
                 locks.push(Lock::Key(draft.key.clone()));
             }
             if context.settings.integrity_on_write {
-                targets.extend(super::integrity::targets(draft));
+                targets.extend(integrity::targets(draft));
             }
             if context.settings.integrity_on_delete && draft.resource.is_none() {
                 locks.push(Lock::Key(draft.key.clone()));
@@ -304,7 +326,7 @@ impl Locks {
         let permit = set.writes.first().map(|write| &write.permit);
         match permit {
             Some(permit) if !self.targets.is_empty() => {
-                super::integrity::check(context, unit, (permit, &self.targets)).await
+                integrity::check(context, unit, (permit, &self.targets)).await
             }
             _ => Ok(()),
         }

@@ -1,11 +1,11 @@
 //! Identifiers that an operator declared unique: one value of the system names one resource of
 //! the type. Every writer takes the locks of its identifiers, conditional or not.
 
-use super::context::Context;
 use super::draft::Step;
-use super::write::drafts;
+use super::drafts;
 use crate::error::{ErrorKind, FhirError, Issue, IssueCode, Result};
 use crate::fhir::resource::ResourceKey;
+use crate::interactions::context::Context;
 use crate::search::{Token, identifier_lock_key};
 use crate::storage::{Lock, Staged, Unit};
 use serde_json::Value;

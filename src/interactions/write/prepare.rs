@@ -1,7 +1,6 @@
 //! From an interaction that writes to a [`Write`]: the resource is valid, its links to this
 //! server are relative, its criteria are planned.
 
-use super::context::Context;
 use super::draft::{Act, Criteria, Target, Write};
 use crate::access::Permit;
 use crate::clock::new_id;
@@ -14,6 +13,7 @@ use crate::fhir::links;
 use crate::fhir::resource::{Id, Resource, ResourceKey};
 use crate::fhir::subset;
 use crate::fhir::validation;
+use crate::interactions::context::Context;
 use crate::search::Plan;
 
 /// Whether the resource was validated already, as part of its Bundle.

@@ -1,12 +1,12 @@
 //! Referential integrity, where the operator wants it: a written reference leads to a live
 //! resource, and a resource that others refer to is not deleted.
 
-use super::context::Context;
 use super::draft::Draft;
 use crate::access::Permit;
 use crate::error::{ErrorKind, FhirError, Issue, IssueCode, Result};
 use crate::fhir::links;
 use crate::fhir::resource::ResourceKey;
+use crate::interactions::context::Context;
 use crate::storage::{Staged, Unit, Visible};
 
 /// The resources of this server that a draft refers to, each with the type that refers.

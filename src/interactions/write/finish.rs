@@ -1,12 +1,12 @@
 //! From steps to changes and answers: ids, versions, instants and JSON are set here.
 
-use super::context::Context;
 use super::draft::{Draft, Step};
-use super::outcome::{Content, Outcome, ResourceVersion};
 use crate::error::{FhirError, Result};
 use crate::fhir::json;
 use crate::fhir::meta::stamped_json;
 use crate::fhir::resource::Resource;
+use crate::interactions::context::Context;
+use crate::interactions::outcome::{Content, Outcome, ResourceVersion};
 use crate::search::IndexRows;
 use crate::storage::{Change, Content as NewContent, Stored};
 use bytes::Bytes;
@@ -19,7 +19,7 @@ pub async fn finish(
     instant: DateTime<Utc>,
 ) -> Result<(Vec<Change>, Vec<Outcome>)> {
     let needs_rid = |draft: &Draft| draft.before.is_none() && draft.stub.is_none();
-    let new = super::write::drafts(&steps).filter(|draft| needs_rid(draft)).count();
+    let new = super::drafts(&steps).filter(|draft| needs_rid(draft)).count();
     let mut rids = context.store.allocate_rids(new).await?.into_iter();
     let mut changes = Vec::with_capacity(steps.len());
     let mut outcomes = Vec::with_capacity(steps.len());

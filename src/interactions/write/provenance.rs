@@ -1,15 +1,15 @@
 //! `X-Provenance`: a Provenance that is stored together with the version it is about.
 //! <https://hl7.org/fhir/R4/provenance.html#header>
 
-use super::context::Context;
 use super::draft::{Draft, Step};
-use super::write::drafts;
+use super::drafts;
 use crate::access::{Caller, Permit};
 use crate::clock::new_id;
 use crate::error::{ErrorKind, FhirError, Result};
 use crate::fhir::interaction::Interaction;
 use crate::fhir::resource::{Id, Resource, ResourceKey};
 use crate::fhir::validation;
+use crate::interactions::context::Context;
 use serde_json::{Value, json};
 use std::borrow::Cow;
 
