@@ -2,6 +2,7 @@
 
 use super::Failure;
 use super::database::{OpenDatabase, store_settings};
+use super::signals::Signals;
 use crate::clock::Clock;
 use crate::config::{Config, Settings};
 use crate::http::{self, HttpSettings};
@@ -12,7 +13,6 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 /// Requests under way get this long after the first signal; a second signal ends the wait.
@@ -94,25 +94,4 @@ fn announce(settings: &Settings) {
     }
     // Nobody may be reading.
     let _ = std::io::stdout().write_all(text.as_bytes());
-}
-
-/// SIGTERM and SIGINT.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn register() -> std::io::Result<Signals> {
-        let terminate = signal(SignalKind::terminate())?;
-        let interrupt = signal(SignalKind::interrupt())?;
-        Ok(Signals { terminate, interrupt })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
 }

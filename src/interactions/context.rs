@@ -1,7 +1,6 @@
 //! What every interaction has at hand.
 
 use super::capabilities::Statements;
-use super::write::line::Lines;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::error::{FhirError, Result};
@@ -23,8 +22,6 @@ pub struct Context {
     pub sealer: Sealer,
     /// What `/metadata` answers.
     pub statements: Statements,
-    /// Of writers who lost a race.
-    pub lines: Lines,
 }
 
 impl Context {
@@ -34,8 +31,7 @@ impl Context {
             IndexSettings { zone: settings.default_zone, base_url: settings.base_url.clone() };
         let sealer = Sealer::new(store.server_key())?;
         let statements = Statements::new(&settings, &registry);
-        let lines = Lines::default();
-        Ok(Context { store, registry, clock, settings, index_settings, sealer, statements, lines })
+        Ok(Context { store, registry, clock, settings, index_settings, sealer, statements })
     }
 
     /// All index rows of a resource.

@@ -19,6 +19,7 @@ mod write;
 
 pub use context::Context;
 pub use outcome::{Content, Outcome, ResourceVersion};
+pub use write::bulk;
 
 use crate::access::{Caller, Permit};
 use crate::error::{ErrorKind, FhirError, IssueCode, Result};
@@ -66,11 +67,15 @@ pub async fn perform(context: &Context, caller: &Caller, request: Request) -> Re
         }
         Interaction::Search { .. } => {
             let mut connection = context.store.search_connection().await?;
-            perform_read(context, &mut connection, &permit, &request).await
+            let outcome = perform_read(context, &mut connection, &permit, &request).await?;
+            connection.release();
+            Ok(outcome)
         }
         _ => {
             let mut connection = context.store.connection().await?;
-            perform_read(context, &mut connection, &permit, &request).await
+            let outcome = perform_read(context, &mut connection, &permit, &request).await?;
+            connection.release();
+            Ok(outcome)
         }
     }
 }

@@ -60,6 +60,11 @@ pub async fn transaction(
     }
 }
 
+/// The writes of a transaction Bundle without its reads, which an import has no use for.
+pub fn write_set(context: &Context, caller: &Caller, bundle: Resource) -> Result<WriteSet> {
+    Ok(understand(context, caller, bundle, (Prefer::default(), None))?.set)
+}
+
 fn understand(
     context: &Context,
     caller: &Caller,

@@ -76,12 +76,12 @@ fn change(
     let (content, outcome) = match &draft.resource {
         None => (None, Outcome::no_content(Some(resource_version))),
         Some(resource) => {
-            let json = stamped_json(resource, &draft.key.id, version, last_updated);
+            let json = Bytes::from(stamped_json(resource, &draft.key.id, version, last_updated));
             let outcome = Outcome {
                 status: if is_live { 200 } else { 201 },
                 version: Some(resource_version),
                 is_created: !is_live,
-                ..Outcome::ok(Content::Json(Bytes::from(json.clone())))
+                ..Outcome::ok(Content::Json(json.clone()))
             };
             let rows = context.index(resource);
             (Some(NewContent { json, rows }), outcome)

@@ -10,25 +10,36 @@ use crate::fhir::resource::{Resource, ResourceKey};
 use crate::search::Plan;
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// What has to be replaced in the resources of a set. Empty for a request of its own.
 #[derive(Default)]
 pub struct Links {
     is_transaction: bool,
+    /// What fullUrls stand for, where that is known beforehand.
+    known: Option<Arc<FullUrls>>,
     /// Text, permit and plan of each distinct conditional reference.
     conditional: Vec<(String, Permit, Plan)>,
 }
 
+/// Resources by the fullUrl of their entry.
+pub type FullUrls = HashMap<String, ResourceKey>;
+
 /// The same once it is known what everything became.
 pub struct Resolved {
     is_needed: bool,
-    full_urls: HashMap<String, ResourceKey>,
+    full_urls: Arc<FullUrls>,
     conditional: HashMap<String, ResourceKey>,
 }
 
 impl Links {
     pub fn of_transaction(conditional: Vec<(String, Permit, Plan)>) -> Self {
-        Links { is_transaction: true, conditional }
+        Links { is_transaction: true, known: None, conditional }
+    }
+
+    /// Links between the entries of a Bundle that is stored in parts.
+    pub fn of_full_urls(known: Arc<FullUrls>) -> Self {
+        Links { known: Some(known), ..Links::default() }
     }
 
     pub fn conditional(&self) -> &[(String, Permit, Plan)] {
@@ -58,6 +69,7 @@ impl Links {
                 conditional.insert(text.clone(), key.clone());
             }
         }
+        let full_urls = self.known.clone().unwrap_or_else(|| Arc::new(full_urls));
         let is_needed = !full_urls.is_empty() || !conditional.is_empty();
         Ok(Resolved { is_needed, full_urls, conditional })
     }

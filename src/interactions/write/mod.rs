@@ -4,12 +4,12 @@
 //! Statements for a create: one, and up to two for coded values and references never seen
 //! before. For a transaction: a constant number, whatever its size.
 
+pub mod bulk;
 pub mod draft;
 mod facts;
 mod finish;
 pub mod idempotency;
 mod integrity;
-pub mod line;
 pub mod links;
 pub mod prepare;
 pub mod provenance;
@@ -20,9 +20,9 @@ use super::outcome::Outcome;
 use super::{create, delete, patch, update};
 use crate::error::{FhirError, Result};
 use crate::fhir::resource::ResourceKey;
-use crate::storage::{Applied, Lock, Unit, WriteUnderWay};
+use crate::storage::{Applied, Lock, Staged, Store, Unit, WriteUnderWay};
 use draft::{Act, Draft, Found, Step, Target, Write};
-use facts::Facts;
+use facts::{Facts, Signature};
 use idempotency::Claim;
 use links::Links;
 use provenance::Provenance;
@@ -97,12 +97,8 @@ pub async fn store<A: AfterWrites>(
     set: &WriteSet,
     after: &A,
 ) -> Result<Written> {
-    let mut fronts = Vec::new();
     for attempt in 0..context.settings.limits.write_attempts {
-        if attempt == 1 {
-            fronts = context.lines.front_of(&set.writes).await?;
-        }
-        if attempt > 1 || (attempt == 1 && fronts.is_empty()) {
+        if attempt > 0 {
             tokio::time::sleep(backoff(attempt)).await;
         }
         let under_way = context.store.writes_under_way.begin(context.clock.now());
@@ -111,7 +107,6 @@ pub async fn store<A: AfterWrites>(
             return Ok(written);
         }
     }
-    drop(fronts);
     Err(FhirError::unavailable("Other writers changed the same resources every time"))
 }
 
@@ -121,20 +116,23 @@ fn backoff(attempt: u32) -> std::time::Duration {
     std::time::Duration::from_millis((1 << attempt.min(6)) + spread)
 }
 
-/// None where the race was lost and nothing was stored.
-async fn attempt_once<A: AfterWrites>(
+/// What a set of writes comes to over some facts, ready to be applied.
+struct Planned {
+    staged: Vec<Staged>,
+    outcomes: Vec<Outcome>,
+    locks: Locks,
+    signature: Signature,
+}
+
+/// Works the facts out. `place` has the instant of new versions, and whether a race was lost
+/// before.
+async fn plan(
     context: &Context,
     set: &WriteSet,
-    after: &A,
+    facts: Facts,
     place: (&WriteUnderWay, bool),
-) -> Result<Option<Written>> {
+) -> Result<Planned> {
     let (under_way, is_again) = place;
-    if let Some(claim) = &set.claim
-        && let Some(first) = claim.first_answer(context).await?
-    {
-        return Ok(Some(Written::again(first)));
-    }
-    let facts = facts::gather_alone(context, set).await?;
     let signature = facts.signature();
     let steps = steps(context, set, facts)?;
     let mut locks = Locks::of(context, set, &steps)?;
@@ -144,54 +142,80 @@ async fn attempt_once<A: AfterWrites>(
         locks.locks.extend(replaced.map(|draft| Lock::Key(draft.key.clone())));
     }
     let (changes, outcomes) = finish::finish(context, steps, under_way.instant()).await?;
-    if changes.is_empty() && after.is_empty() && set.claim.is_none() {
-        return Ok(Some(Written::of(outcomes)));
-    }
     let staged = context.store.stage(changes).await?;
-    let is_alone = staged.len() == 1 && after.is_empty();
-    if is_alone && locks.is_empty() {
-        return Ok(match context.store.apply_alone(&staged[0]).await? {
-            Applied::Yes => {
-                context.store.remember(&staged);
-                Some(Written::of(outcomes))
-            }
-            Applied::LostRace => None,
-        });
+    Ok(Planned { staged, outcomes, locks, signature })
+}
+
+/// None where the race was lost and nothing was stored.
+async fn attempt_once<A: AfterWrites>(
+    context: &Context,
+    set: &WriteSet,
+    after: &A,
+    place: (&WriteUnderWay, bool),
+) -> Result<Option<Written>> {
+    if let Some(claim) = &set.claim
+        && let Some(first) = claim.first_answer(context).await?
+    {
+        return Ok(Some(Written::again(first)));
     }
-    let mut unit = context.store.begin(&locks.locks).await?;
-    if !locks.is_empty() {
+    let facts = facts::gather_alone(context, set).await?;
+    let planned = plan(context, set, facts, place).await?;
+    let needs_unit = set.claim.is_some() || !after.is_empty();
+    if planned.staged.is_empty() && !needs_unit {
+        return Ok(Some(Written::of(planned.outcomes)));
+    }
+    let is_alone = planned.locks.is_empty() && Store::is_for_one_statement(&planned.staged);
+    if needs_unit || !is_alone {
+        return apply(context, (set, planned), after, place).await;
+    }
+    let applied = context.store.apply_alone(&planned.staged).await?;
+    Ok((applied == Applied::Yes).then(|| {
+        context.store.remember(&planned.staged);
+        Written::of(planned.outcomes)
+    }))
+}
+
+/// Applies a plan in a transaction. Where the facts changed before the locks were had, the plan
+/// is made anew under them.
+async fn apply<A: AfterWrites>(
+    context: &Context,
+    work: (&WriteSet, Planned),
+    after: &A,
+    place: (&WriteUnderWay, bool),
+) -> Result<Option<Written>> {
+    let (set, mut planned) = work;
+    let mut unit = context.store.begin(&planned.locks.locks).await?;
+    if !planned.locks.is_empty() {
         if let Some(claim) = &set.claim
             && let Some(first) = claim.first_answer_on(context, &mut unit).await?
         {
             return Ok(Some(Written::again(first)));
         }
         let now = facts::gather(context, unit.connection(), set).await?;
-        if now.signature() != signature {
-            return Ok(None);
+        if now.signature() != planned.signature {
+            let again = plan(context, set, now, place).await?;
+            if !again.locks.are_among(&planned.locks) {
+                return Ok(None);
+            }
+            planned = again;
         }
-        locks.uniques.check(context, &mut unit, &staged).await?;
-        locks.check_targets(context, &mut unit, set).await?;
-        if context.settings.integrity_on_delete {
-            integrity::check_deletes(context, &mut unit, &staged).await?;
-        }
+        planned.locks.check(context, &mut unit, (set, &planned.staged)).await?;
     }
-    if context.store.apply(&mut unit, &staged).await? == Applied::LostRace {
+    if context.store.apply(&mut unit, &planned.staged).await? == Applied::LostRace {
         return Ok(None);
     }
     let reads = after.run(context, &mut unit).await?;
-    let mut written = Written { reads, ..Written::of(outcomes) };
+    let mut written = Written { reads, ..Written::of(planned.outcomes) };
     if let Some(claim) = &set.claim {
         let answer = after.answer(context, &written)?;
         claim.keep(context, &mut unit, &answer).await?;
         written.kept_answer = Some(answer);
     }
-    Ok(match unit.commit().await? {
-        Applied::Yes => {
-            context.store.remember(&staged);
-            Some(written)
-        }
-        Applied::LostRace => None,
-    })
+    let committed = unit.commit().await?;
+    Ok((committed == Applied::Yes).then(|| {
+        context.store.remember(&planned.staged);
+        written
+    }))
 }
 
 /// One step for each write. Pure.
@@ -317,18 +341,26 @@ impl Locks {
         self.locks.is_empty()
     }
 
-    async fn check_targets(
+    /// True where whoever holds the others' locks holds these.
+    fn are_among(&self, others: &Locks) -> bool {
+        self.locks.iter().all(|lock| others.locks.contains(lock))
+    }
+
+    /// What must hold under the locks: unique identifiers, and references that lead somewhere.
+    async fn check(
         &self,
         context: &Context,
         unit: &mut Unit,
-        set: &WriteSet,
+        work: (&WriteSet, &[Staged]),
     ) -> Result<()> {
-        let permit = set.writes.first().map(|write| &write.permit);
-        match permit {
-            Some(permit) if !self.targets.is_empty() => {
-                integrity::check(context, unit, (permit, &self.targets)).await
-            }
-            _ => Ok(()),
+        let (set, staged) = work;
+        self.uniques.check(context, unit, staged).await?;
+        if let Some(write) = set.writes.first().filter(|_| !self.targets.is_empty()) {
+            integrity::check(context, unit, (&write.permit, &self.targets)).await?;
+        }
+        match context.settings.integrity_on_delete {
+            true => integrity::check_deletes(context, unit, staged).await,
+            false => Ok(()),
         }
     }
 }

@@ -9,13 +9,13 @@ pub use migrate::migrate;
 pub use start_error::StartError;
 
 use super::body::BodyCodec;
-use super::intern::Interned;
+use super::pool::{Pool, PoolBounds};
 use super::store::Store;
-use super::under_way::WritesUnderWay;
+use super::write::intern::Interned;
+use super::write::under_way::WritesUnderWay;
 use crate::fhir::definitions::ResourceType;
 use crate::search::Registry;
 use migrate::connect;
-use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::{Connection, PgConnection};
 use std::time::Duration;
 
@@ -98,7 +98,7 @@ struct Pools<'a> {
 impl Pools<'_> {
     /// A pool with one connection open. Connections are not tested before use: a statement on
     /// a broken one fails, and is retried where that is safe.
-    async fn open(&self, connections: u32, plans: &str) -> Result<PgPool, StartError> {
+    async fn open(&self, connections: u32, plans: &str) -> Result<Pool, StartError> {
         let timeout = format!("{}s", self.statement_seconds);
         let options = self.database.options().clone().application_name("bhn-fhir").options([
             ("plan_cache_mode", plans),
@@ -108,12 +108,13 @@ impl Pools<'_> {
             ("timezone", "UTC"),
             ("jit", "off"),
         ]);
-        let pool = PgPoolOptions::new()
-            .max_connections(connections)
-            .acquire_timeout(ACQUIRE_WITHIN)
-            .idle_timeout(IDLE_FOR)
-            .test_before_acquire(false);
-        Ok(pool.connect_with(options.statement_cache_capacity(256)).await?)
+        let bounds = PoolBounds {
+            connections,
+            acquire_within: ACQUIRE_WITHIN,
+            idle_for: IDLE_FOR,
+            is_over_network: self.database.is_over_network(),
+        };
+        Ok(Pool::open(options.statement_cache_capacity(256), bounds).await?)
     }
 }
 

@@ -48,7 +48,7 @@ impl Reply {
 /// The answer to raw bytes: its status and everything after the head.
 pub struct RawReply {
     pub status: u16,
-    pub head: String,
+
     pub body: String,
 }
 
@@ -73,5 +73,5 @@ pub async fn send_raw(base: &str, request: (&str, &str), lines: &[&str], body: &
     let answer = String::from_utf8_lossy(&answer).into_owned();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
-    RawReply { status, head: head.to_ascii_lowercase(), body: body.to_owned() }
+    RawReply { status, body: body.to_owned() }
 }

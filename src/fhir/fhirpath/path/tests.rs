@@ -44,6 +44,7 @@ fn every_search_parameter_of_r4_compiles_to_straight_lines_for_each_of_its_types
             }
         }
     }
+    println!("search parameters {expressions}/1372");
     assert_eq!(expressions, 1372);
 }
 
