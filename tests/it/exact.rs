@@ -241,7 +241,8 @@ async fn very_long_values_are_stored_and_found() {
     let server = TestServer::start().await;
     let long = "x".repeat(100_000);
     let resource = patient().id("a").identifier("http://s.example", &long).family(&long);
-    server.update(resource.with("meta", json!({"source": format!("http://s.example/{long}")})))
+    server
+        .update(resource.with("meta", json!({"source": format!("http://s.example/{long}")})))
         .await
         .expect(201);
     let form = format!("identifier=http://s.example|{}&family={}", &long[..60_000], "xxx");
