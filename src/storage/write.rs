@@ -15,6 +15,7 @@ use crate::error::{FhirError, Result};
 use crate::fhir::resource::ResourceKey;
 use crate::search::IndexRows;
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 
 /// Whether changes were stored, or another writer came first and nothing was.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -151,6 +152,7 @@ impl Store {
         if staged.is_empty() {
             return Ok(Applied::Yes);
         }
+        self.has_written.store(true, Ordering::Relaxed);
         let mut statement = Statement::default();
         write_sql::compose(&mut statement, staged, (self.epoch, self.keeps_jsonb));
         let (text, arguments) = statement.into_parts().map_err(FhirError::internal)?;
