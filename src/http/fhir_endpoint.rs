@@ -8,11 +8,14 @@ use super::negotiate::{BodyKind, Format, Wishes};
 use super::respond::{self, Asked};
 use super::router::base_path;
 use super::{App, body};
-use crate::error::{FhirError, Result};
-use crate::fhir::interaction::{self, Body, Method, RequestParts};
+use crate::error::{ErrorKind, FhirError, IssueCode, Result};
+use crate::fhir::interaction::{self, Body, Interaction, Method, RequestParts};
+use crate::interactions::Outcome;
 use axum::extract::{Request, State};
 use axum::http::{Response, request};
+use std::panic::resume_unwind;
 use std::sync::Arc;
+use tokio::time::timeout;
 
 /// The answer to any request under the FHIR base, errors included.
 pub async fn answer(State(app): State<Arc<App>>, request: Request) -> Response<axum::body::Body> {
@@ -26,7 +29,7 @@ pub async fn answer(State(app): State<Arc<App>>, request: Request) -> Response<a
 }
 
 async fn carry(
-    app: &App,
+    app: &Arc<App>,
     parts: &request::Parts,
     wishes: &Wishes,
     stream: axum::body::Body,
@@ -66,7 +69,7 @@ async fn carry(
     let asked = Asked::of(wishes, &request.interaction, (request.prefer, &request.subset));
     asked.looks()?;
     let traced = Traced::of(&request.interaction);
-    let outcome = app.perform.perform(&app.caller, request).await;
+    let (outcome, _loaded) = perform(app, request, loaded).await;
     let response = match outcome {
         Ok(outcome) => respond::answer(outcome, &asked, &app.settings.base_url).await,
         Err(error) => Err(error),
@@ -77,6 +80,42 @@ async fn carry(
     });
     response.extensions_mut().insert(traced);
     Ok(response)
+}
+
+/// The outcome of an interaction, and the body's room back. What may write goes on though its
+/// client leaves: what the database still works on must not pass for ended, or a poller of the
+/// history would miss it. 503 where it takes too long, as over connections that went silent.
+async fn perform(
+    app: &Arc<App>,
+    request: interaction::Request,
+    loaded: Option<body::Loaded>,
+) -> (Result<Outcome>, Option<body::Loaded>) {
+    let is_bundle = matches!(request.interaction, Interaction::Bundle { .. });
+    let is_write = is_bundle || request.interaction.is_write();
+    let patience = match is_bundle {
+        true => app.http.bundle_timeout,
+        false => app.http.interaction_timeout,
+    };
+    let app = app.clone();
+    let work = async move {
+        let outcome = timeout(patience, app.perform.perform(&app.caller, request)).await;
+        (outcome.unwrap_or_else(|_| Err(too_long(is_write))), loaded)
+    };
+    match is_write {
+        false => work.await,
+        true => tokio::spawn(work).await.unwrap_or_else(|error| match error.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            Err(error) => (Err(FhirError::internal(error)), None),
+        }),
+    }
+}
+
+fn too_long(is_write: bool) -> FhirError {
+    let text = match is_write {
+        true => "The database took too long; it is not known whether anything was stored",
+        false => "The database took too long",
+    };
+    FhirError::new(ErrorKind::Unavailable, IssueCode::Timeout, text)
 }
 
 /// 404 or 400 for a path that names nothing, 405 for methods that are not of the path; for those

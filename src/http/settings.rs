@@ -24,6 +24,10 @@ pub struct HttpSettings {
     pub connections: usize,
     /// How long a body waits for room among those admitted.
     pub admission_wait: Duration,
+    /// How long one interaction may take, retries included: longer than any single statement.
+    pub interaction_timeout: Duration,
+    /// The same for a batch or transaction.
+    pub bundle_timeout: Duration,
     /// How long requests under way may take to end at a shutdown.
     pub drain: Duration,
 }
@@ -40,6 +44,8 @@ impl Default for HttpSettings {
             form_bytes: 64 << 10,
             connections: 4_096,
             admission_wait: Duration::from_secs(5),
+            interaction_timeout: Duration::from_secs(30),
+            bundle_timeout: Duration::from_secs(120),
             drain: Duration::from_secs(25),
         }
     }

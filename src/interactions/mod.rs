@@ -2,7 +2,6 @@
 //! performed. Requests from HTTP and from Bundle entries walk the same functions.
 
 mod batch;
-pub mod bulk;
 pub mod capabilities;
 mod context;
 mod create;
@@ -20,13 +19,16 @@ mod write;
 
 pub use context::Context;
 pub use outcome::{Content, Outcome, ResourceVersion};
+pub use write::bulk;
 
 use crate::access::{Caller, Permit};
 use crate::error::{ErrorKind, FhirError, IssueCode, Result};
 use crate::fhir::interaction::{BundleKind, Interaction, Request};
+use crate::fhir::resource::Resource;
 use crate::storage::Connection;
 use write::idempotency::Claim;
 use write::prepare::Validated;
+use write::provenance::Provenance;
 use write::{NothingAfter, WriteSet};
 
 /// Carries one interaction to its answer. Errors are answers too: the caller makes an
@@ -38,6 +40,11 @@ pub async fn perform(context: &Context, caller: &Caller, request: Request) -> Re
     }
     match request.interaction {
         Interaction::Bundle { kind: BundleKind::Batch, bundle } => {
+            if request.provenance.is_some() {
+                let text = "The entries of a batch are stored each for itself; X-Provenance is \
+                            for single writes and for transactions";
+                return Err(FhirError::at(IssueCode::NotSupported, "http.X-Provenance", text));
+            }
             let key = request.idempotency_key.as_deref();
             batch::batch(context, caller, (bundle, request.prefer), key).await
         }
@@ -47,7 +54,9 @@ pub async fn perform(context: &Context, caller: &Caller, request: Request) -> Re
                 .idempotency_key
                 .as_deref()
                 .map(|key| Claim::new(caller.principal(), key, &[b"Bundle", content.as_bytes()]));
-            transaction::transaction(context, caller, (bundle, request.prefer), claim).await
+            let provenance = provenance(context, caller, request.provenance)?;
+            let beside = (claim, provenance);
+            transaction::transaction(context, caller, (bundle, request.prefer), beside).await
         }
         Interaction::Operation(operation) => {
             let text = format!("There is no operation ${} here", operation.name);
@@ -99,6 +108,15 @@ async fn perform_read(
     outcome.of_read().subsetted(&request.subset)
 }
 
+/// The Provenance that came with a request.
+fn provenance(
+    context: &Context,
+    caller: &Caller,
+    sent: Option<Resource>,
+) -> Result<Option<Provenance>> {
+    sent.map(|resource| write::provenance::checked(context, caller, resource)).transpose()
+}
+
 /// One create, update, patch or delete, with its Provenance.
 async fn perform_write(
     context: &Context,
@@ -115,10 +133,7 @@ async fn perform_write(
         }
         _ => None,
     };
-    let provenance = match request.provenance {
-        Some(resource) => Some(write::provenance::checked(context, caller, resource)?),
-        None => None,
-    };
+    let provenance = provenance(context, caller, request.provenance)?;
     let subset = request.subset;
     let write = write::prepare::write(context, permit, request.interaction, Validated::No)?
         .ok_or_else(|| FhirError::internal("a write interaction without a write"))?;

@@ -8,6 +8,7 @@ use super::write::draft::Write;
 use super::write::idempotency::Claim;
 use super::write::links::{Links, conditional_references};
 use super::write::prepare::{self, Validated};
+use super::write::provenance::Provenance;
 use super::write::{AfterWrites, WriteSet, Written, store};
 use crate::access::{Caller, Permit};
 use crate::error::{ErrorKind, FhirError, IssueCode, Result};
@@ -44,10 +45,12 @@ pub async fn transaction(
     context: &Context,
     caller: &Caller,
     request: (Resource, Prefer),
-    claim: Option<Claim>,
+    beside: (Option<Claim>, Option<Provenance>),
 ) -> Result<Outcome> {
     let (bundle, prefer) = request;
-    let transaction = understand(context, caller, bundle, (prefer, claim))?;
+    let (claim, provenance) = beside;
+    let mut transaction = understand(context, caller, bundle, (prefer, claim))?;
+    transaction.set.provenance = provenance;
     let mut reads = transaction.reads;
     reads.places = transaction.places;
     let written = store(context, &transaction.set, &reads).await?;

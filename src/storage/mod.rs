@@ -1,15 +1,10 @@
 //! All SQL. Every query takes a [`crate::access::Permit`] or a plan narrowed by one.
 
-mod answers;
 mod body;
-mod change;
 mod embedded;
 mod failure;
 mod history;
 mod import;
-mod index_rows;
-mod intern;
-mod known;
 mod open;
 mod pool;
 mod read;
@@ -17,12 +12,8 @@ mod search;
 mod search_sql;
 mod statement;
 mod store;
-mod under_way;
 mod write;
-mod write_sql;
 
-pub use answers::KeptAnswer;
-pub use change::{Change, Content};
 pub use embedded::{EmbeddedPostgres, EmbeddedSettings, Upgrade, upgrade};
 pub use history::{From, HistoryPage, HistoryPosition, HistoryQuery, InstanceQuery, Window};
 pub use import::UnitHash;
@@ -31,5 +22,7 @@ pub use pool::Pooled;
 pub use read::{Current, Visible};
 pub use search::Page;
 pub use store::{Connection, Store, Stored};
-pub use under_way::{WriteUnderWay, WritesUnderWay};
+pub use write::answers::KeptAnswer;
+pub use write::change::{Change, Content};
+pub use write::under_way::{WriteUnderWay, WritesUnderWay};
 pub use write::{Applied, Lock, Staged, Unit};

@@ -17,6 +17,11 @@ use tokio::time::timeout;
 /// Longer than this nobody waits for a connection to end, or to say that it lives.
 const ENDED_WITHIN: Duration = Duration::from_secs(5);
 
+/// A connection over a network has to answer within this time.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
+/// Used that shortly ago, a connection over a network is taken to live.
+const TRUSTED_FOR: Duration = Duration::from_secs(1);
+
 /// Bounds of a pool.
 #[derive(Clone, Copy, Debug)]
 pub struct PoolBounds {
@@ -25,6 +30,9 @@ pub struct PoolBounds {
     pub acquire_within: Duration,
     /// Connections that nobody needed for so long are closed.
     pub idle_for: Duration,
+    /// A network can go silent, which the kernel notices only after a quarter of an hour: a
+    /// connection over one has to answer before use after a rest.
+    pub is_over_network: bool,
 }
 
 /// Open connections, given out one at a time.
@@ -81,8 +89,7 @@ impl Pool {
         if self.0.is_closed.load(Ordering::Acquire) {
             return Err(sqlx::Error::PoolClosed);
         }
-        let idle = self.idle().pop().map(|idle| idle.connection);
-        let connection = match idle {
+        let connection = match self.living().await {
             Some(connection) => connection,
             None => timeout(self.0.bounds.acquire_within, self.0.options.connect())
                 .await
@@ -91,6 +98,21 @@ impl Pool {
         let pool = self.clone();
         let (connection, place) = (Some(connection), Some(place));
         Ok(Pooled { connection, pool, place, is_in_transaction: false })
+    }
+
+    /// The connection used last; over a network only one that answers.
+    async fn living(&self) -> Option<PgConnection> {
+        loop {
+            let idle = self.idle().pop()?;
+            let mut connection = idle.connection;
+            if !self.0.bounds.is_over_network || idle.since.elapsed() < TRUSTED_FOR {
+                return Some(connection);
+            }
+            if let Ok(Ok(())) = timeout(ANSWERS_WITHIN, connection.ping()).await {
+                return Some(connection);
+            }
+            self.idle().clear();
+        }
     }
 
     /// Ends all connections, after the requests that hold them.

@@ -2,9 +2,9 @@
 
 use super::body::BodyCodec;
 use super::failure::of_sqlx;
-use super::intern::Interned;
 use super::pool::{Pool, Pooled};
-use super::under_way::WritesUnderWay;
+use super::write::intern::Interned;
+use super::write::under_way::WritesUnderWay;
 use crate::error::Result;
 use crate::fhir::resource::ResourceKey;
 use bytes::Bytes;

@@ -144,3 +144,17 @@ async fn an_unknown_binary_is_404_and_a_deleted_one_410() {
     server.delete("Binary/a").await.expect(204);
     accepting(&server, "image/png").await.expect(410);
 }
+
+#[tokio::test]
+async fn head_and_conditional_reads_are_for_binaries_too() {
+    let server = with_pixel().await;
+    let reply = server.request("HEAD", "Binary/a").send().await.expect(200);
+    assert_eq!((reply.header("content-type"), reply.bytes.len()), ("image/png", 0));
+    let request = server.request("GET", "Binary/a").header("If-None-Match", "W/\"1\"");
+    assert!(request.send().await.expect(304).bytes.is_empty());
+    let same = server.request("PUT", "Binary/a").body("image/png", PIXEL);
+    assert_eq!(same.send().await.expect(200).etag_version(), 1);
+    let operations = json!([{"op": "replace", "path": "/contentType", "value": "image/gif"}]);
+    server.patch("Binary/a", &operations).await.expect(200);
+    assert_eq!(server.get("Binary/a").await.expect(200).header("content-type"), "image/gif");
+}

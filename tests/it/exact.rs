@@ -190,3 +190,70 @@ async fn a_read_in_xml_equals_the_read_in_json() {
     let updated = json["meta"]["lastUpdated"].as_str().unwrap();
     assert!(xml.text().contains(&format!("<lastUpdated value=\"{updated}\"/>")));
 }
+
+async fn put_xml(server: &TestServer, body: &str) -> Reply {
+    let request = server.request("PUT", "Patient/a").header("Accept", "application/fhir+json");
+    request.body("application/fhir+xml", body.to_owned()).send().await
+}
+
+#[tokio::test]
+async fn xml_may_use_a_prefix_and_name_its_schema() {
+    let server = TestServer::start().await;
+    let prefixed = r#"<f:Patient xmlns:f="http://hl7.org/fhir"><f:id value="a"/>
+        <f:active value="true"/></f:Patient>"#;
+    put_xml(&server, prefixed).await.expect(201);
+    let located = r#"<Patient xmlns="http://hl7.org/fhir"
+        xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"
+        xsi:schemaLocation="http://hl7.org/fhir ../patient.xsd"><id value='a'/>
+        <active value = 'true'></active></Patient>"#;
+    assert_eq!(put_xml(&server, located).await.expect(200).etag_version(), 1);
+}
+
+#[tokio::test]
+async fn white_space_in_strings_survives_xml() {
+    let server = TestServer::start().await;
+    let text = "  two\n lines\r\n and\ta tab  ";
+    server.update(patient().id("a").with("contact", json!([{"name": {"text": text}}]))).await;
+    let xml = server.get("Patient/a?_format=xml").await.expect(200);
+    let reply = put_xml(&server, xml.text()).await.expect(200);
+    assert_eq!(reply.body["contact"][0]["name"]["text"], text);
+    assert_eq!(reply.etag_version(), 1);
+}
+
+#[tokio::test]
+async fn characters_that_xml_cannot_hold_are_refused_in_json_too() {
+    let server = TestServer::start().await;
+    for bad in ["\u{fffe}", "\u{ffff}", "\u{b}", "\u{1f}", "\u{7f}", "\u{85}", "\u{feff}"] {
+        let reply = server.update(patient().id("a").family(bad)).await;
+        match reply.status() {
+            200 | 201 => {
+                let xml = server.get("Patient/a?_format=xml").await.expect(200);
+                let again = put_xml(&server, xml.text()).await.expect(200);
+                assert_eq!(again.body["name"][0]["family"], bad, "{bad:?}");
+            }
+            status => assert_eq!(status, 400, "{bad:?}: {reply:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn very_long_values_are_stored_and_found() {
+    let server = TestServer::start().await;
+    let long = "x".repeat(100_000);
+    let resource = patient().id("a").identifier("http://s.example", &long).family(&long);
+    server
+        .update(resource.with("meta", json!({"source": format!("http://s.example/{long}")})))
+        .await
+        .expect(201);
+    let form = format!("identifier=http://s.example|{}&family={}", &long[..60_000], "xxx");
+    let search = |body: String| {
+        let request = server.request("POST", "Patient/_search?_summary=count");
+        request.body("application/x-www-form-urlencoded", body).send()
+    };
+    assert_eq!(search(form).await.expect(200).body["total"], 0);
+    assert_eq!(search("family=xxx".to_owned()).await.expect(200).body["total"], 1);
+    let shorter = "y".repeat(50_000);
+    server.update(patient().id("b").identifier("http://s.example", &shorter)).await.expect(201);
+    let exact = format!("identifier=http://s.example|{shorter}");
+    assert_eq!(search(exact).await.expect(200).body["total"], 1);
+}

@@ -8,8 +8,8 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::io::Read;
 
-/// Examples under work at once.
-const PARALLEL: usize = 8;
+/// Examples under work at once: fewer than the server has connections to its database.
+const PARALLEL: usize = 3;
 
 fn examples() -> Vec<Value> {
     let packed = include_bytes!("../data/r4-examples/examples.ndjson.gz");

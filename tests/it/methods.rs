@@ -1,7 +1,7 @@
 //! Which methods a path takes, OPTIONS, and the capabilities interaction:
 //! <https://hl7.org/fhir/R4/http.html#summary>, <https://hl7.org/fhir/R4/http.html#capabilities>.
 
-use super::harness::{TestServer, patient};
+use super::harness::{TestServer, patient, send_raw};
 use serde_json::json;
 
 #[tokio::test]
@@ -125,4 +125,26 @@ async fn every_answer_has_a_request_id() {
     assert!(!reply.header("x-request-id").is_empty());
     let request = server.request("GET", "metadata").header("X-Request-Id", "abc-12345678");
     assert_eq!(request.send().await.header("x-request-id"), "abc-12345678");
+}
+
+#[tokio::test]
+async fn unusual_request_targets_are_answered_with_an_outcome() {
+    let server = TestServer::start().await;
+    let base = server.base();
+    let reply = send_raw(base, ("GET", &format!("{base}/metadata")), &[], b"").await;
+    assert_eq!(reply.status, 200, "the absolute form (RFC 9112, 3.2.2)");
+    for (method, target) in [("OPTIONS", "*"), ("GET", "/fhir/Patient%2Fa"), ("GET", "//fhir//")] {
+        let reply = send_raw(base, (method, target), &[], b"").await;
+        assert!((200..500).contains(&reply.status), "{target}: {} {}", reply.status, reply.head);
+    }
+}
+
+#[tokio::test]
+async fn content_of_a_get_or_delete_is_ignored_and_the_connection_goes_on() {
+    let server = TestServer::start().await;
+    server.update(patient().id("a")).await.expect(201);
+    let body = json!({"resourceType": "Patient"});
+    server.request("GET", "Patient/a").json(&body).send().await.expect(200);
+    server.request("DELETE", "Patient/a").json(&body).send().await.expect(204);
+    server.get("Patient/a").await.expect(410);
 }

@@ -172,3 +172,33 @@ async fn a_key_with_a_conditional_create_keeps_its_first_answer() {
     assert_eq!(post().await.expect(201).bytes, first.bytes);
     assert_eq!(server.count("Patient").await, 1);
 }
+
+fn bundle(kind: &str) -> Value {
+    let entry = |id: &str| {
+        json!({"resource": Value::from(patient().id(id)),
+            "request": {"method": "PUT", "url": format!("Patient/{id}")}})
+    };
+    json!({"resourceType": "Bundle", "type": kind, "entry": [entry("a"), entry("b")]})
+}
+
+#[tokio::test]
+async fn a_provenance_with_a_transaction_is_about_all_that_it_writes() {
+    let server = TestServer::start().await;
+    let request = server.request("POST", "").header("X-Provenance", &provenance().to_string());
+    let reply = request.json(&bundle("transaction")).send().await.expect(200);
+    assert_eq!(reply.body["entry"].as_array().unwrap().len(), 2, "{}", reply.body);
+    let found = server.get("Provenance").await.expect(200);
+    let targets = &found.body["entry"][0]["resource"]["target"];
+    let expected =
+        json!([{"reference": "Patient/a/_history/1"}, {"reference": "Patient/b/_history/1"}]);
+    assert_eq!(targets, &expected);
+}
+
+#[tokio::test]
+async fn a_provenance_with_a_batch_is_refused_and_nothing_is_done() {
+    let server = TestServer::start().await;
+    let request = server.request("POST", "").header("X-Provenance", &provenance().to_string());
+    let reply = request.json(&bundle("batch")).send().await;
+    reply.expect_outcome(400, "not-supported");
+    assert_eq!(server.count("Patient").await, 0);
+}

@@ -196,7 +196,6 @@ async fn each_parameter_type_finds_what_it_names() {
         ("RiskAssessment?probability=lt0.8", false),
         ("ValueSet?url=http://valuesets.example/v", true),
         ("ValueSet?url=http://valuesets.example/", false),
-        ("ValueSet?url:below=http://valuesets.example/", true),
         ("Patient?_id=p", true),
         ("Patient?_lastUpdated=gt2020", true),
         ("Patient?_lastUpdated=lt2020", false),

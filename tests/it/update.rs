@@ -1,7 +1,7 @@
 //! update, update as create and version-aware update:
 //! <https://hl7.org/fhir/R4/http.html#update>, #upsert, #concurrency.
 
-use super::harness::{TestServer, patient};
+use super::harness::{TestServer, observation, patient};
 use serde_json::json;
 
 #[tokio::test]
@@ -195,4 +195,51 @@ async fn last_updated_only_grows() {
         assert!(updated > last, "{updated} after {last}");
         last = updated;
     }
+}
+
+#[tokio::test]
+async fn of_concurrent_updates_of_an_unknown_id_one_creates() {
+    let server = TestServer::start().await;
+    let updates = (0..12).map(|n| server.update(patient().id("a").family(&format!("F{n}"))));
+    let replies = futures_util::future::join_all(updates).await;
+    let mut statuses: Vec<u16> = replies.iter().map(|reply| reply.status()).collect();
+    statuses.sort();
+    assert_eq!(statuses, [vec![200; 11], vec![201]].concat());
+    assert_eq!(server.get("Patient/a").await.etag_version(), 12);
+}
+
+#[tokio::test]
+async fn what_is_only_referred_to_is_not_there() {
+    let server = TestServer::start().await;
+    server.create(observation().subject("Patient/a")).await.expect(201);
+    server.get("Patient/a").await.expect_outcome(404, "not-found");
+    server.get("Patient/a/_history").await.expect_outcome(404, "not-found");
+    server.delete("Patient/a").await.expect(204);
+    server.get("Patient/a").await.expect_outcome(404, "not-found");
+    server.patch("Patient/a", &json!([])).await.expect_outcome(404, "not-found");
+    assert_eq!(server.count("Patient").await, 0);
+    assert_eq!(server.update(patient().id("a")).await.expect(201).etag_version(), 1);
+    let found = server.get("Observation?subject=Patient/a&_summary=count").await;
+    assert_eq!(found.expect(200).body["total"], 1);
+}
+
+#[tokio::test]
+async fn a_resource_may_refer_to_itself_and_to_thousands() {
+    let server = TestServer::start().await;
+    let member = |n: usize| json!({"entity": {"reference": format!("Patient/m{n}")}});
+    let members: Vec<_> = (0..3_000).map(member).collect();
+    let group = json!({"resourceType": "Group", "id": "g", "type": "person", "actual": true,
+        "member": members,
+        "extension": [{"url": "http://e.example", "valueReference": {"reference": "Group/g"}}]});
+    server.put("Group/g", &group).await.expect(201);
+    assert_eq!(server.put("Group/g", &group).await.expect(200).etag_version(), 1);
+    let found = server.get("Group?member=Patient/m2999&_summary=count").await.expect(200);
+    assert_eq!(found.body["total"], 1);
+    let own = patient().id("p").with(
+        "link",
+        json!([{"other": {"reference": "Patient/p"},
+        "type": "seealso"}]),
+    );
+    server.update(own).await.expect(201);
+    assert_eq!(server.count("Patient").await, 1);
 }

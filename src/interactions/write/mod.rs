@@ -4,6 +4,7 @@
 //! Statements for a create: one, and up to two for coded values and references never seen
 //! before. For a transaction: a constant number, whatever its size.
 
+pub mod bulk;
 pub mod draft;
 mod facts;
 mod finish;

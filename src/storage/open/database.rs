@@ -56,6 +56,11 @@ impl Database {
         Database { options: self.options.clone().database(name) }
     }
 
+    /// True where a connection may go silent without an end: anything but a unix socket.
+    pub(super) fn is_over_network(&self) -> bool {
+        self.options.get_socket().is_none() && !self.options.get_host().starts_with('/')
+    }
+
     /// For connections; also for the tests' own.
     pub fn options(&self) -> &PgConnectOptions {
         &self.options

@@ -9,10 +9,10 @@ pub use migrate::migrate;
 pub use start_error::StartError;
 
 use super::body::BodyCodec;
-use super::intern::Interned;
 use super::pool::{Pool, PoolBounds};
 use super::store::Store;
-use super::under_way::WritesUnderWay;
+use super::write::intern::Interned;
+use super::write::under_way::WritesUnderWay;
 use crate::fhir::definitions::ResourceType;
 use crate::search::Registry;
 use migrate::connect;
@@ -110,7 +110,12 @@ impl Pools<'_> {
             ("timezone", "UTC"),
             ("jit", "off"),
         ]);
-        let bounds = PoolBounds { connections, acquire_within: ACQUIRE_WITHIN, idle_for: IDLE_FOR };
+        let bounds = PoolBounds {
+            connections,
+            acquire_within: ACQUIRE_WITHIN,
+            idle_for: IDLE_FOR,
+            is_over_network: self.database.is_over_network(),
+        };
         Ok(Pool::open(options.statement_cache_capacity(256), bounds).await?)
     }
 }

@@ -4,16 +4,23 @@
 //! faster the statement changes nothing and says so, and the caller plans anew from what is
 //! there now. Versions are therefore contiguous and never fork.
 
-use super::change::Change;
+pub mod answers;
+pub mod change;
+pub mod index_rows;
+pub mod intern;
+mod known;
+mod sql;
+pub mod under_way;
+
 use super::failure::{is_lost_race, of_sqlx};
-use super::index_rows::{Ids, Resolved, SideRows};
 use super::pool::Pooled;
 use super::statement::Statement;
 use super::store::{Connection, Store};
-use super::write_sql;
 use crate::error::{FhirError, Result};
 use crate::fhir::resource::ResourceKey;
 use crate::search::IndexRows;
+use change::Change;
+use index_rows::{Ids, Resolved, SideRows};
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
@@ -131,7 +138,7 @@ impl Store {
             let numbers: Vec<i64> = locks.iter().filter_map(Lock::number).collect();
             let types: Vec<i16> = keys().map(|key| key.resource_type.number()).collect();
             let ids: Vec<&str> = keys().map(|key| key.id.as_str()).collect();
-            sqlx::query(include_str!("sql/lock_take.sql"))
+            sqlx::query(include_str!("../sql/lock_take.sql"))
                 .bind(numbers)
                 .bind(types)
                 .bind(ids)
@@ -154,7 +161,7 @@ impl Store {
         }
         self.has_written.store(true, Ordering::Relaxed);
         let mut statement = Statement::default();
-        write_sql::compose(&mut statement, staged, (self.epoch, self.keeps_jsonb));
+        sql::compose(&mut statement, staged, (self.epoch, self.keeps_jsonb));
         let (text, arguments) = statement.into_parts().map_err(FhirError::internal)?;
         let query = sqlx::query_scalar_with(sqlx::AssertSqlSafe(text), arguments);
         match query.fetch_one(connection).await {

@@ -1,8 +1,8 @@
 //! The text of a write: one statement whatever the number of changes, made of the pieces that
 //! these changes need. Reviewed in `tests/golden/write-sql/`.
 
-use super::statement::Statement;
-use super::write::Staged;
+use super::Staged;
+use crate::storage::statement::Statement;
 use chrono::{DateTime, Utc};
 
 /// Version of the index data that this program writes.
@@ -30,24 +30,24 @@ pub fn compose(statement: &mut Statement, staged: &[Staged], place: (i32, bool))
     }
     statement.push(")");
     if creates {
-        statement.push(include_str!("sql/change_create.sql")).bind(epoch);
+        statement.push(include_str!("../sql/change_create.sql")).bind(epoch);
         statement.push(", ").bind(GENERATION);
-        statement.push(include_str!("sql/change_create_from.sql"));
+        statement.push(include_str!("../sql/change_create_from.sql"));
     }
     if staged.iter().any(|staged| staged.change.adopts_stub) {
-        statement.push(include_str!("sql/stub_adopt.sql"));
+        statement.push(include_str!("../sql/stub_adopt.sql"));
     }
     if updates {
-        statement.push(include_str!("sql/change_update.sql")).bind(epoch);
+        statement.push(include_str!("../sql/change_update.sql")).bind(epoch);
         statement.push(", generation = ").bind(GENERATION);
-        statement.push(include_str!("sql/change_update_from.sql"));
+        statement.push(include_str!("../sql/change_update_from.sql"));
     }
     push_side_tables(statement, staged, shape);
     if keeps_jsonb {
         push_json(statement, staged, shape);
     }
     statement.push(match (creates, updates) {
-        (true, true) => include_str!("sql/change_count_both.sql"),
+        (true, true) => include_str!("../sql/change_count_both.sql"),
         (true, false) => "\nselect count(*) from created",
         _ => "\nselect count(*) from updated",
     });
@@ -81,7 +81,7 @@ fn push_many(statement: &mut Statement, staged: &[Staged]) {
             staged.iter().map($value).collect::<Vec<_>>()
         };
     }
-    statement.push(include_str!("sql/change_many.sql"));
+    statement.push(include_str!("../sql/change_many.sql"));
     statement.bind(column!(|s| s.change.rid)).push(", ");
     statement.bind(column!(|s| s.change.key.resource_type.number())).push(", ");
     statement.bind(column!(|s| s.change.key.id.as_str())).push(", ");
@@ -98,7 +98,7 @@ fn push_many(statement: &mut Statement, staged: &[Staged]) {
     statement.bind(column!(|s| array_literal(&s.after.row.labels))).push(", ");
     statement.bind(column!(|s| array_literal(&s.after.row.profiles))).push(", ");
     statement.bind(column!(|s| s.body.as_slice()));
-    statement.push(include_str!("sql/change_many_columns.sql"));
+    statement.push(include_str!("../sql/change_many_columns.sql"));
 }
 
 fn array_literal<T: ToString>(items: &[T]) -> String {
@@ -208,7 +208,7 @@ fn push_json(statement: &mut Statement, staged: &[Staged], shape: Shape) {
         // The codec and the reader accept UTF-8 only, so nothing is lost here.
         let texts: Vec<_> =
             live.iter().map(|(_, content)| String::from_utf8_lossy(&content.json)).collect();
-        statement.push(include_str!("sql/json_write.sql"));
+        statement.push(include_str!("../sql/json_write.sql"));
         statement.bind(live.iter().map(|(rid, _)| *rid).collect::<Vec<_>>()).push(", ");
         statement.bind(texts.iter().map(|text| text.as_ref()).collect::<Vec<&str>>());
         statement.push(") as j(rid, resource) where true").push(gate);

@@ -1,14 +1,14 @@
 //! Answers kept under Idempotency-Keys, and lookups that guard writes: holders of unique
 //! identifiers, and resources that refer to others.
 
-use super::failure::of_sqlx;
+use super::Unit;
 use super::index_rows::packed_key;
-use super::store::{Connection, Store};
-use super::write::Unit;
 use crate::error::{FhirError, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::resource::{Id, ResourceKey};
 use crate::search::{ParameterId, Token};
+use crate::storage::failure::of_sqlx;
+use crate::storage::store::{Connection, Store};
 use chrono::{DateTime, Utc};
 use sqlx::Row;
 
@@ -29,7 +29,7 @@ impl Store {
         place: (&str, &str),
         since: DateTime<Utc>,
     ) -> Result<Option<KeptAnswer>> {
-        let row = sqlx::query(include_str!("sql/answer_read.sql"))
+        let row = sqlx::query(include_str!("../sql/answer_read.sql"))
             .bind(place.0)
             .bind(place.1)
             .bind(since)
@@ -72,7 +72,7 @@ impl Store {
             true => Vec::new(),
             false => self.codec.compress(&answer.body)?,
         };
-        sqlx::query(include_str!("sql/answer_write.sql"))
+        sqlx::query(include_str!("../sql/answer_write.sql"))
             .bind(place.0)
             .bind(place.1)
             .bind(&answer.request_hash)
@@ -91,7 +91,7 @@ impl Store {
     /// Forgets answers older than `before`; returns how many.
     pub async fn forget_answers(&self, before: DateTime<Utc>) -> Result<u64> {
         let mut connection = self.connection().await?;
-        let done = sqlx::query(include_str!("sql/answer_forget.sql"))
+        let done = sqlx::query(include_str!("../sql/answer_forget.sql"))
             .bind(before)
             .execute(&mut *connection)
             .await
@@ -107,7 +107,7 @@ impl Store {
         identifier: &Token,
         rids: &[i64],
     ) -> Result<Option<ResourceKey>> {
-        let id: Option<String> = sqlx::query_scalar(include_str!("sql/identifier_holder.sql"))
+        let id: Option<String> = sqlx::query_scalar(include_str!("../sql/identifier_holder.sql"))
             .bind(&identifier.code)
             .bind(place.1.0)
             .bind(&identifier.system)
@@ -132,7 +132,7 @@ impl Store {
             .iter()
             .flat_map(|rid| parameters.iter().map(|parameter| packed_key(*parameter, *rid)))
             .collect();
-        let row = sqlx::query(include_str!("sql/referrer_read.sql"))
+        let row = sqlx::query(include_str!("../sql/referrer_read.sql"))
             .bind(keys)
             .bind(written)
             .fetch_optional(connection)

@@ -1,17 +1,17 @@
 //! Writes of an import: the same preparation and the same write path as those of requests,
 //! with a mark in their transaction that says that they are done.
 
-use super::context::Context;
-use super::outcome::Outcome;
-use super::write::draft::{Target, Write};
-use super::write::links::{FullUrls, Links};
-use super::write::prepare::{self, Validated};
-use super::write::{AfterWrites, WriteSet, Written, store};
-use super::{entry, transaction};
+use super::draft::{Target, Write};
+use super::links::{FullUrls, Links};
+use super::prepare::{self, Validated};
+use super::{AfterWrites, WriteSet, Written, store};
 use crate::access::{Caller, Permit};
 use crate::error::{FhirError, Result};
 use crate::fhir::interaction::{Interaction, WriteGuard};
 use crate::fhir::resource::{Resource, ResourceKey};
+use crate::interactions::context::Context;
+use crate::interactions::outcome::Outcome;
+use crate::interactions::{entry, transaction};
 use crate::storage::{Unit, UnitHash};
 use serde_json::Value;
 use std::collections::HashMap;

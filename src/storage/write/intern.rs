@@ -5,12 +5,12 @@
 //! their own, before the transaction that uses them, and on connections of the searches: those
 //! of the writes may all be waiting for a lock whose holder is here.
 
-use super::failure::of_sqlx;
 use super::known::Known;
-use super::store::Store;
 use crate::error::{FhirError, Result};
 use crate::fhir::resource::ResourceKey;
 use crate::search::Token;
+use crate::storage::failure::of_sqlx;
+use crate::storage::store::Store;
 use std::collections::HashMap;
 use std::sync::Mutex;
 
@@ -83,7 +83,7 @@ impl Store {
         let mut rids = self.interned.take_rids(count);
         while rids.len() < count {
             let blocks = (count - rids.len()).div_ceil(BLOCK as usize) as i32;
-            let sql = include_str!("sql/rid_block_allocate.sql");
+            let sql = include_str!("../sql/rid_block_allocate.sql");
             let mut connection = self.search_connection().await?;
             let allocated = sqlx::query_scalar(sql).bind(blocks).fetch_all(&mut *connection).await;
             self.interned.give_rids(allocated.map_err(of_sqlx)?);
@@ -114,7 +114,7 @@ impl Store {
         let displays: Vec<Option<&str>> =
             missing.iter().map(|(_, display)| display.as_deref()).collect();
         let mut connection = self.search_connection().await?;
-        let ids: Vec<i64> = sqlx::query_scalar(include_str!("sql/token_intern.sql"))
+        let ids: Vec<i64> = sqlx::query_scalar(include_str!("../sql/token_intern.sql"))
             .bind(systems)
             .bind(codes)
             .bind(displays)
@@ -154,7 +154,7 @@ impl Store {
         let types: Vec<i16> = missing.iter().map(|key| key.resource_type.number()).collect();
         let ids: Vec<&str> = missing.iter().map(|key| key.id.as_str()).collect();
         let mut connection = self.search_connection().await?;
-        let rids: Vec<i64> = sqlx::query_scalar(include_str!("sql/reference_intern.sql"))
+        let rids: Vec<i64> = sqlx::query_scalar(include_str!("../sql/reference_intern.sql"))
             .bind(types)
             .bind(ids)
             .bind(candidates)

@@ -1,10 +1,10 @@
 //! Index rows with surrogate ids in place of coded values and reference targets, and what of
 //! them an update adds and removes.
 
-use super::store::Store;
 use crate::error::Result;
 use crate::fhir::resource::ResourceKey;
 use crate::search::{IndexRows, ParameterId, Token};
+use crate::storage::store::Store;
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use std::collections::{HashMap, HashSet};
