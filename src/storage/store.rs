@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::fhir::resource::ResourceKey;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A connection that statements run on: of a pool, or of a transaction under way.
 pub type Connection = sqlx::PgConnection;
@@ -25,6 +26,8 @@ pub struct Store {
     pub writes_under_way: WritesUnderWay,
     /// Raised by a restore; written beside the transaction id.
     pub(super) epoch: i32,
+    /// Writes since the key index was flushed.
+    pub(super) has_written: AtomicBool,
     /// Whether the JSONB copy is written.
     pub(super) keeps_jsonb: bool,
     /// 32 random bytes, the same in every process on this database.
@@ -32,6 +35,22 @@ pub struct Store {
 }
 
 impl Store {
+    /// Moves new keys from the pending list of the key index into the index; does nothing where
+    /// this process has written nothing since.
+    pub async fn flush_keys(&self) -> Result<()> {
+        if !self.has_written.swap(false, Ordering::Relaxed) {
+            return Ok(());
+        }
+        let mut connection = self.connection().await?;
+        sqlx::query(include_str!("sql/key_index_flush.sql"))
+            .bind("resource_keys")
+            .execute(&mut *connection)
+            .await
+            .map_err(of_sqlx)?;
+        connection.release();
+        Ok(())
+    }
+
     /// The key that signs page links; the same in every process on this database.
     pub fn server_key(&self) -> &[u8] {
         &self.server_key

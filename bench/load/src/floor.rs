@@ -6,12 +6,9 @@ use crate::server::Server;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::Duration;
 
 const DATABASE: &str = "bench_floor";
 /// Ids are this plus a number, so that they ascend as text.
-/// Ended backends are gone by then.
-const SETTLED_WITHIN: Duration = Duration::from_millis(500);
 const FIRST_ID: u64 = 100_000_000_000_000_000;
 
 const TABLE: &str = "
@@ -100,10 +97,7 @@ impl Floor<'_> {
             .output()
             .map_err(|error| format!("pgbench: {error}"))?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        // A backend on its way out is in neither place: not among the children any more, and
-        // not yet in the sum of the ended ones.
-        std::thread::sleep(SETTLED_WITHIN);
-        let cpu = processes::cpu_of_cluster(self.server.postmaster) - before;
+        let cpu = processes::settled_cpu_of_cluster(self.server.postmaster) - before;
         let done = text.lines().find_map(|line| {
             let count = line.strip_prefix("number of transactions actually processed: ")?;
             count.split('/').next()?.trim().parse::<f64>().ok()

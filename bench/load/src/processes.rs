@@ -1,6 +1,10 @@
 //! CPU time and memory of processes, from `/proc`.
 
 use std::fs;
+use std::time::Duration;
+
+/// Ended backends are gone by then.
+const SETTLED_WITHIN: Duration = Duration::from_millis(500);
 
 /// Seconds that a tick of `/proc/PID/stat` stands for: `sysconf(_SC_CLK_TCK)` is 100 on Linux.
 const TICK: f64 = 0.01;
@@ -29,6 +33,13 @@ pub fn cpu_of_cluster(postmaster: u32) -> f64 {
             parent == Some(postmaster.into())
         });
     cpu(postmaster) + children.map(cpu).sum::<f64>()
+}
+
+/// The same once backends on their way out are gone: in between they are in neither place, not
+/// among the children any more and not yet in the sum of the ended ones.
+pub fn settled_cpu_of_cluster(postmaster: u32) -> f64 {
+    std::thread::sleep(SETTLED_WITHIN);
+    cpu_of_cluster(postmaster)
 }
 
 /// `VmRSS` or `VmHWM` in MB.

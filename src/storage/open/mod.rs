@@ -17,6 +17,7 @@ use crate::fhir::definitions::ResourceType;
 use crate::search::Registry;
 use migrate::connect;
 use sqlx::{Connection, PgConnection};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// The dictionary that new bodies are compressed with; `dictionary/README.md`.
@@ -77,6 +78,7 @@ impl Store {
             codec: BodyCodec::new(contents.dictionaries),
             interned: Interned::default(),
             writes_under_way: WritesUnderWay::default(),
+            has_written: AtomicBool::new(false),
             server_key: contents.server_key,
             epoch: contents.epoch,
             keeps_jsonb: settings.keeps_jsonb,

@@ -22,6 +22,7 @@ use crate::search::IndexRows;
 use change::Change;
 use index_rows::{Ids, Resolved, SideRows};
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 
 /// Whether changes were stored, or another writer came first and nothing was.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -158,6 +159,7 @@ impl Store {
         if staged.is_empty() {
             return Ok(Applied::Yes);
         }
+        self.has_written.store(true, Ordering::Relaxed);
         let mut statement = Statement::default();
         sql::compose(&mut statement, staged, (self.epoch, self.keeps_jsonb));
         let (text, arguments) = statement.into_parts().map_err(FhirError::internal)?;
