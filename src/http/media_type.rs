@@ -1,6 +1,8 @@
 //! Media types, as in `Content-Type`, and media ranges with weights, as in `Accept`
 //! (RFC 9110, 8.3.1 and 12.5.1).
 
+use crate::fhir::interaction::split_quoted;
+
 /// `type/subtype` in lower case, and its parameters with names in lower case.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct MediaType {
@@ -84,15 +86,6 @@ fn thousandths(text: &str) -> Option<u16> {
 fn is_token(text: &str) -> bool {
     let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
     !text.is_empty() && text.bytes().all(is_token)
-}
-
-/// Splits at a character that does not stand in a quoted string.
-fn split_quoted(text: &str, at: char) -> impl Iterator<Item = &str> {
-    let mut is_quoted = false;
-    text.split(move |c: char| {
-        is_quoted ^= c == '"';
-        c == at && !is_quoted
-    })
 }
 
 #[cfg(test)]

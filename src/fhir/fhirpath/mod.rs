@@ -13,7 +13,6 @@ mod function;
 mod item;
 mod lexer;
 mod location;
-mod narrative;
 mod node;
 mod parser;
 mod path;

@@ -13,6 +13,7 @@ mod target;
 
 pub use conditions::Conditions;
 pub use parameters::decode_query;
+pub(crate) use prefer::split_quoted;
 pub use reader::read;
 pub use target::allowed_methods;
 

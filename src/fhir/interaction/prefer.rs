@@ -46,7 +46,7 @@ fn handling_of(value: &str) -> Option<Handling> {
 }
 
 /// Splits at a character that does not stand in a quoted string.
-fn split_quoted(text: &str, at: char) -> impl Iterator<Item = &str> {
+pub(crate) fn split_quoted(text: &str, at: char) -> impl Iterator<Item = &str> {
     let mut is_quoted = false;
     text.split(move |c: char| {
         is_quoted ^= c == '"';

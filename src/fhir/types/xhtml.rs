@@ -356,6 +356,53 @@ fn is_style(style: &str) -> bool {
 mod tests {
     use super::*;
 
+    const XHTML: &str = "http://www.w3.org/1999/xhtml";
+
+    fn is_allowed(text: &str) -> bool {
+        check(text).is_ok()
+    }
+
+    fn whole(content: &str) -> String {
+        format!("<div xmlns=\"{XHTML}\">{content}</div>")
+    }
+
+    #[test]
+    fn formatting_links_images_and_tables_are_allowed() {
+        for content in [
+            "text",
+            "<p class=\"a\" style=\"color: red\">x &amp; y &#160;<br/></p>",
+            "<a name=\"x\" href=\"Patient/1\">x</a>",
+            "<img src=\"#pic\" alt=\"x\"/>",
+            "<table><tbody><tr><td colspan=\"2\">1</td></tr></tbody></table><!-- c -->",
+        ] {
+            assert!(is_allowed(&whole(content)), "{content}");
+        }
+    }
+
+    #[test]
+    fn active_or_ill_formed_or_empty_narrative_is_refused() {
+        for content in [
+            "<script>alert(1)</script>",
+            "<p onclick=\"x()\">x</p>",
+            "<a href=\" java\tscript:x()\">x</a>",
+            "<form><input/></form>",
+            "<iframe src=\"x\"/>",
+            "<p>x</b>",
+            "<p>x",
+            "&nbsp;x",
+            "",
+            " \n ",
+            "<p/>",
+        ] {
+            assert!(!is_allowed(&whole(content)), "{content}");
+        }
+        assert!(!is_allowed("<div>x</div>"));
+        assert!(!is_allowed(&format!("<p xmlns=\"{XHTML}\">x</p>")));
+        assert!(!is_allowed(&format!("{}{}", whole("x"), whole("y"))));
+        assert!(!is_allowed(&format!("<!DOCTYPE html>{}", whole("x"))));
+        assert!(!is_allowed("text"));
+    }
+
     fn div(content: &str) -> String {
         format!("<div xmlns=\"{NAMESPACE}\">{content}</div>")
     }

@@ -3,11 +3,11 @@
 use super::super::error::{FhirPathError, Result};
 use super::super::function::Function;
 use super::super::item::{Item, System};
-use super::super::narrative;
 use super::super::node::Node;
 use super::super::reference::{contained, target_type};
 use super::{Call, Items, Knowledge, boolean, maybe, maybe_boolean, single, text, types};
 use crate::fhir::definitions::Definitions;
+use crate::fhir::types::Primitive;
 use serde_json::Value;
 
 const STRUCTURE_DEFINITION: &str = "http://hl7.org/fhir/StructureDefinition/";
@@ -43,7 +43,7 @@ impl<'a> Call<'_, '_, 'a> {
                     return Ok(Vec::new());
                 };
                 self.evaluator.tick(html.len() / 64)?;
-                Ok(boolean(narrative::is_allowed(&html)))
+                Ok(boolean(Primitive::Xhtml.check(&html).is_ok()))
             }
             Function::ConformsTo => self.conforms_to(),
             Function::MemberOf => self.member_of(),
