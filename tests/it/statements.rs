@@ -3,38 +3,45 @@
 
 use super::harness::{TestServer, observation, patient};
 use serde_json::{Value, json};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use tracing::subscriber::DefaultGuard;
+use std::cell::Cell;
+use std::sync::Once;
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
-/// Counts until dropped.
-struct Counted {
-    count: Arc<AtomicUsize>,
-    _guard: DefaultGuard,
+thread_local! {
+    static SENT: Cell<usize> = const { Cell::new(0) };
 }
 
-struct Counter(Arc<AtomicUsize>);
+/// Counts for each thread. One for the whole run: subscribers that come and go with tests on
+/// other threads may leave a statement untold.
+struct Counter;
 
 impl<S: Subscriber> Layer<S> for Counter {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         if event.metadata().target() == "sqlx::query" {
-            self.0.fetch_add(1, Ordering::Relaxed);
+            SENT.set(SENT.get() + 1);
         }
     }
 }
 
+/// The statements of this thread from now on.
+struct Counted;
+
 impl Counted {
     fn start() -> Counted {
-        let count = Arc::new(AtomicUsize::new(0));
-        let subscriber = tracing_subscriber::registry().with(Counter(count.clone()));
-        Counted { count, _guard: tracing::subscriber::set_default(subscriber) }
+        static INSTALLED: Once = Once::new();
+        INSTALLED.call_once(|| {
+            let counting = tracing_subscriber::registry().with(Counter);
+            tracing::subscriber::set_global_default(counting).expect("the only one");
+        });
+        tracing::callsite::rebuild_interest_cache();
+        SENT.set(0);
+        Counted
     }
 
     /// Since the last call. Never 0: a request that is counted asks the database.
     fn take(&self) -> usize {
-        let count = self.count.swap(0, Ordering::Relaxed);
+        let count = SENT.replace(0);
         assert!(count > 0, "statements are not counted");
         count
     }
