@@ -1,3 +1,6 @@
 //! Work that is not a request: each can be cut off at any moment and done again.
 
+pub mod check;
+pub mod demo;
 pub mod import;
+pub mod reindex;
