@@ -137,8 +137,15 @@ pub(super) fn check(text: &str) -> Result<(), String> {
     if text.bytes().any(|byte| byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r')) {
         return Err("XHTML without control characters".to_owned());
     }
+    if text.contains(['\u{FFFE}', '\u{FFFF}']) {
+        return Err("XHTML without U+FFFE and U+FFFF, which XML does not have".to_owned());
+    }
     if text.contains("]]>") {
         return Err("']]&gt;' for ']]>'".to_owned());
+    }
+    // The reader would pass over it, and within a document it is text before the div.
+    if text.starts_with('\u{FEFF}') {
+        return Err("XHTML without a byte order mark".to_owned());
     }
     let mut reader = Reader::from_str(text);
     let config = reader.config_mut();
@@ -399,6 +406,10 @@ mod tests {
             "<div xmlns=\"http://www.w3.org/1999/xhtml\">x",
             &format!("{}{}", div("x"), div("y")),
             &format!("x{}", div("y")),
+            &format!("\u{FEFF}{}", div("y")),
+            &div("x\u{FFFE}"),
+            &div("x\u{FFFF}"),
+            &div("x&#xFFFE;"),
             &format!("{}y", div("x")),
             &format!("{}&amp;", div("x")),
             &div(""),
