@@ -11,13 +11,13 @@ run: setup
 	cargo run --release --locked --quiet --bin bhn-fhir -- serve --insecure-no-auth $(ARGS)
 
 test: setup
-	cargo test --workspace --locked
+	cargo test --locked
 
 # What has to pass before a change is taken.
 check: setup
 	cargo fmt --check
-	cargo clippy --workspace --all-targets --locked -- -D warnings
-	cargo test --workspace --locked
+	cargo clippy --all-targets --locked -- -D warnings
+	cargo test --locked
 
 # Every third-party suite, a score line each. Suites beside the repository are skipped where
 # they are not there (../shared, or BHN_SHARED).
@@ -28,6 +28,11 @@ conformance: setup
 ROUNDS ?= 50
 faults: setup
 	@conformance/faults/run $(ROUNDS)
+
+# Figures as ratios to what PostgreSQL alone costs: bench/README.md.
+bench: setup
+	cargo build --release --locked --bin bhn-fhir -p bhn-fhir -p bhn-bench
+	./target/release/bhn-bench $(ARGS)
 
 fmt:
 	cargo fmt

@@ -110,6 +110,37 @@ pub struct DatabaseConfig {
     pub statement_seconds: u32,
 }
 
+/// Everything that `import` takes.
+#[derive(Args, Clone, Debug)]
+pub struct ImportConfig {
+    /// Files (.json, .ndjson, .jsonl, each also .gz; .tar, .tar.gz, .tgz) and folders.
+    #[arg(required = true)]
+    pub paths: Vec<PathBuf>,
+    /// What is refused is written here, a line each, with the reason.
+    #[arg(long, env = "BHN_IMPORT_REJECTS", default_value = "./import-rejects.ndjson")]
+    pub rejects: PathBuf,
+    /// Files are parsed and stored by this many workers; cores + 1 where it is not given.
+    #[arg(long, env = "BHN_IMPORT_WORKERS", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub workers: Option<u16>,
+    /// Bytes that may be read and not yet stored.
+    #[arg(long, env = "BHN_IMPORT_QUEUE_BYTES", default_value_t = 64 << 20)]
+    pub queue_bytes: usize,
+    #[command(flatten)]
+    pub base: BaseConfig,
+    #[command(flatten)]
+    pub database: DatabaseConfig,
+    #[command(flatten)]
+    pub fhir: FhirConfig,
+}
+
+/// The public base of the server, for commands that do not serve.
+#[derive(Args, Clone, Debug)]
+pub struct BaseConfig {
+    /// The public FHIR base of the server: references to it are stored as relative ones.
+    #[arg(long, env = "BHN_BASE_URL", value_parser = parse_base_url)]
+    pub base_url: Option<String>,
+}
+
 /// How interactions behave.
 #[derive(Args, Clone, Debug)]
 pub struct FhirConfig {
@@ -181,6 +212,36 @@ impl Config {
             insecure_no_auth: self.server.insecure_no_auth,
             ..self.fhir.settings(&self.database)
         }
+    }
+}
+
+impl ImportConfig {
+    /// The settings of the import: the limits of requests do not hold for the operator's own
+    /// files, and resources are stored under the ids that they have.
+    pub fn settings(&self) -> Settings {
+        let settings = self.fhir.settings(&self.database);
+        Settings {
+            base_url: self.base.base_url(),
+            limits: Limits {
+                nodes: usize::MAX,
+                array_items: usize::MAX,
+                bundle_entries: usize::MAX,
+                ..settings.limits
+            },
+            update_creates: true,
+            ..settings
+        }
+    }
+
+    pub fn workers(&self) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(2, |cores| cores.get());
+        self.workers.map_or_else(|| cores() + 1, usize::from)
+    }
+}
+
+impl BaseConfig {
+    pub fn base_url(&self) -> String {
+        self.base_url.clone().unwrap_or_else(|| Settings::default().base_url)
     }
 }
 

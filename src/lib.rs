@@ -6,6 +6,7 @@ pub mod cli;
 pub mod fhir;
 pub mod http;
 pub mod interactions;
+pub mod jobs;
 pub mod search;
 pub mod storage;
 

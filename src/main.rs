@@ -1,4 +1,5 @@
-//! The `bhn-fhir` command. Exit codes: 0 done, 1 failed, 2 the arguments are wrong.
+//! The `bhn-fhir` command. Exit codes: 0 done, 1 failed, 2 the arguments are wrong; commands
+//! that look something over say what theirs mean.
 
 use bhn_fhir::cli::{self, Cli};
 use clap::Parser;
@@ -14,7 +15,7 @@ fn main() -> ExitCode {
         Err(error) => return failed(&error),
     };
     match runtime.block_on(cli::run(cli)) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => failed(error.as_ref()),
     }
 }

@@ -22,6 +22,16 @@ impl OpenDatabase {
         Ok(OpenDatabase { database: embedded.database(), embedded: Some(embedded) })
     }
 
+    /// The same; a private PostgreSQL that a server runs now is used beside it.
+    pub async fn open_or_join(config: &DatabaseConfig) -> Result<OpenDatabase, Failure> {
+        if config.database_url.is_none()
+            && let Some(database) = EmbeddedPostgres::running(&config.data)
+        {
+            return Ok(OpenDatabase { database, embedded: None });
+        }
+        OpenDatabase::open(config).await
+    }
+
     /// Stops the private PostgreSQL, if it is that.
     pub async fn close(self) -> Result<(), Failure> {
         Ok(tokio::task::spawn_blocking(move || drop(self.embedded)).await?)

@@ -1,13 +1,17 @@
 //! The commands of `bhn-fhir`, a file each.
 
 mod database;
+mod import;
+mod log_buffer;
 mod logging;
 mod migrate;
 mod serve;
+mod signals;
 mod upgrade_cluster;
 
-use crate::config::{Config, DatabaseConfig, LogConfig};
+use crate::config::{Config, DatabaseConfig, ImportConfig, LogConfig};
 use clap::{Parser, Subcommand};
+use std::process::ExitCode;
 
 /// Why a command ended without success; printed as it is.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -26,20 +30,37 @@ pub struct Cli {
 pub enum Command {
     /// Serve FHIR until interrupted; without DATABASE_URL on a private PostgreSQL.
     Serve(Box<Config>),
+    /// Load Bundles and NDJSON from files, archives and folders.
+    Import(ImportConfig),
     /// Bring the schema of the database up to date, and end.
     Migrate(DatabaseConfig),
     /// Move the private PostgreSQL to the newest installed major version.
     UpgradeCluster(DatabaseConfig),
 }
 
+/// The code of a command that says by 1 that something was found, and could not come to its end.
+const FAILED: u8 = 2;
+
 /// Runs the command to its end. Needs a tokio runtime.
-pub async fn run(cli: Cli) -> Result<(), Failure> {
-    logging::start(&cli.log)?;
-    match cli.command {
-        Command::Serve(config) => serve::serve(*config).await,
-        Command::Migrate(config) => migrate::migrate(config).await,
-        Command::UpgradeCluster(config) => upgrade_cluster::upgrade_cluster(config).await,
-    }
+pub async fn run(cli: Cli) -> Result<ExitCode, Failure> {
+    let log = logging::start(&cli.log)?;
+    let result = match cli.command {
+        Command::Serve(config) => serve::serve(*config).await.map(done),
+        Command::Import(config) => Ok(import::import(config).await.unwrap_or_else(failed)),
+        Command::Migrate(config) => migrate::migrate(config).await.map(done),
+        Command::UpgradeCluster(config) => upgrade_cluster::upgrade_cluster(config).await.map(done),
+    };
+    log.flush();
+    result
+}
+
+fn done(_: ()) -> ExitCode {
+    ExitCode::SUCCESS
+}
+
+fn failed(error: Failure) -> ExitCode {
+    eprintln!("bhn-fhir: {error}");
+    ExitCode::from(FAILED)
 }
 
 #[cfg(test)]

@@ -2,17 +2,18 @@
 
 use super::Failure;
 use super::database::{OpenDatabase, store_settings};
+use super::signals::Signals;
 use crate::clock::Clock;
 use crate::config::{Config, Settings};
 use crate::http::{self, HttpSettings};
 use crate::interactions::Context;
+use crate::jobs::key_index;
 use crate::search::Registry;
 use crate::storage::Store;
 use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 /// Requests under way get this long after the first signal; a second signal ends the wait.
@@ -67,10 +68,12 @@ async fn serve_until_stopped(
             () = signals.next() => tracing::warn!("requests were cut off by a second signal"),
         }
     };
+    let key_index = tokio::spawn(key_index::keep_short(context.clone()));
     let result = tokio::select! {
         result = serving => result,
         () = drained => Ok(()),
     };
+    key_index.abort();
     let _ = tokio::time::timeout(CLOSED_WITHIN, context.store.close()).await;
     Ok(result?)
 }
@@ -94,25 +97,4 @@ fn announce(settings: &Settings) {
     }
     // Nobody may be reading.
     let _ = std::io::stdout().write_all(text.as_bytes());
-}
-
-/// SIGTERM and SIGINT.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn register() -> std::io::Result<Signals> {
-        let terminate = signal(SignalKind::terminate())?;
-        let interrupt = signal(SignalKind::interrupt())?;
-        Ok(Signals { terminate, interrupt })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
 }

@@ -36,7 +36,7 @@ async fn carry(
 ) -> Result<Response<axum::body::Body>> {
     let path = path_after_base(app, parts);
     if parts.method == axum::http::Method::OPTIONS {
-        return Ok(respond::options(interaction::allowed_methods(path)?));
+        return Ok(respond::options(interaction::allowed_methods(path, Method::Get)?));
     }
     let method = method(parts, path)?;
     let texts = Texts::read(&parts.headers)?;
@@ -118,17 +118,14 @@ fn too_long(is_write: bool) -> FhirError {
     FhirError::new(ErrorKind::Unavailable, IssueCode::Timeout, text)
 }
 
-/// 405 for methods that are not of the path; for those that HTTP does not know either. Asked
-/// before the body is read.
+/// 404 or 400 for a path that names nothing, 405 for methods that are not of the path; for those
+/// that HTTP does not know either. Asked before the body is read.
 fn method(parts: &request::Parts, path: &str) -> Result<Method> {
-    let allowed = interaction::allowed_methods(path);
     let method = Method::parse(parts.method.as_str());
-    match (method, allowed) {
-        (Some(method), Ok(allowed)) if allowed.contains(&method.as_str()) => Ok(method),
-        // What is wrong with the path, the reader says, who knows the method.
-        (Some(method), Err(_)) => Ok(method),
-        (_, Ok(allowed)) => Err(FhirError::method_not_allowed(parts.method.as_str(), allowed)),
-        (None, Err(error)) => Err(error),
+    let allowed = interaction::allowed_methods(path, method.unwrap_or(Method::Get))?;
+    match method {
+        Some(method) if allowed.contains(&method.as_str()) => Ok(method),
+        _ => Err(FhirError::method_not_allowed(parts.method.as_str(), allowed)),
     }
 }
 

@@ -247,7 +247,7 @@ mod tests {
         assert_eq!(resources.len(), 146);
         for resource in resources {
             let name = resource["type"].as_str().unwrap();
-            let instance = allowed_methods(&format!("{name}/1")).unwrap();
+            let instance = allowed_methods(&format!("{name}/1"), Method::Get).unwrap();
             let methods = [
                 ("read", Method::Get),
                 ("update", Method::Put),

@@ -1,7 +1,7 @@
 //! create: <https://hl7.org/fhir/R4/http.html#create>, and conditional create,
 //! <https://hl7.org/fhir/R4/http.html#ccreate>.
 
-use super::draft::{Draft, Found, Step};
+use super::write::draft::{Draft, Found, Step};
 use crate::error::{ErrorKind, FhirError, IssueCode, Result};
 use crate::fhir::resource::{Resource, ResourceKey};
 use std::borrow::Cow;

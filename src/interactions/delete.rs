@@ -1,8 +1,8 @@
 //! delete: <https://hl7.org/fhir/R4/http.html#delete>, and conditional delete
 //! (<https://hl7.org/fhir/R4/http.html#cdelete>), of several up to a limit.
 
-use super::draft::{Draft, Found, Step};
 use super::update::check_guard;
+use super::write::draft::{Draft, Found, Step};
 use crate::error::{FhirError, Result};
 use crate::fhir::interaction::WriteGuard;
 use crate::limits::Limits;

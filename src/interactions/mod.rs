@@ -6,35 +6,29 @@ pub mod capabilities;
 mod context;
 mod create;
 mod delete;
-mod draft;
 mod entry;
-mod facts;
-mod finish;
 mod history;
-mod idempotency;
-mod integrity;
-mod links;
 mod outcome;
 mod page;
 mod patch;
-mod prepare;
-mod provenance;
 mod read;
 mod search;
 mod transaction;
-mod unique;
 mod update;
 mod write;
 
 pub use context::Context;
 pub use outcome::{Content, Outcome, ResourceVersion};
+pub use write::bulk;
 
 use crate::access::{Caller, Permit};
 use crate::error::{ErrorKind, FhirError, IssueCode, Result};
 use crate::fhir::interaction::{BundleKind, Interaction, Request};
+use crate::fhir::resource::Resource;
 use crate::storage::Connection;
-use idempotency::Claim;
-use prepare::Validated;
+use write::idempotency::Claim;
+use write::prepare::Validated;
+use write::provenance::Provenance;
 use write::{NothingAfter, WriteSet};
 
 /// Carries one interaction to its answer. Errors are answers too: the caller makes an
@@ -46,6 +40,11 @@ pub async fn perform(context: &Context, caller: &Caller, request: Request) -> Re
     }
     match request.interaction {
         Interaction::Bundle { kind: BundleKind::Batch, bundle } => {
+            if request.provenance.is_some() {
+                let text = "The entries of a batch are stored each for itself; X-Provenance is \
+                            for single writes and for transactions";
+                return Err(FhirError::at(IssueCode::NotSupported, "http.X-Provenance", text));
+            }
             let key = request.idempotency_key.as_deref();
             batch::batch(context, caller, (bundle, request.prefer), key).await
         }
@@ -55,7 +54,9 @@ pub async fn perform(context: &Context, caller: &Caller, request: Request) -> Re
                 .idempotency_key
                 .as_deref()
                 .map(|key| Claim::new(caller.principal(), key, &[b"Bundle", content.as_bytes()]));
-            transaction::transaction(context, caller, (bundle, request.prefer), claim).await
+            let provenance = provenance(context, caller, request.provenance)?;
+            let beside = (claim, provenance);
+            transaction::transaction(context, caller, (bundle, request.prefer), beside).await
         }
         Interaction::Operation(operation) => {
             let text = format!("There is no operation ${} here", operation.name);
@@ -66,11 +67,15 @@ pub async fn perform(context: &Context, caller: &Caller, request: Request) -> Re
         }
         Interaction::Search { .. } => {
             let mut connection = context.store.search_connection().await?;
-            perform_read(context, &mut connection, &permit, &request).await
+            let outcome = perform_read(context, &mut connection, &permit, &request).await?;
+            connection.release();
+            Ok(outcome)
         }
         _ => {
             let mut connection = context.store.connection().await?;
-            perform_read(context, &mut connection, &permit, &request).await
+            let outcome = perform_read(context, &mut connection, &permit, &request).await?;
+            connection.release();
+            Ok(outcome)
         }
     }
 }
@@ -103,6 +108,15 @@ async fn perform_read(
     outcome.of_read().subsetted(&request.subset)
 }
 
+/// The Provenance that came with a request.
+fn provenance(
+    context: &Context,
+    caller: &Caller,
+    sent: Option<Resource>,
+) -> Result<Option<Provenance>> {
+    sent.map(|resource| write::provenance::checked(context, caller, resource)).transpose()
+}
+
 /// One create, update, patch or delete, with its Provenance.
 async fn perform_write(
     context: &Context,
@@ -119,14 +133,12 @@ async fn perform_write(
         }
         _ => None,
     };
-    let provenance = match request.provenance {
-        Some(resource) => Some(provenance::checked(context, caller, resource)?),
-        None => None,
-    };
+    let provenance = provenance(context, caller, request.provenance)?;
     let subset = request.subset;
-    let write = prepare::write(context, permit, request.interaction, Validated::No)?
+    let write = write::prepare::write(context, permit, request.interaction, Validated::No)?
         .ok_or_else(|| FhirError::internal("a write interaction without a write"))?;
-    let set = WriteSet { writes: vec![write], links: links::Links::default(), claim, provenance };
+    let set =
+        WriteSet { writes: vec![write], links: write::links::Links::default(), claim, provenance };
     let written = write::store(context, &set, &NothingAfter).await?;
     let missing = || FhirError::internal("a write without an answer");
     let outcome = written.kept_answer.or_else(|| written.outcomes.into_iter().next());

@@ -1,8 +1,10 @@
 //! patch: <https://hl7.org/fhir/R4/http.html#patch>, and conditional patch.
 
 use super::create::several_matches;
-use super::draft::{Draft, Found, Step};
 use super::update::check_guard;
+use super::write::draft::{Draft, Found, Step};
+use super::write::prepare::storable;
+use crate::config::Settings;
 use crate::error::{ErrorKind, FhirError, IssueCode, Result};
 use crate::fhir::interaction::WriteGuard;
 use crate::fhir::json;
@@ -10,7 +12,6 @@ use crate::fhir::meta::is_same_content;
 use crate::fhir::patch::{self, Patch};
 use crate::fhir::resource::Resource;
 use crate::fhir::validation;
-use crate::limits::Limits;
 use crate::storage::{Stored, Visible};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -21,7 +22,7 @@ pub fn prepare(
     what: &str,
     patch: &Patch,
     found: (Found, &WriteGuard),
-    limits: &Limits,
+    settings: &Settings,
 ) -> Result<Step<'static>> {
     let (found, guard) = found;
     let stored = match found {
@@ -41,17 +42,17 @@ pub fn prepare(
     };
     check_guard(guard, Some(&stored))?;
     let before: Value = json::read_stored(&stored.body)?;
-    let patched = patch::apply(patch, &before, limits)?;
-    validated(stored, &before, patched, limits)
+    let patched = patch::apply(patch, &before, &settings.limits)?;
+    validated(stored, &before, patched, settings)
 }
 
 fn validated(
     stored: Stored,
     before: &Value,
     patched: Value,
-    limits: &Limits,
+    settings: &Settings,
 ) -> Result<Step<'static>> {
-    validation::validate(&patched, limits)
+    validation::validate(&patched, &settings.limits)
         .map_err(|issues| FhirError::of_issues(ErrorKind::Unprocessable, issues))?;
     let resource = Resource::from_value(patched)?;
     let is_same_key = resource.resource_type() == stored.key.resource_type
@@ -60,6 +61,7 @@ fn validated(
         let text = format!("A patch may not change that this is {}", stored.key);
         return Err(FhirError::unprocessable(IssueCode::BusinessRule, text));
     }
+    let resource = storable(resource, &settings.base_url)?;
     match is_same_content(before, resource.value()) {
         true => Ok(Step::Unchanged(stored)),
         false => Ok(Step::Change(Draft::replacing(stored, Cow::Owned(resource)))),

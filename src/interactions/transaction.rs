@@ -2,12 +2,13 @@
 //! PUT and PATCH are one set of changes, reads see them.
 
 use super::context::Context;
-use super::draft::Write;
 use super::entry::{self, RequestEntry};
-use super::idempotency::Claim;
-use super::links::{Links, conditional_references};
 use super::outcome::{Content, Outcome};
-use super::prepare::{self, Validated};
+use super::write::draft::Write;
+use super::write::idempotency::Claim;
+use super::write::links::{Links, conditional_references};
+use super::write::prepare::{self, Validated};
+use super::write::provenance::Provenance;
 use super::write::{AfterWrites, WriteSet, Written, store};
 use crate::access::{Caller, Permit};
 use crate::error::{ErrorKind, FhirError, IssueCode, Result};
@@ -44,10 +45,12 @@ pub async fn transaction(
     context: &Context,
     caller: &Caller,
     request: (Resource, Prefer),
-    claim: Option<Claim>,
+    beside: (Option<Claim>, Option<Provenance>),
 ) -> Result<Outcome> {
     let (bundle, prefer) = request;
-    let transaction = understand(context, caller, bundle, (prefer, claim))?;
+    let (claim, provenance) = beside;
+    let mut transaction = understand(context, caller, bundle, (prefer, claim))?;
+    transaction.set.provenance = provenance;
     let mut reads = transaction.reads;
     reads.places = transaction.places;
     let written = store(context, &transaction.set, &reads).await?;
@@ -55,6 +58,11 @@ pub async fn transaction(
         Some(kept) => Ok(kept),
         None => reads.answer(context, &written),
     }
+}
+
+/// The writes of a transaction Bundle without its reads, which an import has no use for.
+pub fn write_set(context: &Context, caller: &Caller, bundle: Resource) -> Result<WriteSet> {
+    Ok(understand(context, caller, bundle, (Prefer::default(), None))?.set)
 }
 
 fn understand(
@@ -129,7 +137,7 @@ fn reference_plan(context: &Context, text: &str) -> Result<crate::search::Plan> 
 fn check_criteria(writes: &[Write]) -> Result<()> {
     let mut seen = std::collections::HashSet::new();
     for write in writes {
-        if let super::draft::Target::Criteria(criteria) = &write.target
+        if let super::write::draft::Target::Criteria(criteria) = &write.target
             && !seen.insert(&criteria.normalised)
         {
             let text = "Another entry of this transaction has the same criteria";

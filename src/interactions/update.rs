@@ -2,7 +2,7 @@
 //! conditional update (#cond-update).
 
 use super::create::several_matches;
-use super::draft::{Draft, Found, Step};
+use super::write::draft::{Draft, Found, Step};
 use crate::error::{ErrorKind, FhirError, IssueCode, Result};
 use crate::fhir::interaction::WriteGuard;
 use crate::fhir::json;
@@ -68,7 +68,9 @@ fn of_key<'a>(
         }
         Visible::Absent { .. } => {
             let text = format!("{key} does not exist, and clients may not choose ids here");
-            Err(FhirError::new(ErrorKind::MethodNotAllowed, IssueCode::NotSupported, text))
+            let kind = ErrorKind::MethodNotAllowed;
+            let error = FhirError::new(kind, IssueCode::NotSupported, text);
+            Err(FhirError { allow: &["GET", "HEAD", "PATCH", "DELETE"], ..error })
         }
         Visible::Hidden => Err(FhirError::not_found(key)),
     }

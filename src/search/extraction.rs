@@ -1,7 +1,7 @@
 //! From a resource to its index rows: every parameter's program is run and its nodes are
 //! written as rows of the parameter's type.
 
-use super::index_rows::{IndexRows, ParameterId, Token};
+use super::index_rows::{IndexRows, ParameterId, Token, TokenRow};
 use super::registry::{Kind, Registry, SearchParameter, TypeParameters};
 use super::value::{
     IndexSettings, Node, composite, date, quantity, reference, string, text, token, uri,
@@ -23,12 +23,19 @@ impl Registry {
             let before = size(&rows);
             match parameter.kind {
                 Kind::Composite => index_composite(parameter, resource, settings, &mut rows),
+                // The rows of others hold it.
+                _ if !parameter.union_of.is_empty() => continue,
                 // A column of the row holds it.
                 Kind::Token if parameter.code == "_id" => continue,
                 Kind::Date if parameter.code == "_lastUpdated" => continue,
                 _ => index_parameter(parameter, resource, settings, &mut rows),
             }
             if size(&rows) > before {
+                rows.present.push(parameter.id);
+            }
+        }
+        for parameter in parameters.supported() {
+            if parameter.union_of.iter().any(|part| rows.present.contains(part)) {
                 rows.present.push(parameter.id);
             }
         }
@@ -50,18 +57,37 @@ impl Registry {
 
 /// A value that several elements hold is one row.
 fn keep_first_of_equals(rows: &mut IndexRows) {
-    distinct(&mut rows.tokens, |row| (row.parameter, row.token.clone()));
-    distinct(&mut rows.identifiers, Clone::clone);
-    distinct(&mut rows.references, Clone::clone);
-    distinct(&mut rows.strings, Clone::clone);
-    distinct(&mut rows.dates, Clone::clone);
-    distinct(&mut rows.quantities, Clone::clone);
-    distinct(&mut rows.uris, Clone::clone);
-    distinct(&mut rows.composites, Clone::clone);
+    distinct(&mut rows.tokens, is_same_token, |row| (row.parameter, row.token.clone()));
+    distinct(&mut rows.identifiers, PartialEq::eq, Clone::clone);
+    distinct(&mut rows.references, PartialEq::eq, Clone::clone);
+    distinct(&mut rows.strings, PartialEq::eq, Clone::clone);
+    distinct(&mut rows.dates, PartialEq::eq, Clone::clone);
+    distinct(&mut rows.quantities, PartialEq::eq, Clone::clone);
+    distinct(&mut rows.uris, PartialEq::eq, Clone::clone);
+    distinct(&mut rows.composites, PartialEq::eq, Clone::clone);
 }
 
-fn distinct<T, K: Eq + Hash>(rows: &mut Vec<T>, key: impl Fn(&T) -> K) {
-    if rows.len() > 1 {
+fn is_same_token(a: &TokenRow, b: &TokenRow) -> bool {
+    a.parameter == b.parameter && a.token == b.token
+}
+
+/// Most resources have so few rows that comparing each with each costs less than hashing.
+const FEW: usize = 12;
+
+fn distinct<T, K: Eq + Hash>(
+    rows: &mut Vec<T>,
+    is_same: impl Fn(&T, &T) -> bool,
+    key: impl Fn(&T) -> K,
+) {
+    if rows.len() <= FEW {
+        let mut at = 1;
+        while at < rows.len() {
+            match rows[..at].iter().any(|before| is_same(before, &rows[at])) {
+                true => drop(rows.remove(at)),
+                false => at += 1,
+            }
+        }
+    } else {
         let mut seen = HashSet::with_capacity(rows.len());
         rows.retain(|row| seen.insert(key(row)));
     }

@@ -319,7 +319,7 @@ impl Draft<'_> {
                 Some(SortKey::Date { parameter: id, main, is_main })
             }
             Kind::String => Some(SortKey::String(id)),
-            Kind::Number | Kind::Quantity => Some(SortKey::Number(id)),
+            Kind::Number | Kind::Quantity => Some(SortKey::Number(parameter.row_parameters())),
             Kind::Token if parameter.stores.contains(&super::value::TokenStore::Interned) => {
                 Some(SortKey::Token(id))
             }

@@ -7,7 +7,7 @@ use super::value::TokenStore;
 use crate::error::{FhirError, Result};
 use crate::fhir::definitions::{Definitions, ResourceType, SearchParameterRow, TypeId};
 use crate::fhir::fhirpath::{Expression, Program};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// <https://hl7.org/fhir/R4/valueset-search-param-type.html>
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -60,6 +60,10 @@ pub struct SearchParameter {
     pub is_conjunction: bool,
     /// True where a composite's parts may be elsewhere, in rows of its own.
     pub has_rows: bool,
+    /// Narrower parameters that together read what this one reads, such as
+    /// `component-value-quantity` and `value-quantity` for `combo-value-quantity`: their rows
+    /// are its rows, and it has none of its own. Empty for most.
+    pub union_of: Vec<ParameterId>,
     /// None where R4 gives no expression (`_text`, `_content`, `_query`, `_filter`).
     pub(super) program: Option<Program>,
 }
@@ -74,6 +78,14 @@ pub struct Component {
 }
 
 impl SearchParameter {
+    /// The parameters whose rows hold its values.
+    pub fn row_parameters(&self) -> Vec<ParameterId> {
+        match self.union_of.is_empty() {
+            true => vec![self.id],
+            false => self.union_of.clone(),
+        }
+    }
+
     /// True where the server can search by it.
     pub fn is_supported(&self) -> bool {
         match self.kind {
@@ -207,6 +219,7 @@ impl Builder {
                 by_code.insert(row.code.as_str(), self.parameter(row, resource_type)?);
             }
         }
+        self.find_unions(&mut by_code);
         let main = self.main_values.of(resource_type);
         let subject_codes: Vec<&'static str> = self
             .main_values
@@ -268,8 +281,35 @@ impl Builder {
             is_conjunction: !components.is_empty() && types.iter().any(|id| Some(*id) == root),
             has_rows: types.iter().any(|id| Some(*id) != root),
             components,
+            union_of: Vec::new(),
             program,
         })
+    }
+
+    /// Quantities have the most rows of all, and R4 has Observation write each of them twice.
+    fn find_unions(&self, by_code: &mut BTreeMap<&'static str, SearchParameter>) {
+        let paths = |parameter: &SearchParameter| -> BTreeSet<&'static str> {
+            let source = self.by_url[parameter.url].expression.as_deref().unwrap_or_default();
+            source.split('|').map(str::trim).collect()
+        };
+        let read: Vec<(&'static str, ParameterId, BTreeSet<&'static str>)> = by_code
+            .values()
+            .filter(|parameter| parameter.kind == Kind::Quantity)
+            .map(|parameter| (parameter.code, parameter.id, paths(parameter)))
+            .collect();
+        for (code, _, whole) in &read {
+            let parts = || {
+                let narrower = |part: &BTreeSet<_>| part.len() < whole.len();
+                read.iter().filter(move |(.., part)| narrower(part) && part.is_subset(whole))
+            };
+            let together: BTreeSet<_> =
+                parts().flat_map(|(.., part)| part.iter().copied()).collect();
+            if together == *whole
+                && let Some(parameter) = by_code.get_mut(code)
+            {
+                parameter.union_of = parts().map(|(_, id, _)| *id).collect();
+            }
+        }
     }
 }
 

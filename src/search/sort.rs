@@ -27,7 +27,8 @@ pub enum SortKey {
         is_main: bool,
     },
     String(ParameterId),
-    Number(ParameterId),
+    /// The parameters whose rows hold the values.
+    Number(Vec<ParameterId>),
     /// By code. A text is compared as it is.
     Token(ParameterId),
     Identifier(ParameterId),

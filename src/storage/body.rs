@@ -2,12 +2,22 @@
 
 use crate::error::{FhirError, Result};
 use bytes::Bytes;
+use std::cell::RefCell;
 use std::collections::HashMap;
-use zstd::bulk::{Compressor, Decompressor};
 use zstd::dict::{DecoderDictionary, EncoderDictionary};
+use zstd::zstd_safe::{self, CCtx, DCtx};
 
 /// Level 3: 7 to 8 µs for a resource of 1.4 KB, and higher levels gain little with a dictionary.
 const LEVEL: i32 = 3;
+
+/// More than any body that was ever stored.
+const BODY_BYTES: u64 = 2 << 30;
+
+thread_local! {
+    /// To make a context costs several times the compression of a resource.
+    static COMPRESSION: RefCell<CCtx<'static>> = RefCell::new(CCtx::create());
+    static DECOMPRESSION: RefCell<DCtx<'static>> = RefCell::new(DCtx::create());
+}
 
 /// Compresses with the newest dictionary and reads frames of every dictionary ever used.
 pub struct BodyCodec {
@@ -29,12 +39,16 @@ impl BodyCodec {
 
     /// A frame that holds its content's size and its dictionary's id.
     pub fn compress(&self, json: &[u8]) -> Result<Vec<u8>> {
-        let mut compressor = match &self.encoder {
-            Some(dictionary) => Compressor::with_prepared_dictionary(dictionary),
-            None => Compressor::new(LEVEL),
-        }
-        .map_err(FhirError::internal)?;
-        compressor.compress(json).map_err(FhirError::internal)
+        let mut frame = Vec::with_capacity(zstd_safe::compress_bound(json.len()));
+        let compressed = COMPRESSION.with_borrow_mut(|context| match &self.encoder {
+            Some(dictionary) => {
+                context.compress_using_cdict(&mut frame, json, dictionary.as_cdict())
+            }
+            None => context.compress(&mut frame, json, LEVEL),
+        });
+        compressed.map_err(of_zstd)?;
+        frame.shrink_to_fit();
+        Ok(frame)
     }
 
     /// The JSON of a frame; empty for the empty body of a deleted version.
@@ -42,23 +56,31 @@ impl BodyCodec {
         if frame.is_empty() {
             return Ok(Bytes::new());
         }
-        let size = zstd::zstd_safe::get_frame_content_size(frame)
+        let size = zstd_safe::get_frame_content_size(frame)
             .ok()
             .flatten()
-            .ok_or_else(|| FhirError::internal("a stored body names no size"))?;
-        let mut decompressor = match zstd::zstd_safe::get_dict_id_from_frame(frame) {
-            None => Decompressor::new(),
-            Some(id) => {
-                let dictionary = self.decoders.get(&id.get()).ok_or_else(|| {
-                    FhirError::internal(format!("no dictionary {id} in body_dictionary"))
-                })?;
-                Decompressor::with_prepared_dictionary(dictionary)
+            .filter(|size| *size <= BODY_BYTES)
+            .ok_or_else(|| FhirError::internal("a stored body names no size that can be"))?;
+        let dictionary = match zstd_safe::get_dict_id_from_frame(frame) {
+            None => None,
+            Some(id) => Some(self.decoders.get(&id.get()).ok_or_else(|| {
+                FhirError::internal(format!("no dictionary {id} in body_dictionary"))
+            })?),
+        };
+        let mut json = Vec::with_capacity(size as usize);
+        let decompressed = DECOMPRESSION.with_borrow_mut(|context| match dictionary {
+            Some(dictionary) => {
+                context.decompress_using_ddict(&mut json, frame, dictionary.as_ddict())
             }
-        }
-        .map_err(FhirError::internal)?;
-        let json = decompressor.decompress(frame, size as usize).map_err(FhirError::internal)?;
+            None => context.decompress(&mut json, frame),
+        });
+        decompressed.map_err(of_zstd)?;
         Ok(Bytes::from(json))
     }
+}
+
+fn of_zstd(code: zstd_safe::ErrorCode) -> FhirError {
+    FhirError::internal(zstd_safe::get_error_name(code))
 }
 
 #[cfg(test)]

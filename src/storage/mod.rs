@@ -1,30 +1,28 @@
 //! All SQL. Every query takes a [`crate::access::Permit`] or a plan narrowed by one.
 
-mod answers;
 mod body;
-mod change;
 mod embedded;
 mod failure;
 mod history;
-mod index_rows;
-mod intern;
+mod import;
 mod open;
+mod pool;
 mod read;
 mod search;
 mod search_sql;
 mod statement;
 mod store;
-mod under_way;
 mod write;
-mod write_sql;
 
-pub use answers::KeptAnswer;
-pub use change::{Change, Content};
 pub use embedded::{EmbeddedPostgres, EmbeddedSettings, Upgrade, upgrade};
 pub use history::{From, HistoryPage, HistoryPosition, HistoryQuery, InstanceQuery, Window};
+pub use import::UnitHash;
 pub use open::{Database, StartError, StoreSettings, migrate};
+pub use pool::Pooled;
 pub use read::{Current, Visible};
 pub use search::Page;
 pub use store::{Connection, Store, Stored};
-pub use under_way::{WriteUnderWay, WritesUnderWay};
+pub use write::answers::KeptAnswer;
+pub use write::change::{Change, Content};
+pub use write::under_way::{WriteUnderWay, WritesUnderWay};
 pub use write::{Applied, Lock, Staged, Unit};

@@ -36,8 +36,10 @@ pub enum Visible {
 impl Store {
     /// The current version (http.html#read).
     pub async fn current(&self, permit: &Permit, key: &ResourceKey) -> Result<Current> {
-        let mut connection = self.pool.acquire().await.map_err(of_sqlx)?;
-        self.current_on(&mut connection, permit, key).await
+        let mut connection = self.connection().await?;
+        let current = self.current_on(&mut connection, permit, key).await?;
+        connection.release();
+        Ok(current)
     }
 
     /// The current version, read on a connection that may be inside a transaction.

@@ -178,6 +178,3 @@ fn matched(row: &PgRow) -> Result<ResourceKey> {
         .map(|(resource_type, id)| ResourceKey::new(resource_type, id))
         .ok_or_else(|| FhirError::internal(format!("type {number} id {id} is no key")))
 }
-
-#[cfg(test)]
-mod tests;

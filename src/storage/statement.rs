@@ -61,6 +61,7 @@ impl Statement {
         }
     }
 
+    #[cfg(test)]
     pub fn text(&self) -> &str {
         &self.text
     }

@@ -2,14 +2,14 @@
 
 use super::body::BodyCodec;
 use super::failure::of_sqlx;
-use super::intern::Interned;
-use super::under_way::WritesUnderWay;
+use super::pool::{Pool, Pooled};
+use super::write::intern::Interned;
+use super::write::under_way::WritesUnderWay;
 use crate::error::Result;
 use crate::fhir::resource::ResourceKey;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use sqlx::pool::PoolConnection;
-use sqlx::{PgPool, Postgres};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A connection that statements run on: of a pool, or of a transaction under way.
 pub type Connection = sqlx::PgConnection;
@@ -17,15 +17,17 @@ pub type Connection = sqlx::PgConnection;
 /// The resources of one network in one Postgres database.
 pub struct Store {
     /// Reads by key and writes: generic plans.
-    pub(super) pool: PgPool,
+    pub(super) pool: Pool,
     /// Searches: custom plans, because frequencies of keys decide the shape.
-    pub(super) search_pool: PgPool,
+    pub(super) search_pool: Pool,
     pub(super) codec: BodyCodec,
     pub(super) interned: Interned,
     /// For the instants of new versions; see `history`.
     pub writes_under_way: WritesUnderWay,
     /// Raised by a restore; written beside the transaction id.
     pub(super) epoch: i32,
+    /// Writes since the key index was flushed.
+    pub(super) has_written: AtomicBool,
     /// Whether the JSONB copy is written.
     pub(super) keeps_jsonb: bool,
     /// 32 random bytes, the same in every process on this database.
@@ -33,6 +35,22 @@ pub struct Store {
 }
 
 impl Store {
+    /// Moves new keys from the pending list of the key index into the index; does nothing where
+    /// this process has written nothing since.
+    pub async fn flush_keys(&self) -> Result<()> {
+        if !self.has_written.swap(false, Ordering::Relaxed) {
+            return Ok(());
+        }
+        let mut connection = self.connection().await?;
+        sqlx::query(include_str!("sql/key_index_flush.sql"))
+            .bind("resource_keys")
+            .execute(&mut *connection)
+            .await
+            .map_err(of_sqlx)?;
+        connection.release();
+        Ok(())
+    }
+
     /// The key that signs page links; the same in every process on this database.
     pub fn server_key(&self) -> &[u8] {
         &self.server_key
@@ -40,7 +58,8 @@ impl Store {
 
     /// Whether the database answers; for `/readyz`.
     pub async fn is_reachable(&self) -> bool {
-        sqlx::query("select 1").execute(&self.pool).await.is_ok()
+        let Ok(mut connection) = self.pool.acquire().await else { return false };
+        sqlx::query("select 1").execute(&mut *connection).await.is_ok()
     }
 }
 
@@ -58,12 +77,12 @@ pub struct Stored {
 
 impl Store {
     /// A connection for reads by key and writes. 503 where none comes free in time.
-    pub async fn connection(&self) -> Result<PoolConnection<Postgres>> {
+    pub async fn connection(&self) -> Result<Pooled> {
         self.pool.acquire().await.map_err(of_sqlx)
     }
 
     /// A connection for searches.
-    pub async fn search_connection(&self) -> Result<PoolConnection<Postgres>> {
+    pub async fn search_connection(&self) -> Result<Pooled> {
         self.search_pool.acquire().await.map_err(of_sqlx)
     }
 }

@@ -72,13 +72,15 @@ async fn a_transaction_answers_every_entry_in_its_place() {
 async fn references_by_full_url_are_replaced_everywhere() {
     let server = TestServer::start().await;
     let urn = "urn:uuid:0c3151bd-1cbf-4d64-b04d-cd9187a4c6e0";
-    let about = observation()
-        .subject(urn)
-        .with("text", json!({"status": "generated", "div":
-            format!("<div xmlns=\"http://www.w3.org/1999/xhtml\"><a href=\"{urn}\">who</a></div>")}))
-        .with("extension", json!([
+    let xhtml = "http://www.w3.org/1999/xhtml";
+    let div = format!("<div xmlns=\"{xhtml}\"><a href=\"{urn}\">who</a></div>");
+    let about =
+        observation().subject(urn).with("text", json!({"status": "generated", "div": div})).with(
+            "extension",
+            json!([
             {"url": "http://example.org/r", "valueReference": {"reference": urn}},
-            {"url": "http://example.org/u", "valueUri": urn}]));
+            {"url": "http://example.org/u", "valueUri": urn}]),
+        );
     let reply = transaction(
         &server,
         vec![

@@ -21,9 +21,10 @@ pub(super) enum Target {
     Operation(OperationScope, String),
 }
 
-/// The methods that a path after the base takes, for `Allow`. 404 where nothing is there.
-pub fn allowed_methods(path: &str) -> Result<&'static [&'static str]> {
-    Ok(Target::parse(path, Method::Get)?.allowed_methods())
+/// The methods that a path after the base takes, for `Allow`. Errors are those of the path when
+/// it is asked with `method`: 404 where nothing is there, 400 where a write could never be.
+pub fn allowed_methods(path: &str, method: Method) -> Result<&'static [&'static str]> {
+    Ok(Target::parse(path, method)?.allowed_methods())
 }
 
 impl Target {

@@ -50,6 +50,13 @@ fn digits(bytes: &[u8]) -> (usize, &[u8]) {
     (count, &bytes[count..])
 }
 
+/// Whether U+FFFE or U+FFFF is in the text: no characters of XML, so a resource with one could
+/// not be told in it (<https://www.w3.org/TR/xml/#charsets>).
+pub(super) fn has_noncharacter(bytes: &[u8]) -> bool {
+    memchr::memchr_iter(0xEF, bytes)
+        .any(|at| matches!(bytes.get(at + 1..at + 3), Some([0xBF, 0xBE | 0xBF])))
+}
+
 /// `[ \r\n\t\S]+`, and more than white space (string: "Strings SHALL NOT be empty").
 pub(super) fn is_string(text: &str) -> bool {
     let bytes = text.as_bytes();

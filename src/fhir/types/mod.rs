@@ -92,6 +92,9 @@ impl Primitive {
     /// says what would be right.
     pub fn check(self, text: &str) -> Result<(), String> {
         let bytes = text.as_bytes();
+        if format::has_noncharacter(bytes) {
+            return Err("text without U+FFFE and U+FFFF, which XML cannot carry".to_owned());
+        }
         let is_valid = match self {
             Primitive::Xhtml => return xhtml::check(text),
             Primitive::Boolean => matches!(text, "true" | "false"),

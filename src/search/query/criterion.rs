@@ -117,8 +117,13 @@ impl Reader<'_> {
             }
             Kind::Quantity => {
                 let tests = quantity::parse(one).map_err(|text| self.wrong(one, text))?;
-                let of = |test| Predicate::Quantity { parameter, test };
-                Ok(tests.into_iter().map(of).collect())
+                let parameters = self.parameter.row_parameters();
+                let of = |test: &quantity::QuantityTest, parameter| Predicate::Quantity {
+                    parameter,
+                    test: test.clone(),
+                };
+                let each = tests.iter();
+                Ok(each.flat_map(|test| parameters.iter().map(|id| of(test, *id))).collect())
             }
             Kind::Reference => self.reference(one, &self.parameter.targets),
             Kind::Uri => {

@@ -125,6 +125,12 @@ impl DataFolder {
     }
 }
 
+/// Whether a process holds the folder's lock now.
+pub fn is_taken(path: &Path) -> bool {
+    let lock = OpenOptions::new().read(true).write(true).open(path.join("server.lock"));
+    lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
 /// A folder for `owner` alone. One that is there already must be exactly that.
 pub fn private_folder(path: &Path, owner: Option<Owner>) -> Result<(), StartError> {
     match DirBuilder::new().mode(0o700).create(path) {

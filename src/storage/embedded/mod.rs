@@ -60,6 +60,13 @@ impl EmbeddedPostgres {
         Ok(EmbeddedPostgres { socket, log, stop, watcher: Some(watcher) })
     }
 
+    /// The server's database in the cluster of a data folder that another process has taken
+    /// now; None where nobody has.
+    pub fn running(data: &Path) -> Option<Database> {
+        folder::is_taken(data)
+            .then(|| Database::on_socket(&data.join("socket"), cluster::NAME, cluster::NAME))
+    }
+
     /// The server's database in the cluster.
     pub fn database(&self) -> Database {
         Database::on_socket(&self.socket, cluster::NAME, cluster::NAME)

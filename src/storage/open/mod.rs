@@ -9,14 +9,15 @@ pub use migrate::migrate;
 pub use start_error::StartError;
 
 use super::body::BodyCodec;
-use super::intern::Interned;
+use super::pool::{Pool, PoolBounds};
 use super::store::Store;
-use super::under_way::WritesUnderWay;
+use super::write::intern::Interned;
+use super::write::under_way::WritesUnderWay;
 use crate::fhir::definitions::ResourceType;
 use crate::search::Registry;
 use migrate::connect;
-use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::{Connection, PgConnection};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// The dictionary that new bodies are compressed with; `dictionary/README.md`.
@@ -30,10 +31,6 @@ const PAGE_LINK: &str = "page-link";
 /// Beyond this a request that waits for a connection is refused with 503.
 const ACQUIRE_WITHIN: Duration = Duration::from_secs(5);
 const IDLE_FOR: Duration = Duration::from_secs(300);
-/// A database that is there answers an empty message by then.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
-/// A connection used no longer ago is not asked again.
-const TRUSTED_FOR: Duration = Duration::from_secs(1);
 /// A transaction that its server forgot must not hold locks.
 const IDLE_IN_TRANSACTION: &str = "60s";
 
@@ -81,6 +78,7 @@ impl Store {
             codec: BodyCodec::new(contents.dictionaries),
             interned: Interned::default(),
             writes_under_way: WritesUnderWay::default(),
+            has_written: AtomicBool::new(false),
             server_key: contents.server_key,
             epoch: contents.epoch,
             keeps_jsonb: settings.keeps_jsonb,
@@ -102,7 +100,7 @@ struct Pools<'a> {
 impl Pools<'_> {
     /// A pool with one connection open. Connections are not tested before use: a statement on
     /// a broken one fails, and is retried where that is safe.
-    async fn open(&self, connections: u32, plans: &str) -> Result<PgPool, StartError> {
+    async fn open(&self, connections: u32, plans: &str) -> Result<Pool, StartError> {
         let timeout = format!("{}s", self.statement_seconds);
         let options = self.database.options().clone().application_name("bhn-fhir").options([
             ("plan_cache_mode", plans),
@@ -112,40 +110,13 @@ impl Pools<'_> {
             ("timezone", "UTC"),
             ("jit", "off"),
         ]);
-        let pool = PgPoolOptions::new()
-            .max_connections(connections)
-            .acquire_timeout(ACQUIRE_WITHIN)
-            .idle_timeout(IDLE_FOR)
-            .test_before_acquire(false);
-        let pool = match self.database.is_over_network() {
-            true => distrustful(pool),
-            false => pool,
+        let bounds = PoolBounds {
+            connections,
+            acquire_within: ACQUIRE_WITHIN,
+            idle_for: IDLE_FOR,
+            is_over_network: self.database.is_over_network(),
         };
-        Ok(pool.connect_with(options.statement_cache_capacity(256)).await?)
-    }
-}
-
-/// For connections over a network, which can go silent: the kernel notices that after a quarter
-/// of an hour, and until then each would take its place in the pool. So they have to answer
-/// when they come back, and before use after a rest.
-fn distrustful(pool: PgPoolOptions) -> PgPoolOptions {
-    pool.after_release(|connection, _| Box::pin(answers(connection))).before_acquire(
-        |connection, known| {
-            Box::pin(async move {
-                match known.idle_for > TRUSTED_FOR {
-                    true => answers(connection).await,
-                    false => Ok(true),
-                }
-            })
-        },
-    )
-}
-
-/// True, or an error that has the connection closed.
-async fn answers(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    match tokio::time::timeout(ANSWERS_WITHIN, connection.ping()).await {
-        Ok(answer) => answer.map(|()| true),
-        Err(_) => Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())),
+        Ok(Pool::open(options.statement_cache_capacity(256), bounds).await?)
     }
 }
 

@@ -9,8 +9,8 @@ use crate::search::value::quantity::QuantityTest;
 use crate::search::value::string::StringTest;
 use crate::search::value::token::TokenTest;
 use crate::search::{Clause, ParameterId, Predicate, Second};
-use crate::storage::index_rows::packed_key;
 use crate::storage::statement::Statement;
+use crate::storage::write::index_rows::packed_key;
 
 /// Whether conditions on keys may use the GIN index.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -4,7 +4,7 @@ use crate::fhir::resource::ResourceKey;
 use crate::search::value::quantity::QuantityTest;
 use crate::search::value::token::TokenTest;
 use crate::search::{Clause, ParameterId, Plan, Predicate, Second, Token};
-use crate::storage::index_rows::packed_key;
+use crate::storage::write::index_rows::packed_key;
 use std::collections::{BTreeSet, HashMap};
 
 /// What has to be looked up before the statement is composed.

@@ -23,7 +23,8 @@ pub struct Join {
     /// `left join (select min(...)` up to the parameter.
     ascending: &'static str,
     descending: &'static str,
-    parameter: ParameterId,
+    /// One, or several whose rows are taken together.
+    parameters: Vec<ParameterId>,
     /// What stands behind the parameter.
     end: &'static str,
     cast: &'static str,
@@ -47,29 +48,29 @@ macro_rules! least_and_greatest {
     };
 }
 
-const DATES: (&str, &str) = least_and_greatest!("v.low", "date_value v where v.parameter = ");
+const DATES: (&str, &str) = least_and_greatest!("v.low", "date_value v where v.parameter");
 const STRINGS: (&str, &str) =
-    least_and_greatest!("v.normalised", "string_value v where v.parameter = ");
+    least_and_greatest!("v.normalised", "string_value v where v.parameter");
 const NUMBERS: (&str, &str) =
-    least_and_greatest!("v.low", "quantity_value v where v.unit = 0 and v.parameter = ");
+    least_and_greatest!("v.low", "quantity_value v where v.unit = 0 and v.parameter");
 const IDENTIFIERS: (&str, &str) =
-    least_and_greatest!("v.value", "identifier_value v where v.parameter = ");
-const URIS: (&str, &str) = least_and_greatest!("v.value", "uri_value v where v.parameter = ");
+    least_and_greatest!("v.value", "identifier_value v where v.parameter");
+const URIS: (&str, &str) = least_and_greatest!("v.value", "uri_value v where v.parameter");
 /// The keys of a row name its codes; the lead is one of them.
 const TOKENS: (&str, &str) = (
     " left join lateral (select min(t.code) as value from unnest(r.keys || r.lead) k \
-     join token t on t.token = (k & 281474976710655) where (k >> 48) = ",
+     join token t on t.token = (k & 281474976710655) where (k >> 48)",
     " left join lateral (select max(t.code) as value from unnest(r.keys || r.lead) k \
-     join token t on t.token = (k & 281474976710655) where (k >> 48) = ",
+     join token t on t.token = (k & 281474976710655) where (k >> 48)",
 );
 const ON_RID: &str = " group by v.rid) s on s.rid = r.rid";
 
 impl Order {
     /// The order of a plan's sort. None for [`SortKey::Unspecified`].
     pub fn of(sort: &Sort) -> Option<Order> {
-        let join = |(ascending, descending), parameter: &ParameterId, cast| {
-            let parameter = *parameter;
-            By::Joined(Join { ascending, descending, parameter, end: ON_RID, cast, main: None })
+        let join = |(ascending, descending), parameters: &[ParameterId], cast| {
+            let parameters = parameters.to_vec();
+            By::Joined(Join { ascending, descending, parameters, end: ON_RID, cast, main: None })
         };
         let by = match &sort.key {
             SortKey::Unspecified => return None,
@@ -79,18 +80,18 @@ impl Order {
             SortKey::Date { parameter, main, .. } => {
                 let main = (!main.is_empty()).then(|| numbers(main));
                 let (ascending, descending) = DATES;
-                let (parameter, cast) = (*parameter, "::timestamptz");
-                By::Joined(Join { ascending, descending, parameter, end: ON_RID, cast, main })
+                let (parameters, cast) = (vec![*parameter], "::timestamptz");
+                By::Joined(Join { ascending, descending, parameters, end: ON_RID, cast, main })
             }
-            SortKey::String(parameter) => join(STRINGS, parameter, ""),
-            SortKey::Number(parameter) => join(NUMBERS, parameter, "::numeric"),
+            SortKey::String(parameter) => join(STRINGS, &[*parameter], ""),
+            SortKey::Number(parameters) => join(NUMBERS, parameters, "::numeric"),
             SortKey::Token(parameter) => {
-                let ((ascending, descending), parameter) = (TOKENS, *parameter);
+                let ((ascending, descending), parameters) = (TOKENS, vec![*parameter]);
                 let end = ") s on true";
-                By::Joined(Join { ascending, descending, parameter, end, cast: "", main: None })
+                By::Joined(Join { ascending, descending, parameters, end, cast: "", main: None })
             }
-            SortKey::Identifier(parameter) => join(IDENTIFIERS, parameter, ""),
-            SortKey::Uri(parameter) => join(URIS, parameter, ""),
+            SortKey::Identifier(parameter) => join(IDENTIFIERS, &[*parameter], ""),
+            SortKey::Uri(parameter) => join(URIS, &[*parameter], ""),
         };
         Some(Order { by, is_descending: sort.is_descending })
     }
@@ -103,7 +104,14 @@ impl Order {
     pub fn push_join(&self, sql: &mut Statement) {
         let By::Joined(join) = &self.by else { return };
         sql.push(if self.is_descending { join.descending } else { join.ascending });
-        sql.bind(join.parameter.0).push(join.end);
+        match &join.parameters[..] {
+            [parameter] => sql.push(" = ").bind(parameter.0),
+            several => {
+                let numbers: Vec<i16> = several.iter().map(|parameter| parameter.0).collect();
+                sql.push(" = any(").bind(numbers).push(")")
+            }
+        };
+        sql.push(join.end);
     }
 
     /// The sort value of a row.

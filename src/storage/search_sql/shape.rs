@@ -40,7 +40,7 @@ enum Branch {
 }
 
 const COLUMNS: &str = "r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body";
-const MATCH: &str = "select r.rid, r.type, r.id from resource r";
+const MATCH: &str = "select r.rid, r.type, r.id, r.version from resource r";
 
 impl Query<'_> {
     /// Rows of a page in its order (backward from a cursor: in the reverse), with `sort_value`.

@@ -1,5 +1,5 @@
 -- Patient?identifier=urn:mrn|7&gender=male
-select * from (select r.rid, r.type, r.id
+select * from (select r.rid, r.type, r.id, r.version
  from resource r
  where not r.deleted and r.type = $1
  and (r.rid in (select v.rid from identifier_value v

@@ -3,11 +3,13 @@
 mod builders;
 mod client;
 mod cluster;
+mod outcome;
 mod process;
 
-pub use builders::{observation, patient};
+pub use builders::{MRN, observation, patient};
 pub use client::{FhirClient, Reply};
 pub use cluster::{TestDatabase, folder, search_path};
+pub use outcome::send_raw;
 pub use process::ServerProcess;
 
 use bhn_fhir::clock::Clock;

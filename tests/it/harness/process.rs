@@ -1,7 +1,7 @@
 //! The real binary, for tests that kill it.
 
+use super::FhirClient;
 use super::cluster::{TestDatabase, postmaster_pid};
-use super::{FhirClient, Reply};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -91,10 +91,6 @@ impl ServerProcess {
     pub async fn is_alive(&self) -> bool {
         let reply = self.client.get_beside("/livez").await;
         reply.status() == 200
-    }
-
-    pub async fn get(&self, path: &str) -> Reply {
-        self.client.get(path).await
     }
 }
 

@@ -1,0 +1,128 @@
+//! From an interaction that writes to a [`Write`]: the resource is valid, its links to this
+//! server are relative, its criteria are planned.
+
+use super::draft::{Act, Criteria, Target, Write};
+use crate::access::Permit;
+use crate::clock::new_id;
+use crate::error::{ErrorKind, FhirError, IssueCode, Result};
+use crate::fhir::definitions::ResourceType;
+use crate::fhir::interaction::{
+    Handling, Interaction, SearchScope, TypeCriteria, WriteGuard, decode_query,
+};
+use crate::fhir::links;
+use crate::fhir::resource::{Id, Resource, ResourceKey};
+use crate::fhir::subset;
+use crate::fhir::validation;
+use crate::interactions::context::Context;
+use crate::search::Plan;
+
+/// Whether the resource was validated already, as part of its Bundle.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Validated {
+    Yes,
+    No,
+}
+
+/// The write that an interaction asks for; None for one that only reads. 400 for an invalid
+/// resource, with every issue.
+pub fn write(
+    context: &Context,
+    permit: Permit,
+    interaction: Interaction,
+    validated: Validated,
+) -> Result<Option<Write>> {
+    let (target, act, guard) = match interaction {
+        Interaction::Create { resource, if_none_exist } => {
+            let resource = checked(context, resource, validated)?;
+            let key = new_key(resource.resource_type())?;
+            let target = match if_none_exist {
+                None => Target::New(key),
+                Some(query) => {
+                    let resource_type = resource.resource_type();
+                    criteria(context, &TypeCriteria { resource_type, query }, key)?
+                }
+            };
+            (target, Act::Create(resource), WriteGuard::default())
+        }
+        Interaction::Update { key, resource, guard } => {
+            let resource = checked(context, resource, validated)?;
+            (Target::Key(key), Act::Update(resource), guard)
+        }
+        Interaction::ConditionalUpdate { criteria: by, resource, guard } => {
+            let resource = checked(context, resource, validated)?;
+            let key = new_key(by.resource_type)?;
+            (criteria(context, &by, key)?, Act::Update(resource), guard)
+        }
+        Interaction::Patch { key, patch, guard } => (Target::Key(key), Act::Patch(patch), guard),
+        Interaction::ConditionalPatch { criteria: by, patch, guard } => {
+            let key = new_key(by.resource_type)?;
+            (criteria(context, &by, key)?, Act::Patch(patch), guard)
+        }
+        Interaction::Delete { key, guard } => (Target::Key(key), Act::Delete, guard),
+        Interaction::ConditionalDelete { criteria: by, guard } => {
+            let key = new_key(by.resource_type)?;
+            (criteria(context, &by, key)?, Act::Delete, guard)
+        }
+        _ => return Ok(None),
+    };
+    Ok(Some(Write { permit, target, act, guard, full_url: None, expression: String::new() }))
+}
+
+/// The key of a resource whose id the server assigns.
+fn new_key(resource_type: ResourceType) -> Result<ResourceKey> {
+    let id = Id::parse(&new_id()).ok_or_else(|| FhirError::internal("a UUID is an id"))?;
+    Ok(ResourceKey::new(resource_type, id))
+}
+
+fn criteria(context: &Context, by: &TypeCriteria, assigned: ResourceKey) -> Result<Target> {
+    let plan = plan(context, by)?;
+    let normalised = plan.normalised();
+    Ok(Target::Criteria(Criteria { plan, normalised, assigned }))
+}
+
+/// The plan of the criteria of a conditional interaction. Unknown parameters are refused
+/// whatever the client prefers: ignoring one would match more than was meant. 412 where the
+/// criteria select nothing in particular.
+pub fn plan(context: &Context, by: &TypeCriteria) -> Result<Plan> {
+    let parameters = decode_query(&by.query)?;
+    let scope = SearchScope::Type(by.resource_type);
+    let plan = context.plan(&scope, &parameters, Handling::Strict)?;
+    match plan.has_criteria() {
+        true => Ok(plan),
+        false => Err(FhirError::precondition_failed("The criteria select every resource")),
+    }
+}
+
+/// The resource, valid and in the form that is stored.
+fn checked(context: &Context, resource: Resource, validated: Validated) -> Result<Resource> {
+    if validated == Validated::No {
+        validation::validate(resource.value(), &context.settings.limits)
+            .map_err(|issues| FhirError::of_issues(ErrorKind::BadRequest, issues))?;
+    }
+    storable(resource, &context.settings.base_url)
+}
+
+/// The resource with links to this server relative. 422 where it was cut short.
+pub fn storable(mut resource: Resource, base: &str) -> Result<Resource> {
+    if subset::is_subsetted(resource.value()) {
+        let text = "The resource is marked SUBSETTED: storing it would lose what was left out";
+        return Err(FhirError::unprocessable(IssueCode::BusinessRule, text));
+    }
+    if mentions(resource.value(), base) {
+        links::rewrite(&mut resource, &mut |place, link| match place {
+            links::Place::Reference => links::relative(link, base),
+            _ => None,
+        });
+    }
+    Ok(resource)
+}
+
+/// Whether any text begins with the base; most resources hold none, and are not walked twice.
+fn mentions(value: &serde_json::Value, base: &str) -> bool {
+    match value {
+        serde_json::Value::String(text) => text.starts_with(base),
+        serde_json::Value::Array(items) => items.iter().any(|item| mentions(item, base)),
+        serde_json::Value::Object(object) => object.values().any(|value| mentions(value, base)),
+        _ => false,
+    }
+}

@@ -1,0 +1,89 @@
+//! What is read and not yet stored, bounded in bytes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Permits are counted in KiB, because a semaphore counts in 32 bits.
+const GRAIN: usize = 1 << 10;
+/// How often a reader that waits for room looks for it.
+const LOOK: Duration = Duration::from_millis(2);
+
+/// One unit of work as read.
+pub struct Task {
+    /// `path`, or `archive!path`.
+    pub source: Arc<str>,
+    /// The first line; 1 for a document.
+    pub place: u64,
+    pub content: Content,
+    _room: OwnedSemaphorePermit,
+}
+
+pub enum Content {
+    /// A whole JSON file.
+    Document(Vec<u8>),
+    /// Lines of an NDJSON file.
+    Lines(Lines),
+}
+
+/// Lines one after the other, with their numbers and ends.
+#[derive(Default)]
+pub struct Lines {
+    pub text: Vec<u8>,
+    /// Number of the line, and where it begins and ends in the text.
+    pub places: Vec<(u64, std::ops::Range<usize>)>,
+}
+
+/// The sending side, used by a thread that may block.
+pub struct Queue {
+    room: Arc<Semaphore>,
+    capacity: usize,
+    sender: UnboundedSender<Task>,
+    stop: Arc<AtomicBool>,
+}
+
+/// The receiving side.
+pub struct Tasks(UnboundedReceiver<Task>);
+
+impl Queue {
+    /// Room for about `bytes`; a single larger unit takes all of it.
+    pub fn new(bytes: usize, stop: Arc<AtomicBool>) -> (Queue, Tasks) {
+        let capacity = (bytes / GRAIN).clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
+        let (sender, receiver) = unbounded_channel();
+        let room = Arc::new(Semaphore::new(capacity));
+        (Queue { room, capacity, sender, stop }, Tasks(receiver))
+    }
+
+    /// Waits for room. False where the import was stopped.
+    pub fn send(&self, source: &Arc<str>, place: u64, content: Content) -> bool {
+        let bytes = match &content {
+            Content::Document(bytes) => bytes.len(),
+            Content::Lines(lines) => lines.text.len(),
+        };
+        let grains = (bytes / GRAIN + 1).min(self.capacity) as u32;
+        let room = loop {
+            if self.is_stopped() {
+                return false;
+            }
+            match self.room.clone().try_acquire_many_owned(grains) {
+                Ok(room) => break room,
+                Err(_) => std::thread::sleep(LOOK),
+            }
+        };
+        let task = Task { source: source.clone(), place, content, _room: room };
+        self.sender.send(task).is_ok()
+    }
+
+    pub fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+}
+
+impl Tasks {
+    /// The next task; None after the last.
+    pub async fn next(&mut self) -> Option<Task> {
+        self.0.recv().await
+    }
+}

@@ -1,0 +1,1 @@
+select hash from import_unit where hash = any($1)

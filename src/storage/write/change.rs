@@ -1,0 +1,37 @@
+//! One version to be written, with everything that depends on it.
+
+use crate::fhir::resource::ResourceKey;
+use crate::search::IndexRows;
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+
+/// A create, an update or a delete, ready to be applied.
+#[derive(Clone, Debug)]
+pub struct Change {
+    pub rid: i64,
+    pub key: ResourceKey,
+    /// The version that this change makes, from 1 without gaps.
+    pub version: i64,
+    pub last_updated: DateTime<Utc>,
+    /// True where references already name this rid by a stub.
+    pub adopts_stub: bool,
+    /// Index rows of the version before, so that only what differs is written; None for a
+    /// create, and empty rows for one that is deleted.
+    pub before: Option<IndexRows>,
+    /// None for a delete.
+    pub content: Option<Content>,
+}
+
+/// What a live version holds.
+#[derive(Clone, Debug)]
+pub struct Content {
+    /// The exact JSON as it will be served.
+    pub json: Bytes,
+    pub rows: IndexRows,
+}
+
+impl Change {
+    pub fn is_create(&self) -> bool {
+        self.version == 1
+    }
+}

@@ -1,0 +1,256 @@
+//! Index rows with surrogate ids in place of coded values and reference targets, and what of
+//! them an update adds and removes.
+
+use crate::error::Result;
+use crate::fhir::resource::ResourceKey;
+use crate::search::{IndexRows, ParameterId, Token};
+use crate::storage::store::Store;
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+use std::collections::{HashMap, HashSet};
+
+/// Bits of a packed key below the parameter.
+const RID_BITS: u32 = 48;
+
+/// `parameter << 48 | rid or token id`: exact, never a hash.
+pub fn packed_key(parameter: ParameterId, id: i64) -> i64 {
+    (i64::from(parameter.0) << RID_BITS) | id
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Identifier {
+    pub parameter: i16,
+    pub value: String,
+    pub system: String,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Text {
+    pub parameter: i16,
+    pub normalised: String,
+    pub raw: String,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Dates {
+    pub parameter: i16,
+    pub low: DateTime<Utc>,
+    pub high: DateTime<Utc>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Quantity {
+    pub parameter: i16,
+    pub unit: i64,
+    pub low: Decimal,
+    pub high: Decimal,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Uri {
+    pub parameter: i16,
+    pub value: String,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Composite {
+    pub parameter: i16,
+    pub first: Option<i64>,
+    pub second: Option<i64>,
+    pub low_at: Option<DateTime<Utc>>,
+    pub high_at: Option<DateTime<Utc>>,
+    pub low: Option<Decimal>,
+    pub high: Option<Decimal>,
+    pub first_text: Option<String>,
+    pub second_text: Option<String>,
+}
+
+/// Rows of the side tables of one resource.
+#[derive(Clone, PartialEq, Default, Debug)]
+pub struct SideRows {
+    pub identifiers: Vec<Identifier>,
+    pub strings: Vec<Text>,
+    pub dates: Vec<Dates>,
+    pub quantities: Vec<Quantity>,
+    pub uris: Vec<Uri>,
+    pub composites: Vec<Composite>,
+}
+
+/// The index columns of the resource's own row.
+#[derive(Clone, PartialEq, Default, Debug)]
+pub struct RowIndex {
+    pub patient: Option<i64>,
+    pub date: Option<(DateTime<Utc>, DateTime<Utc>)>,
+    pub lead: Option<i64>,
+    pub keys: Vec<i64>,
+    pub present: Vec<i16>,
+    pub subject_rids: Vec<i64>,
+    pub labels: Vec<i64>,
+    pub profiles: Vec<i64>,
+}
+
+#[derive(Clone, PartialEq, Default, Debug)]
+pub struct Resolved {
+    pub row: RowIndex,
+    pub side: SideRows,
+}
+
+/// Ids of everything that some index rows name.
+pub struct Ids {
+    tokens: HashMap<Token, i64>,
+    references: HashMap<ResourceKey, i64>,
+}
+
+impl Store {
+    /// Ids of all coded values and reference targets of these rows. `known` are rids of
+    /// resources that the same request writes.
+    pub async fn intern(
+        &self,
+        rows: &[&IndexRows],
+        known: &HashMap<ResourceKey, i64>,
+    ) -> Result<Ids> {
+        let mut tokens: HashMap<Token, Option<String>> = HashMap::new();
+        let mut targets: HashSet<&ResourceKey> = HashSet::new();
+        for rows in rows {
+            for row in &rows.tokens {
+                let display = tokens.entry(row.token.clone()).or_default();
+                if display.is_none() {
+                    display.clone_from(&row.display);
+                }
+            }
+            let quantities = rows.quantities.iter().filter_map(|row| row.unit.as_ref());
+            let composites =
+                rows.composites.iter().flat_map(|row| row.first.iter().chain(&row.second));
+            for token in quantities.chain(composites).chain(&rows.labels) {
+                tokens.entry(token.clone()).or_default();
+            }
+            for url in &rows.profiles {
+                tokens.entry(profile_token(url)).or_default();
+            }
+            targets.extend(rows.references.iter().map(|row| &row.target));
+            targets.extend(&rows.subjects);
+            targets.extend(
+                rows.composites
+                    .iter()
+                    .flat_map(|row| row.first_target.iter().chain(&row.second_target)),
+            );
+        }
+        let wanted = targets.into_iter().filter(|key| !known.contains_key(*key)).cloned();
+        let mut references = self.intern_references(wanted).await?;
+        references.extend(known.iter().map(|(key, rid)| (key.clone(), *rid)));
+        Ok(Ids { tokens: self.intern_tokens(tokens).await?, references })
+    }
+}
+
+/// Profiles are stamped by the id of their canonical URL, interned without a system.
+fn profile_token(url: &str) -> Token {
+    Token { system: String::new(), code: url.to_owned() }
+}
+
+impl Ids {
+    fn token(&self, token: &Token) -> i64 {
+        self.tokens.get(token).copied().unwrap_or_default()
+    }
+
+    fn target(&self, key: &ResourceKey) -> i64 {
+        self.references.get(key).copied().unwrap_or_default()
+    }
+
+    /// Replaces names by ids. `rows` must be among those that were interned.
+    pub fn resolve(&self, rows: &IndexRows) -> Resolved {
+        let token_keys = rows.tokens.iter().enumerate();
+        let mut keys: Vec<i64> = token_keys
+            .filter(|(index, _)| Some(*index) != rows.lead)
+            .map(|(_, row)| packed_key(row.parameter, self.token(&row.token)))
+            .chain(
+                rows.references
+                    .iter()
+                    .map(|row| packed_key(row.parameter, self.target(&row.target))),
+            )
+            .collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let mut subject_rids: Vec<i64> = rows.subjects.iter().map(|key| self.target(key)).collect();
+        subject_rids.sort_unstable();
+        subject_rids.dedup();
+        let lead = rows.lead.and_then(|index| rows.tokens.get(index));
+        let row = RowIndex {
+            patient: match subject_rids.as_slice() {
+                [patient] => Some(*patient),
+                _ => None,
+            },
+            date: rows.main_date,
+            lead: lead.map(|row| packed_key(row.parameter, self.token(&row.token))),
+            keys,
+            present: rows.present.iter().map(|parameter| parameter.0).collect(),
+            subject_rids,
+            labels: rows.labels.iter().map(|label| self.token(label)).collect(),
+            profiles: rows.profiles.iter().map(|url| self.token(&profile_token(url))).collect(),
+        };
+        Resolved { row, side: self.side(rows) }
+    }
+
+    fn side(&self, rows: &IndexRows) -> SideRows {
+        let mut side = SideRows::default();
+        side.identifiers.extend(rows.identifiers.iter().map(|row| Identifier {
+            parameter: row.parameter.0,
+            value: row.value.clone(),
+            system: row.system.clone(),
+        }));
+        side.strings.extend(rows.strings.iter().map(|row| Text {
+            parameter: row.parameter.0,
+            normalised: row.normalised.clone(),
+            raw: row.raw.clone(),
+        }));
+        side.dates.extend(rows.dates.iter().map(|row| Dates {
+            parameter: row.parameter.0,
+            low: row.low,
+            high: row.high,
+        }));
+        side.quantities.extend(rows.quantities.iter().map(|row| Quantity {
+            parameter: row.parameter.0,
+            unit: row.unit.as_ref().map_or(0, |unit| self.token(unit)),
+            low: row.low,
+            high: row.high,
+        }));
+        side.uris.extend(
+            rows.uris
+                .iter()
+                .map(|row| Uri { parameter: row.parameter.0, value: row.value.clone() }),
+        );
+        side.composites.extend(rows.composites.iter().filter_map(|row| {
+            let target = |key: &Option<ResourceKey>| key.as_ref().map(|key| self.target(key));
+            let token = |token: &Option<Token>| token.as_ref().map(|token| self.token(token));
+            Some(Composite {
+                parameter: row.parameter?.0,
+                first: token(&row.first).or_else(|| target(&row.first_target)),
+                second: token(&row.second).or_else(|| target(&row.second_target)),
+                low_at: row.low_at,
+                high_at: row.high_at,
+                low: row.low,
+                high: row.high,
+                first_text: row.first_text.clone(),
+                second_text: row.second_text.clone(),
+            })
+        }));
+        side
+    }
+}
+
+impl SideRows {
+    /// Rows of `self` that `other` does not have.
+    pub fn without(&self, other: &SideRows) -> SideRows {
+        fn rest<T: Clone + Eq + std::hash::Hash>(rows: &[T], other: &[T]) -> Vec<T> {
+            let other: HashSet<&T> = other.iter().collect();
+            rows.iter().filter(|row| !other.contains(row)).cloned().collect()
+        }
+        SideRows {
+            identifiers: rest(&self.identifiers, &other.identifiers),
+            strings: rest(&self.strings, &other.strings),
+            dates: rest(&self.dates, &other.dates),
+            quantities: rest(&self.quantities, &other.quantities),
+            uris: rest(&self.uris, &other.uris),
+            composites: rest(&self.composites, &other.composites),
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Surrogate ids: rids of resources and of reference targets, ids of coded values.
+//!
+//! The caches hold hits only, and an id never changes once given, so that a miss always asks
+//! the database and no node ever under-matches. New ids are made in short transactions of
+//! their own, before the transaction that uses them, and on connections of the searches: those
+//! of the writes may all be waiting for a lock whose holder is here.
+
+use super::known::Known;
+use crate::error::{FhirError, Result};
+use crate::fhir::resource::ResourceKey;
+use crate::search::Token;
+use crate::storage::failure::of_sqlx;
+use crate::storage::store::Store;
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+/// Rids are taken from the database's sequence in blocks of this many.
+const BLOCK: i64 = 1000;
+
+/// Entries of each cache; about 200 bytes each.
+const CACHED: usize = 100_000;
+
+/// Caches of one server process.
+pub struct Interned {
+    tokens: Known<Token>,
+    references: Known<ResourceKey>,
+    rids: Mutex<Vec<std::ops::Range<i64>>>,
+}
+
+impl Default for Interned {
+    fn default() -> Self {
+        Interned {
+            tokens: Known::new(CACHED),
+            references: Known::new(CACHED),
+            rids: Mutex::new(Vec::new()),
+        }
+    }
+}
+
+impl Interned {
+    /// Remembers the rid of a committed resource.
+    pub fn remember(&self, key: &ResourceKey, rid: i64) {
+        self.references.insert(key.clone(), rid);
+    }
+
+    /// The id of a coded value, where it is at hand.
+    pub fn token(&self, token: &Token) -> Option<i64> {
+        self.tokens.get(token)
+    }
+
+    /// Remembers the id of a coded value.
+    pub fn remember_token(&self, token: &Token, id: i64) {
+        self.tokens.insert(token.clone(), id);
+    }
+
+    /// The rid of a resource or reference target, where it is at hand.
+    pub fn rid(&self, key: &ResourceKey) -> Option<i64> {
+        self.references.get(key)
+    }
+
+    fn take_rids(&self, count: usize) -> Vec<i64> {
+        let mut blocks = self.rids.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut taken = Vec::with_capacity(count);
+        while taken.len() < count {
+            let Some(block) = blocks.first_mut() else { break };
+            match block.next() {
+                Some(rid) => taken.push(rid),
+                None => drop(blocks.remove(0)),
+            }
+        }
+        taken
+    }
+
+    fn give_rids(&self, blocks: Vec<i64>) {
+        let ranges = blocks.into_iter().map(|block| block * BLOCK..(block + 1) * BLOCK);
+        self.rids.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).extend(ranges);
+    }
+}
+
+impl Store {
+    /// `count` new rids, ascending. Asks the database once where the block at hand is used up.
+    pub async fn allocate_rids(&self, count: usize) -> Result<Vec<i64>> {
+        let mut rids = self.interned.take_rids(count);
+        while rids.len() < count {
+            let blocks = (count - rids.len()).div_ceil(BLOCK as usize) as i32;
+            let sql = include_str!("../sql/rid_block_allocate.sql");
+            let mut connection = self.search_connection().await?;
+            let allocated = sqlx::query_scalar(sql).bind(blocks).fetch_all(&mut *connection).await;
+            self.interned.give_rids(allocated.map_err(of_sqlx)?);
+            connection.release();
+            rids.extend(self.interned.take_rids(count - rids.len()));
+        }
+        Ok(rids)
+    }
+
+    /// Ids of coded values, new ones made for those never seen. Displays go with new ones.
+    pub async fn intern_tokens(
+        &self,
+        wanted: HashMap<Token, Option<String>>,
+    ) -> Result<HashMap<Token, i64>> {
+        let mut found = HashMap::with_capacity(wanted.len());
+        let mut missing = Vec::new();
+        for (token, display) in wanted {
+            match self.interned.tokens.get(&token) {
+                Some(id) => drop(found.insert(token, id)),
+                None => missing.push((token, display)),
+            }
+        }
+        if missing.is_empty() {
+            return Ok(found);
+        }
+        let systems: Vec<&str> = missing.iter().map(|(token, _)| token.system.as_str()).collect();
+        let codes: Vec<&str> = missing.iter().map(|(token, _)| token.code.as_str()).collect();
+        let displays: Vec<Option<&str>> =
+            missing.iter().map(|(_, display)| display.as_deref()).collect();
+        let mut connection = self.search_connection().await?;
+        let ids: Vec<i64> = sqlx::query_scalar(include_str!("../sql/token_intern.sql"))
+            .bind(systems)
+            .bind(codes)
+            .bind(displays)
+            .fetch_one(&mut *connection)
+            .await
+            .map_err(of_sqlx)?;
+        connection.release();
+        if ids.len() != missing.len() {
+            return Err(FhirError::internal("intern_tokens left a coded value without an id"));
+        }
+        for ((token, _), id) in missing.into_iter().zip(ids) {
+            self.interned.tokens.insert(token.clone(), id);
+            found.insert(token, id);
+        }
+        Ok(found)
+    }
+
+    /// Rids of reference targets; one that does not exist yet gets a stub that it will adopt.
+    pub async fn intern_references(
+        &self,
+        wanted: impl IntoIterator<Item = ResourceKey>,
+    ) -> Result<HashMap<ResourceKey, i64>> {
+        let mut found = HashMap::new();
+        let mut missing = Vec::new();
+        for key in wanted {
+            match self.interned.references.get(&key) {
+                Some(rid) => drop(found.insert(key, rid)),
+                None => missing.push(key),
+            }
+        }
+        if missing.is_empty() {
+            return Ok(found);
+        }
+        missing.sort();
+        missing.dedup();
+        let candidates = self.allocate_rids(missing.len()).await?;
+        let types: Vec<i16> = missing.iter().map(|key| key.resource_type.number()).collect();
+        let ids: Vec<&str> = missing.iter().map(|key| key.id.as_str()).collect();
+        let mut connection = self.search_connection().await?;
+        let rids: Vec<i64> = sqlx::query_scalar(include_str!("../sql/reference_intern.sql"))
+            .bind(types)
+            .bind(ids)
+            .bind(candidates)
+            .fetch_one(&mut *connection)
+            .await
+            .map_err(of_sqlx)?;
+        connection.release();
+        for (key, rid) in missing.into_iter().zip(rids) {
+            self.interned.references.insert(key.clone(), rid);
+            found.insert(key, rid);
+        }
+        Ok(found)
+    }
+}

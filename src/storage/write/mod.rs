@@ -1,0 +1,195 @@
+//! Every write of the server: changes, with history and index rows, in one statement.
+//!
+//! A change of an existing resource names the version it replaces; where another writer was
+//! faster the statement changes nothing and says so, and the caller plans anew from what is
+//! there now. Versions are therefore contiguous and never fork.
+
+pub mod answers;
+pub mod change;
+pub mod index_rows;
+pub mod intern;
+mod known;
+mod sql;
+pub mod under_way;
+
+use super::failure::{is_lost_race, of_sqlx};
+use super::pool::Pooled;
+use super::statement::Statement;
+use super::store::{Connection, Store};
+use crate::error::{FhirError, Result};
+use crate::fhir::resource::ResourceKey;
+use crate::search::IndexRows;
+use change::Change;
+use index_rows::{Ids, Resolved, SideRows};
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+
+/// Whether changes were stored, or another writer came first and nothing was.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[must_use]
+pub enum Applied {
+    Yes,
+    LostRace,
+}
+
+/// An advisory lock; who writes what it names takes it first.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Lock {
+    /// A resource that may not exist yet; stubs of references take the same.
+    Key(ResourceKey),
+    /// The hash of criteria, of an identifier, or of anything else that writers agree on.
+    Number(i64),
+}
+
+/// A change whose names are replaced by surrogate ids.
+pub struct Staged {
+    pub change: Change,
+    pub(super) after: Resolved,
+    pub(super) added: SideRows,
+    pub(super) removed: SideRows,
+    pub(super) body: Vec<u8>,
+}
+
+/// One database transaction, holding its locks until its end.
+pub struct Unit {
+    connection: Pooled,
+}
+
+impl Lock {
+    fn key(&self) -> Option<&ResourceKey> {
+        match self {
+            Lock::Key(key) => Some(key),
+            Lock::Number(_) => None,
+        }
+    }
+
+    fn number(&self) -> Option<i64> {
+        match self {
+            Lock::Key(_) => None,
+            Lock::Number(number) => Some(*number),
+        }
+    }
+}
+
+impl Store {
+    /// Gives every coded value and reference target of the changes its id, in transactions of
+    /// their own; two statements at most, none where all are known.
+    pub async fn stage(&self, changes: Vec<Change>) -> Result<Vec<Staged>> {
+        let known: HashMap<ResourceKey, i64> =
+            changes.iter().map(|change| (change.key.clone(), change.rid)).collect();
+        let rows: Vec<&IndexRows> = changes
+            .iter()
+            .flat_map(|change| change.content.iter().map(|c| &c.rows).chain(&change.before))
+            .collect();
+        let ids = self.intern(&rows, &known).await?;
+        changes.into_iter().map(|change| self.staged(change, &ids)).collect()
+    }
+
+    fn staged(&self, change: Change, ids: &Ids) -> Result<Staged> {
+        let before = change.before.as_ref().map(|rows| ids.resolve(rows)).unwrap_or_default();
+        let mut after = match &change.content {
+            Some(content) => ids.resolve(&content.rows),
+            None => Resolved::default(),
+        };
+        if change.content.is_none() {
+            // A deleted row keeps its stamps and loses its keys.
+            after.row.subject_rids = before.row.subject_rids.clone();
+            after.row.labels = before.row.labels.clone();
+            after.row.profiles = before.row.profiles.clone();
+        }
+        let body = match &change.content {
+            Some(content) => self.codec.compress(&content.json)?,
+            None => Vec::new(),
+        };
+        let (added, removed) = match change.before {
+            None => (std::mem::take(&mut after.side), SideRows::default()),
+            Some(_) => (after.side.without(&before.side), before.side.without(&after.side)),
+        };
+        Ok(Staged { change, after, added, removed, body })
+    }
+
+    /// Keeps the rids of what was committed at hand, for references to it.
+    pub fn remember(&self, staged: &[Staged]) {
+        for staged in staged.iter().filter(|staged| staged.change.is_create()) {
+            self.interned.remember(&staged.change.key, staged.change.rid);
+        }
+    }
+
+    /// Whether [`Store::apply_alone`] takes these changes.
+    pub fn is_for_one_statement(staged: &[Staged]) -> bool {
+        staged.len() == 1 || staged.iter().all(|staged| staged.change.is_create())
+    }
+
+    /// Stores one change, or several creates, by one statement without a transaction around
+    /// it: a lone update changes nothing where it lost its race, and a create that did fails.
+    pub async fn apply_alone(&self, staged: &[Staged]) -> Result<Applied> {
+        let mut connection = self.connection().await?;
+        let applied = self.apply_on(&mut connection, staged).await?;
+        connection.release();
+        Ok(applied)
+    }
+
+    /// Opens a transaction and takes the locks, in one order for all writers.
+    pub async fn begin(&self, locks: &[Lock]) -> Result<Unit> {
+        let mut connection = self.connection().await?;
+        connection.begin().await.map_err(of_sqlx)?;
+        if !locks.is_empty() {
+            let keys = || locks.iter().filter_map(Lock::key);
+            let numbers: Vec<i64> = locks.iter().filter_map(Lock::number).collect();
+            let types: Vec<i16> = keys().map(|key| key.resource_type.number()).collect();
+            let ids: Vec<&str> = keys().map(|key| key.id.as_str()).collect();
+            sqlx::query(include_str!("../sql/lock_take.sql"))
+                .bind(numbers)
+                .bind(types)
+                .bind(ids)
+                .execute(&mut *connection)
+                .await
+                .map_err(of_sqlx)?;
+        }
+        Ok(Unit { connection })
+    }
+
+    /// Stores all changes inside the unit, by one statement. After a lost race the unit can
+    /// only be dropped.
+    pub async fn apply(&self, unit: &mut Unit, staged: &[Staged]) -> Result<Applied> {
+        self.apply_on(&mut unit.connection, staged).await
+    }
+
+    async fn apply_on(&self, connection: &mut Connection, staged: &[Staged]) -> Result<Applied> {
+        if staged.is_empty() {
+            return Ok(Applied::Yes);
+        }
+        self.has_written.store(true, Ordering::Relaxed);
+        let mut statement = Statement::default();
+        sql::compose(&mut statement, staged, (self.epoch, self.keeps_jsonb));
+        let (text, arguments) = statement.into_parts().map_err(FhirError::internal)?;
+        let query = sqlx::query_scalar_with(sqlx::AssertSqlSafe(text), arguments);
+        match query.fetch_one(connection).await {
+            Ok(applied) => {
+                let applied: i64 = applied;
+                Ok(match applied == staged.len() as i64 {
+                    true => Applied::Yes,
+                    false => Applied::LostRace,
+                })
+            }
+            Err(error) if is_lost_race(&error) => Ok(Applied::LostRace),
+            Err(error) => Err(of_sqlx(error)),
+        }
+    }
+}
+
+impl Unit {
+    /// The connection of the transaction.
+    pub fn connection(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+
+    /// Makes the changes durable. After an error it is not known whether they are.
+    pub async fn commit(self) -> Result<Applied> {
+        match self.connection.commit().await {
+            Ok(()) => Ok(Applied::Yes),
+            Err(error) if is_lost_race(&error) => Ok(Applied::LostRace),
+            Err(error) => Err(of_sqlx(error)),
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! The text of a write: one statement whatever the number of changes, made of the pieces that
+//! these changes need. Reviewed in `tests/golden/write-sql/`.
+
+use super::Staged;
+use crate::storage::statement::Statement;
+use chrono::{DateTime, Utc};
+
+/// Version of the index data that this program writes.
+pub const GENERATION: i16 = 1;
+
+/// One change alone is bound as scalars and changes nothing where it lost its race; several
+/// are bound as arrays, and their transaction is rolled back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    One,
+    Many,
+}
+
+/// Composes the statement. `place` is the epoch, and whether JSONB is kept.
+/// The statement answers the number of changes that were stored.
+pub fn compose(statement: &mut Statement, staged: &[Staged], place: (i32, bool)) {
+    let (epoch, keeps_jsonb) = place;
+    let shape = if staged.len() == 1 { Shape::One } else { Shape::Many };
+    let creates = staged.iter().any(|staged| staged.change.is_create());
+    let updates = staged.iter().any(|staged| !staged.change.is_create());
+    statement.push("with change as (");
+    match shape {
+        Shape::One => push_one(statement, &staged[0]),
+        Shape::Many => push_many(statement, staged),
+    }
+    statement.push(")");
+    if creates {
+        statement.push(include_str!("../sql/change_create.sql")).bind(epoch);
+        statement.push(", ").bind(GENERATION);
+        statement.push(include_str!("../sql/change_create_from.sql"));
+    }
+    if staged.iter().any(|staged| staged.change.adopts_stub) {
+        statement.push(include_str!("../sql/stub_adopt.sql"));
+    }
+    if updates {
+        statement.push(include_str!("../sql/change_update.sql")).bind(epoch);
+        statement.push(", generation = ").bind(GENERATION);
+        statement.push(include_str!("../sql/change_update_from.sql"));
+    }
+    push_side_tables(statement, staged, shape);
+    if keeps_jsonb {
+        push_json(statement, staged, shape);
+    }
+    statement.push(match (creates, updates) {
+        (true, true) => include_str!("../sql/change_count_both.sql"),
+        (true, false) => "\nselect count(*) from created",
+        _ => "\nselect count(*) from updated",
+    });
+}
+
+/// Columns of `change`, for one change bound as scalars.
+fn push_one(statement: &mut Statement, staged: &Staged) {
+    let (change, row) = (&staged.change, &staged.after.row);
+    statement.push("\n  select ").bind(change.rid).push(" as rid, ");
+    statement.bind(change.key.resource_type.number()).push(" as type, ");
+    statement.bind(change.key.id.as_str()).push(" as id, ");
+    statement.bind(change.version as i32).push(" as version, ");
+    statement.bind(change.last_updated).push(" as last_updated, ");
+    statement.bind(change.content.is_none()).push(" as deleted, ");
+    statement.bind(row.patient).push(" as patient, ");
+    statement.bind(row.date.map(|date| date.0)).push(" as date_low, ");
+    statement.bind(row.date.map(|date| date.1)).push(" as date_high, ");
+    statement.bind(row.lead).push(" as lead, ");
+    statement.bind(row.keys.as_slice()).push(" as keys, ");
+    statement.bind(row.present.as_slice()).push(" as present, ");
+    statement.bind(row.subject_rids.as_slice()).push(" as subject_rids, ");
+    statement.bind(row.labels.as_slice()).push(" as labels, ");
+    statement.bind(row.profiles.as_slice()).push(" as profiles, ");
+    statement.bind(staged.body.as_slice()).push(" as body");
+}
+
+/// The same columns for several changes; ragged arrays travel as text.
+fn push_many(statement: &mut Statement, staged: &[Staged]) {
+    macro_rules! column {
+        ($value:expr) => {
+            staged.iter().map($value).collect::<Vec<_>>()
+        };
+    }
+    statement.push(include_str!("../sql/change_many.sql"));
+    statement.bind(column!(|s| s.change.rid)).push(", ");
+    statement.bind(column!(|s| s.change.key.resource_type.number())).push(", ");
+    statement.bind(column!(|s| s.change.key.id.as_str())).push(", ");
+    statement.bind(column!(|s| s.change.version as i32)).push(", ");
+    statement.bind(column!(|s| s.change.last_updated)).push(", ");
+    statement.bind(column!(|s| s.change.content.is_none())).push(", ");
+    statement.bind(column!(|s| s.after.row.patient)).push(", ");
+    statement.bind(column!(|s| s.after.row.date.map(|date| date.0))).push(", ");
+    statement.bind(column!(|s| s.after.row.date.map(|date| date.1))).push(", ");
+    statement.bind(column!(|s| s.after.row.lead)).push(", ");
+    statement.bind(column!(|s| array_literal(&s.after.row.keys))).push(", ");
+    statement.bind(column!(|s| array_literal(&s.after.row.present))).push(", ");
+    statement.bind(column!(|s| array_literal(&s.after.row.subject_rids))).push(", ");
+    statement.bind(column!(|s| array_literal(&s.after.row.labels))).push(", ");
+    statement.bind(column!(|s| array_literal(&s.after.row.profiles))).push(", ");
+    statement.bind(column!(|s| s.body.as_slice()));
+    statement.push(include_str!("../sql/change_many_columns.sql"));
+}
+
+fn array_literal<T: ToString>(items: &[T]) -> String {
+    let mut text = String::with_capacity(2 + items.len() * 18);
+    text.push('{');
+    for (index, item) in items.iter().enumerate() {
+        if index > 0 {
+            text.push(',');
+        }
+        text.push_str(&item.to_string());
+    }
+    text.push('}');
+    text
+}
+
+/// Binds one column of a side table over all changes: the rid, then a field of each row.
+macro_rules! rows {
+    ($staged:expr, $side:ident, $table:ident) => {
+        $staged.iter().flat_map(|s| s.$side.$table.iter().map(move |row| (s.change.rid, row)))
+    };
+}
+macro_rules! column {
+    ($staged:expr, $side:ident, $table:ident, $value:expr) => {
+        rows!($staged, $side, $table).map($value).collect::<Vec<_>>()
+    };
+}
+
+/// For each side table that has rows to remove or add: `delete` by the old rows' own keys,
+/// `insert` of the new ones.
+macro_rules! side_table {
+    ($statement:expr, $staged:expr, $gate:expr, $table:ident, $name:literal,
+     [$($column:literal: $kind:literal = $value:expr),+], $insert:literal) => {
+        if rows!($staged, removed, $table).next().is_some() {
+            $statement.push(concat!(", ", $name, "_removed as (delete from ", $name,
+                "_value t using unnest("));
+            $statement.bind(column!($staged, removed, $table, |(rid, _)| rid)).push("::bigint[]");
+            $( $statement.push(", ").bind(column!($staged, removed, $table, $value)).push($kind); )+
+            $statement.push(concat!(") as d(rid", $(", ", $column,)+ ") where t.rid = d.rid"));
+            $( $statement.push(concat!(" and t.", $column, " is not distinct from d.", $column)); )+
+            $statement.push($gate).push(")");
+        }
+        if rows!($staged, added, $table).next().is_some() {
+            $statement.push(concat!(", ", $name, "_added as (insert into ", $name, "_value (rid",
+                $(", ", $column,)+ ") select * from unnest("));
+            $statement.bind(column!($staged, added, $table, |(rid, _)| rid)).push("::bigint[]");
+            $( $statement.push(", ").bind(column!($staged, added, $table, $value)).push($kind); )+
+            $statement.push(concat!(") as a where true", $insert)).push($gate).push(")");
+        }
+    };
+}
+
+type Instant = Option<DateTime<Utc>>;
+
+fn push_side_tables(statement: &mut Statement, staged: &[Staged], shape: Shape) {
+    let gate = gate(staged, shape);
+    side_table!(statement, staged, gate, identifiers, "identifier", [
+        "value": "::text[]" = |(_, row)| row.value.as_str(),
+        "parameter": "::smallint[]" = |(_, row)| row.parameter,
+        "system": "::text[]" = |(_, row)| row.system.as_str()
+    ], "");
+    side_table!(statement, staged, gate, strings, "string", [
+        "parameter": "::smallint[]" = |(_, row)| row.parameter,
+        "normalised": "::text[]" = |(_, row)| row.normalised.as_str(),
+        "raw": "::text[]" = |(_, row)| row.raw.as_str()
+    ], "");
+    side_table!(statement, staged, gate, dates, "date", [
+        "parameter": "::smallint[]" = |(_, row)| row.parameter,
+        "low": "::timestamptz[]" = |(_, row)| row.low,
+        "high": "::timestamptz[]" = |(_, row)| row.high
+    ], "");
+    side_table!(statement, staged, gate, quantities, "quantity", [
+        "parameter": "::smallint[]" = |(_, row)| row.parameter,
+        "unit": "::bigint[]" = |(_, row)| row.unit,
+        "low": "::numeric[]" = |(_, row)| row.low,
+        "high": "::numeric[]" = |(_, row)| row.high
+    ], "");
+    side_table!(statement, staged, gate, uris, "uri", [
+        "parameter": "::smallint[]" = |(_, row)| row.parameter,
+        "value": "::text[]" = |(_, row)| row.value.as_str()
+    ], "");
+    side_table!(statement, staged, gate, composites, "composite", [
+        "parameter": "::smallint[]" = |(_, row)| row.parameter,
+        "first": "::bigint[]" = |(_, row)| row.first,
+        "second": "::bigint[]" = |(_, row)| row.second,
+        "low_at": "::timestamptz[]" = |(_, row)| -> Instant { row.low_at },
+        "high_at": "::timestamptz[]" = |(_, row)| -> Instant { row.high_at },
+        "low": "::numeric[]" = |(_, row)| row.low,
+        "high": "::numeric[]" = |(_, row)| row.high,
+        "first_text": "::text[]" = |(_, row)| row.first_text.as_deref(),
+        "second_text": "::text[]" = |(_, row)| row.second_text.as_deref()
+    ], "");
+}
+
+/// A lone update writes beside its row only where it won its race.
+fn gate(staged: &[Staged], shape: Shape) -> &'static str {
+    match shape == Shape::One && !staged[0].change.is_create() {
+        true => " and exists (select from updated)",
+        false => "",
+    }
+}
+
+fn push_json(statement: &mut Statement, staged: &[Staged], shape: Shape) {
+    let gate = gate(staged, shape);
+    let live: Vec<_> =
+        staged.iter().filter_map(|s| Some((s.change.rid, s.change.content.as_ref()?))).collect();
+    if !live.is_empty() {
+        // The codec and the reader accept UTF-8 only, so nothing is lost here.
+        let texts: Vec<_> =
+            live.iter().map(|(_, content)| String::from_utf8_lossy(&content.json)).collect();
+        statement.push(include_str!("../sql/json_write.sql"));
+        statement.bind(live.iter().map(|(rid, _)| *rid).collect::<Vec<_>>()).push(", ");
+        statement.bind(texts.iter().map(|text| text.as_ref()).collect::<Vec<&str>>());
+        statement.push(") as j(rid, resource) where true").push(gate);
+        if staged.iter().any(|s| !s.change.is_create()) {
+            statement.push("\n  on conflict (rid) do update set resource = excluded.resource");
+        }
+        statement.push(")");
+    }
+    let deleted: Vec<i64> =
+        staged.iter().filter(|s| s.change.content.is_none()).map(|s| s.change.rid).collect();
+    if !deleted.is_empty() {
+        statement.push(", json_removed as (delete from resource_json where rid = any(");
+        statement.bind(deleted).push(")").push(gate).push(")");
+    }
+}
