@@ -1,7 +1,7 @@
 //! The real binary, for tests that kill it.
 
-use super::FhirClient;
 use super::cluster::{TestDatabase, postmaster_pid};
+use super::{FhirClient, Reply};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -97,6 +97,10 @@ impl ServerProcess {
     /// Ends the private cluster as a loss of power would.
     pub fn kill_postmaster(&self) {
         super::kill_postmaster(self.data.as_ref().expect("the server has a private cluster"));
+    }
+
+    pub async fn get(&self, path: &str) -> Reply {
+        self.client.get(path).await
     }
 
     pub async fn is_alive(&self) -> bool {
