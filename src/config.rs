@@ -78,6 +78,9 @@ pub struct ServerConfig {
     /// DANGEROUS: everybody who reaches the server may read and write everything.
     #[arg(long, env = "BHN_INSECURE_NO_AUTH")]
     pub insecure_no_auth: bool,
+    /// Load the demonstration set, once: invented hospitals, mothers and newborns.
+    #[arg(long, env = "BHN_DEMO")]
+    pub demo: bool,
     /// Addresses or networks of proxies whose forwarded headers are believed.
     #[arg(long, env = "BHN_TRUSTED_PROXIES", value_delimiter = ',')]
     pub trusted_proxies: Vec<Network>,
@@ -126,16 +129,27 @@ pub struct ImportConfig {
     #[arg(long, env = "BHN_IMPORT_QUEUE_BYTES", default_value_t = 64 << 20)]
     pub queue_bytes: usize,
     #[command(flatten)]
-    pub base: BaseConfig,
+    pub beside: BesideConfig,
+}
+
+/// Everything that `reindex` takes.
+#[derive(Args, Clone, Debug)]
+pub struct ReindexConfig {
+    /// Begin from the start, where an earlier run was cut off.
+    #[arg(long)]
+    pub restart: bool,
+    #[command(flatten)]
+    pub beside: BesideConfig,
+}
+
+/// What commands take that work on the store without serving it. The settings must be those of
+/// the server.
+#[derive(Args, Clone, Debug)]
+pub struct BesideConfig {
     #[command(flatten)]
     pub database: DatabaseConfig,
     #[command(flatten)]
     pub fhir: FhirConfig,
-}
-
-/// The public base of the server, for commands that do not serve.
-#[derive(Args, Clone, Debug)]
-pub struct BaseConfig {
     /// The public FHIR base of the server: references to it are stored as relative ones.
     #[arg(long, env = "BHN_BASE_URL", value_parser = parse_base_url)]
     pub base_url: Option<String>,
@@ -219,9 +233,8 @@ impl ImportConfig {
     /// The settings of the import: the limits of requests do not hold for the operator's own
     /// files, and resources are stored under the ids that they have.
     pub fn settings(&self) -> Settings {
-        let settings = self.fhir.settings(&self.database);
+        let settings = self.beside.settings();
         Settings {
-            base_url: self.base.base_url(),
             limits: Limits {
                 nodes: usize::MAX,
                 array_items: usize::MAX,
@@ -239,9 +252,11 @@ impl ImportConfig {
     }
 }
 
-impl BaseConfig {
-    pub fn base_url(&self) -> String {
-        self.base_url.clone().unwrap_or_else(|| Settings::default().base_url)
+impl BesideConfig {
+    pub fn settings(&self) -> Settings {
+        let settings = self.fhir.settings(&self.database);
+        let base_url = self.base_url.clone().unwrap_or_else(|| settings.base_url.clone());
+        Settings { base_url, ..settings }
     }
 }
 

@@ -16,6 +16,7 @@ from writers import Journal, Writers
 
 # A request that is under way may take this long to be refused.
 ANSWERED_WITHIN_S = 35
+BUNDLE_ANSWERED_WITHIN_S = 125
 RECOVERED_WITHIN_S = 45
 
 
@@ -71,7 +72,7 @@ class Proxy:
 
 def run(server, proxy):
     journal, faults = Journal(), []
-    writers = Writers(server.port, journal, 12, "partition")
+    writers = Writers(server.port, journal, 12, "partition", BUNDLE_ANSWERED_WITHIN_S)
     time.sleep(2)
     proxy.silence()
     silent_at = time.monotonic()

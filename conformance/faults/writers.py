@@ -72,8 +72,8 @@ class Journal:
 class Writers:
     """Threads that write until told to stop; `is_down` tells them that no answer is expected."""
 
-    def __init__(self, port, journal, count, seed):
-        self.port, self.journal = port, journal
+    def __init__(self, port, journal, count, seed, patience_s=60):
+        self.port, self.journal, self.patience_s = port, journal, patience_s
         self.stopping = threading.Event()
         self.is_server_killed = threading.Event()
         works = [self.create, self.update, self.transact, self.create_conditionally,
@@ -91,12 +91,12 @@ class Writers:
     def stop(self):
         self.stopping.set()
         for thread in self.threads:
-            thread.join(timeout=120)
+            thread.join(timeout=2 * self.patience_s)
             if thread.is_alive():
-                self.journal.fault("a request is not answered within 120 s")
+                self.journal.fault("a request is not answered in time")
 
     def run(self, work, dice):
-        client = Client(self.port)
+        client = Client(self.port, timeout=self.patience_s)
         while not self.stopping.is_set():
             try:
                 work(client, dice)

@@ -1,15 +1,18 @@
 //! The commands of `bhn-fhir`, a file each.
 
+mod beside;
+mod check;
 mod database;
 mod import;
 mod log_buffer;
 mod logging;
 mod migrate;
+mod reindex;
 mod serve;
 mod signals;
 mod upgrade_cluster;
 
-use crate::config::{Config, DatabaseConfig, ImportConfig, LogConfig};
+use crate::config::{BesideConfig, Config, DatabaseConfig, ImportConfig, LogConfig, ReindexConfig};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -31,7 +34,11 @@ pub enum Command {
     /// Serve FHIR until interrupted; without DATABASE_URL on a private PostgreSQL.
     Serve(Box<Config>),
     /// Load Bundles and NDJSON from files, archives and folders.
-    Import(ImportConfig),
+    Import(Box<ImportConfig>),
+    /// Build all index data anew from the stored resources, also beside a running server.
+    Reindex(Box<ReindexConfig>),
+    /// Say what in the store is not as it should be; changes nothing.
+    Check(Box<BesideConfig>),
     /// Bring the schema of the database up to date, and end.
     Migrate(DatabaseConfig),
     /// Move the private PostgreSQL to the newest installed major version.
@@ -46,7 +53,9 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Failure> {
     let log = logging::start(&cli.log)?;
     let result = match cli.command {
         Command::Serve(config) => serve::serve(*config).await.map(done),
-        Command::Import(config) => Ok(import::import(config).await.unwrap_or_else(failed)),
+        Command::Import(config) => Ok(import::run(*config).await.unwrap_or_else(failed)),
+        Command::Reindex(config) => Ok(reindex::run(*config).await.unwrap_or_else(failed)),
+        Command::Check(config) => Ok(check::run(*config).await.unwrap_or_else(failed)),
         Command::Migrate(config) => migrate::migrate(config).await.map(done),
         Command::UpgradeCluster(config) => upgrade_cluster::upgrade_cluster(config).await.map(done),
     };

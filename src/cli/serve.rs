@@ -7,6 +7,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Settings};
 use crate::http::{self, HttpSettings};
 use crate::interactions::Context;
+use crate::jobs::demo;
 use crate::jobs::key_index;
 use crate::search::Registry;
 use crate::storage::Store;
@@ -41,6 +42,8 @@ pub async fn serve(config: Config) -> Result<(), Failure> {
             ..HttpSettings::default()
         };
         let context = Context::new(store, registry, Clock::System, settings)?;
+        let has_demo = config.server.demo && load_demo(&context).await;
+        announce(&context.settings, has_demo);
         serve_until_stopped(listener, (Arc::new(context), http), signals).await
     };
     let result = result.await;
@@ -54,7 +57,6 @@ async fn serve_until_stopped(
     mut signals: Signals,
 ) -> Result<(), Failure> {
     let (context, http) = server;
-    announce(&context.settings);
     let (stop, stopped) = oneshot::channel();
     let serving = http::serve(listener, context.clone(), http, async {
         let _ = stopped.await;
@@ -78,8 +80,31 @@ async fn serve_until_stopped(
     Ok(result?)
 }
 
+/// A server without its demonstration set is a server all the same.
+async fn load_demo(context: &Context) -> bool {
+    match demo::load_demo(context).await {
+        Ok(stored) if stored.was_done => true,
+        Ok(stored) => {
+            tracing::info!(resources = stored.resources, "the demonstration set was loaded");
+            true
+        }
+        Err(error) => {
+            tracing::warn!(%error, "the demonstration set was not loaded");
+            false
+        }
+    }
+}
+
+/// What there is to see of the demonstration set.
+const DEMO_QUERIES: [&str; 4] = [
+    "Patient?family=Gutierrez",
+    "Observation?patient=Patient/demo-child-rafi&_sort=date",
+    "Appointment?patient=Patient/demo-amina",
+    "Patient?gender=female&birthdate=ge2025",
+];
+
 /// Tells people where the server is, on standard output.
-fn announce(settings: &Settings) {
+fn announce(settings: &Settings, has_demo: bool) {
     let base = &settings.base_url;
     let mut text = format!(
         "bhn-fhir {} serves FHIR R4 at {base}\n  curl {base}/metadata\n",
@@ -94,6 +119,11 @@ fn announce(settings: &Settings) {
             "Every FHIR request is answered 401: nobody can sign in yet. To try the server out, \
              start it with --insecure-no-auth\n",
         ),
+    }
+    if has_demo && settings.insecure_no_auth {
+        for query in DEMO_QUERIES {
+            text.push_str(&format!("  curl '{base}/{query}'\n"));
+        }
     }
     // Nobody may be reading.
     let _ = std::io::stdout().write_all(text.as_bytes());

@@ -1,6 +1,7 @@
 //! All SQL. Every query takes a [`crate::access::Permit`] or a plan narrowed by one.
 
 mod body;
+mod check;
 mod embedded;
 mod failure;
 mod history;
@@ -8,21 +9,24 @@ mod import;
 mod open;
 mod pool;
 mod read;
+mod reindex;
 mod search;
 mod search_sql;
 mod statement;
 mod store;
 mod write;
 
+pub use check::{Finding, RowsRead};
 pub use embedded::{EmbeddedPostgres, EmbeddedSettings, Upgrade, upgrade};
 pub use history::{From, HistoryPage, HistoryPosition, HistoryQuery, InstanceQuery, Window};
 pub use import::UnitHash;
 pub use open::{Database, StartError, StoreSettings, migrate};
 pub use pool::Pooled;
 pub use read::{Current, Visible};
+pub use reindex::{Extracted, Rows};
 pub use search::Page;
 pub use store::{Connection, Store, Stored};
 pub use write::answers::KeptAnswer;
-pub use write::change::{Change, Content};
+pub use write::change::{Before, Change, Content};
 pub use write::under_way::{WriteUnderWay, WritesUnderWay};
 pub use write::{Applied, Lock, Staged, Unit};

@@ -114,7 +114,8 @@ impl Store {
         if !row.try_get::<bool, _>("visible").map_err(FhirError::internal)? {
             return Ok(Visible::Hidden);
         }
-        let stored = self.stored_under(row, key.clone())?;
+        let generation = row.try_get("generation").map_err(FhirError::internal)?;
+        let stored = Stored { generation, ..self.stored_under(row, key.clone())? };
         Ok(match stored.is_deleted {
             true => Visible::Deleted(stored),
             false => Visible::Live(stored),
@@ -131,7 +132,8 @@ impl Store {
         let (rid, version, last_updated, is_deleted) = read().map_err(FhirError::internal)?;
         let body: &[u8] = row.try_get("body").map_err(FhirError::internal)?;
         let body = self.codec.decompress(body)?;
-        Ok(Stored { rid, key, version: version.into(), last_updated, is_deleted, body })
+        let version = i64::from(version);
+        Ok(Stored { rid, key, version, last_updated, is_deleted, generation: None, body })
     }
 
     /// A row that also has columns type and id.

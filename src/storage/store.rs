@@ -71,6 +71,8 @@ pub struct Stored {
     pub version: i64,
     pub last_updated: DateTime<Utc>,
     pub is_deleted: bool,
+    /// Of its index data; known where a write asks.
+    pub generation: Option<i16>,
     /// The exact JSON as served; empty for a deleted version.
     pub body: Bytes,
 }

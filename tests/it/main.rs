@@ -3,17 +3,20 @@
 
 mod bad_input;
 mod binary;
+mod check;
 mod compression;
 mod concurrency;
 mod conditional;
 mod create;
 mod delete;
+mod demo;
 mod embedded;
 mod exact;
 mod harness;
 mod history;
 mod hl7_examples;
 mod http_forms;
+mod import;
 mod integrity;
 mod logical_ids;
 mod meta;
@@ -23,6 +26,7 @@ mod patch;
 mod prefer;
 mod provenance;
 mod read;
+mod reindex;
 mod robustness;
 mod search;
 mod search_basics;

@@ -258,7 +258,10 @@ async fn a_transaction_whose_client_left_is_stored_whole_or_not_at_all() {
     server.update(patient().id("a")).await.expect(201);
     let mut holder = server.database.connect().await;
     sqlx::raw_sql(HOLD).execute(&mut holder).await.unwrap();
-    let entry = |resource: Value, method: &str, url: &str| json!({ "resource": resource, "request": { "method": method, "url": url } });
+    let entry = |resource: Value, method: &str, url: &str| {
+        let request = json!({ "method": method, "url": url });
+        json!({ "resource": resource, "request": request })
+    };
     let bundle = json!({ "resourceType": "Bundle", "type": "transaction", "entry": [
         entry(observation().into(), "POST", "Observation"),
         entry(patient().id("a").family("Left").into(), "PUT", "Patient/a"),

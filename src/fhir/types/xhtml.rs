@@ -5,6 +5,7 @@
 //! references exist; other characters are written as themselves. Nothing that a browser would
 //! run or fetch from another host may be in it.
 
+use crate::fhir::xml::is_xml_character;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
 
@@ -137,8 +138,15 @@ pub(super) fn check(text: &str) -> Result<(), String> {
     if text.bytes().any(|byte| byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r')) {
         return Err("XHTML without control characters".to_owned());
     }
+    if text.contains(['\u{FFFE}', '\u{FFFF}']) {
+        return Err("XHTML without U+FFFE and U+FFFF, which XML does not have".to_owned());
+    }
     if text.contains("]]>") {
         return Err("']]&gt;' for ']]>'".to_owned());
+    }
+    // The reader would pass over it, and within a document it is text before the div.
+    if text.starts_with('\u{FEFF}') {
+        return Err("XHTML without a byte order mark".to_owned());
     }
     let mut reader = Reader::from_str(text);
     let config = reader.config_mut();
@@ -280,14 +288,13 @@ fn is_reference(name: &str) -> bool {
         None => digits.parse(),
     };
     let letter = code.ok().and_then(char::from_u32);
-    !digits.starts_with(['+', '-'])
-        && letter.is_some_and(|letter| letter >= ' ' || matches!(letter, '\t' | '\n' | '\r'))
+    !digits.starts_with(['+', '-']) && letter.is_some_and(is_xml_character)
 }
 
 /// What the value of an attribute would have to be, where it is not.
 fn value_rule(key: &str, value: &str) -> Option<&'static str> {
-    if value.chars().any(|letter| letter < ' ' && !matches!(letter, '\t' | '\n' | '\r')) {
-        return Some("attribute values without control characters");
+    if !value.chars().all(is_xml_character) {
+        return Some("attribute values of characters that XML has");
     }
     match key {
         "xmlns" => (value != NAMESPACE).then_some("no namespace but that of XHTML"),
@@ -446,6 +453,11 @@ mod tests {
             "<div xmlns=\"http://www.w3.org/1999/xhtml\">x",
             &format!("{}{}", div("x"), div("y")),
             &format!("x{}", div("y")),
+            &format!("\u{FEFF}{}", div("y")),
+            &div("x\u{FFFE}"),
+            &div("x\u{FFFF}"),
+            &div("x&#xFFFE;"),
+            &div("<p title=\"&#xFFFF;\">x</p>"),
             &format!("{}y", div("x")),
             &format!("{}&amp;", div("x")),
             &div(""),

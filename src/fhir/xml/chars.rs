@@ -29,7 +29,8 @@ pub(super) fn illegal_character(text: &str) -> Option<(usize, char)> {
     text.char_indices().find(|&(_, character)| !is_xml_character(character))
 }
 
-pub(super) fn is_xml_character(character: char) -> bool {
+/// <https://www.w3.org/TR/xml/#charsets>
+pub(crate) fn is_xml_character(character: char) -> bool {
     match character {
         '\t' | '\n' | '\r' => true,
         '\u{FFFE}' | '\u{FFFF}' => false,

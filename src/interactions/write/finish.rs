@@ -8,7 +8,7 @@ use crate::fhir::resource::Resource;
 use crate::interactions::context::Context;
 use crate::interactions::outcome::{Content, Outcome, ResourceVersion};
 use crate::search::IndexRows;
-use crate::storage::{Change, Content as NewContent, Stored};
+use crate::storage::{Before, Change, Content as NewContent, Stored};
 use bytes::Bytes;
 use chrono::{DateTime, Duration, Utc};
 
@@ -70,7 +70,7 @@ fn change(
         Some(stored) => instant.max(stored.last_updated + Duration::milliseconds(1)),
         None => instant,
     };
-    let before = draft.before.as_ref().map(|stored| rows_before(context, stored)).transpose()?;
+    let before = draft.before.as_ref().map(|stored| indexed_before(context, stored)).transpose()?;
     let is_live = draft.before.as_ref().is_some_and(|stored| !stored.is_deleted);
     let resource_version = ResourceVersion { key: draft.key.clone(), version, last_updated };
     let (content, outcome) = match &draft.resource {
@@ -92,11 +92,13 @@ fn change(
     Ok((Change { rid, key, version, last_updated, adopts_stub, before, content }, outcome))
 }
 
-/// Index rows of the version that is replaced.
-fn rows_before(context: &Context, stored: &Stored) -> Result<IndexRows> {
+/// What is indexed of the version that is replaced.
+fn indexed_before(context: &Context, stored: &Stored) -> Result<Before> {
+    let unknown = || FhirError::internal("a version to be replaced was read without generation");
+    let generation = stored.generation.ok_or_else(unknown)?;
     if stored.is_deleted {
-        return Ok(IndexRows::default());
+        return Ok(Before { rows: IndexRows::default(), generation });
     }
     let value = json::read_stored(&stored.body)?;
-    Ok(context.index(&Resource::from_value(value)?))
+    Ok(Before { rows: context.index(&Resource::from_value(value)?), generation })
 }

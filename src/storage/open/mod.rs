@@ -12,6 +12,7 @@ use super::body::BodyCodec;
 use super::pool::{Pool, PoolBounds};
 use super::store::Store;
 use super::write::intern::Interned;
+use super::write::sql::GENERATION;
 use super::write::under_way::WritesUnderWay;
 use crate::fhir::definitions::ResourceType;
 use crate::search::Registry;
@@ -69,6 +70,7 @@ impl Store {
         let mut connection = connect(database).await?;
         agree_on_resource_types(&mut connection).await?;
         agree_on_parameters(&mut connection, registry).await?;
+        agree_on_generation(&mut connection).await?;
         let contents = read_contents(&mut connection).await?;
         connection.close().await?;
         let pools = Pools { database, statement_seconds: settings.statement_seconds };
@@ -158,6 +160,18 @@ async fn agree_on_parameters(
     }
     let stored = stored.iter().map(|(number, url)| (*number, url.as_str()));
     agree("parameter", stored, &expected)
+}
+
+/// Index data of a newer server is left alone: this one would write older data beside it.
+async fn agree_on_generation(connection: &mut PgConnection) -> Result<(), StartError> {
+    let newest: i16 = sqlx::query_scalar(include_str!("../sql/generation_raise.sql"))
+        .bind(GENERATION)
+        .fetch_one(connection)
+        .await?;
+    match newest > GENERATION {
+        true => Err(StartError::NewerIndex { newest, own: GENERATION }),
+        false => Ok(()),
+    }
 }
 
 async fn read_parameters(

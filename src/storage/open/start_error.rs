@@ -47,6 +47,11 @@ pub enum StartError {
          database belongs to a server with other definitions"
     )]
     Mismatch { table: &'static str, stored: String, expected: String },
+    #[error(
+        "The database holds index data of generation {newest}, this server knows {own}: it was \
+         written by a newer server, and an older one must not go on with it"
+    )]
+    NewerIndex { newest: i16, own: i16 },
     #[error("{0}")]
     Cluster(String),
 }

@@ -1,5 +1,6 @@
 , prior as (
   select r.* from resource r join change c on r.rid = c.rid and r.version = c.version - 1
+    and r.generation = c.generation
   for update of r
 ), history as (
   insert into resource_history (rid, last_updated, xid, owner, author, version, epoch, type,

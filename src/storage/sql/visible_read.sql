@@ -1,1 +1,1 @@
-select r.rid, r.version, r.last_updated, r.deleted, r.body, s.rid as stub, 
+select r.rid, r.version, r.last_updated, r.deleted, r.body, r.generation, s.rid as stub, 

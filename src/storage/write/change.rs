@@ -15,11 +15,20 @@ pub struct Change {
     pub last_updated: DateTime<Utc>,
     /// True where references already name this rid by a stub.
     pub adopts_stub: bool,
-    /// Index rows of the version before, so that only what differs is written; None for a
-    /// create, and empty rows for one that is deleted.
-    pub before: Option<IndexRows>,
+    /// None for a create.
+    pub before: Option<Before>,
     /// None for a delete.
     pub content: Option<Content>,
+}
+
+/// What is indexed of the version before, so that only what differs is written.
+#[derive(Clone, Debug)]
+pub struct Before {
+    /// By this server's extraction; empty for a deleted version.
+    pub rows: IndexRows,
+    /// The generation of what is stored. Where that is another server's, its rows may differ
+    /// from `rows`.
+    pub generation: i16,
 }
 
 /// What a live version holds.

@@ -97,18 +97,18 @@ pub struct Resolved {
 
 /// Ids of everything that some index rows name.
 pub struct Ids {
-    tokens: HashMap<Token, i64>,
-    references: HashMap<ResourceKey, i64>,
+    pub(in crate::storage) tokens: HashMap<Token, i64>,
+    pub(in crate::storage) references: HashMap<ResourceKey, i64>,
 }
 
-impl Store {
-    /// Ids of all coded values and reference targets of these rows. `known` are rids of
-    /// resources that the same request writes.
-    pub async fn intern(
-        &self,
-        rows: &[&IndexRows],
-        known: &HashMap<ResourceKey, i64>,
-    ) -> Result<Ids> {
+/// Everything that some index rows name.
+pub struct Names<'a> {
+    pub tokens: HashMap<Token, Option<String>>,
+    pub targets: HashSet<&'a ResourceKey>,
+}
+
+impl<'a> Names<'a> {
+    pub fn of(rows: &[&'a IndexRows]) -> Names<'a> {
         let mut tokens: HashMap<Token, Option<String>> = HashMap::new();
         let mut targets: HashSet<&ResourceKey> = HashSet::new();
         for rows in rows {
@@ -135,6 +135,19 @@ impl Store {
                     .flat_map(|row| row.first_target.iter().chain(&row.second_target)),
             );
         }
+        Names { tokens, targets }
+    }
+}
+
+impl Store {
+    /// Ids of all coded values and reference targets of these rows. `known` are rids of
+    /// resources that the same request writes.
+    pub async fn intern(
+        &self,
+        rows: &[&IndexRows],
+        known: &HashMap<ResourceKey, i64>,
+    ) -> Result<Ids> {
+        let Names { tokens, targets } = Names::of(rows);
         let wanted = targets.into_iter().filter(|key| !known.contains_key(*key)).cloned();
         let mut references = self.intern_references(wanted).await?;
         references.extend(known.iter().map(|(key, rid)| (key.clone(), *rid)));

@@ -9,18 +9,19 @@ pub mod change;
 pub mod index_rows;
 pub mod intern;
 mod known;
-mod sql;
+pub mod sql;
 pub mod under_way;
 
 use super::failure::{is_lost_race, of_sqlx};
 use super::pool::Pooled;
 use super::statement::Statement;
-use super::store::{Connection, Store};
+use super::store::{Connection, Store, Stored};
 use crate::error::{FhirError, Result};
 use crate::fhir::resource::ResourceKey;
 use crate::search::IndexRows;
 use change::Change;
 use index_rows::{Ids, Resolved, SideRows};
+use sql::GENERATION;
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
@@ -47,6 +48,8 @@ pub struct Staged {
     pub(super) after: Resolved,
     pub(super) added: SideRows,
     pub(super) removed: SideRows,
+    /// True where all rows of side tables go, whatever they are.
+    pub(super) clears_side: bool,
     pub(super) body: Vec<u8>,
 }
 
@@ -79,14 +82,23 @@ impl Store {
             changes.iter().map(|change| (change.key.clone(), change.rid)).collect();
         let rows: Vec<&IndexRows> = changes
             .iter()
-            .flat_map(|change| change.content.iter().map(|c| &c.rows).chain(&change.before))
+            .flat_map(|change| {
+                let before = change.before.as_ref().map(|before| &before.rows);
+                change.content.iter().map(|content| &content.rows).chain(before)
+            })
             .collect();
         let ids = self.intern(&rows, &known).await?;
         changes.into_iter().map(|change| self.staged(change, &ids)).collect()
     }
 
     fn staged(&self, change: Change, ids: &Ids) -> Result<Staged> {
-        let before = change.before.as_ref().map(|rows| ids.resolve(rows)).unwrap_or_default();
+        let before = change.before.as_ref();
+        let clears_side = before.is_some_and(|before| before.generation != GENERATION);
+        let mut before = before.map(|before| ids.resolve(&before.rows)).unwrap_or_default();
+        if clears_side {
+            // What is stored was extracted by other rules: all of it goes.
+            before.side = SideRows::default();
+        }
         let mut after = match &change.content {
             Some(content) => ids.resolve(&content.rows),
             None => Resolved::default(),
@@ -105,7 +117,7 @@ impl Store {
             None => (std::mem::take(&mut after.side), SideRows::default()),
             Some(_) => (after.side.without(&before.side), before.side.without(&after.side)),
         };
-        Ok(Staged { change, after, added, removed, body })
+        Ok(Staged { change, after, added, removed, clears_side, body })
     }
 
     /// Keeps the rids of what was committed at hand, for references to it.
@@ -175,6 +187,24 @@ impl Store {
             Err(error) if is_lost_race(&error) => Ok(Applied::LostRace),
             Err(error) => Err(of_sqlx(error)),
         }
+    }
+}
+
+impl Staged {
+    /// Only the index data of a version that is there: its side rows replace all others.
+    pub(super) fn of_index(stored: Stored, after: Resolved) -> Staged {
+        let added = after.side.clone();
+        let change = Change {
+            rid: stored.rid,
+            key: stored.key,
+            version: stored.version,
+            last_updated: stored.last_updated,
+            adopts_stub: false,
+            before: None,
+            content: None,
+        };
+        let removed = SideRows::default();
+        Staged { change, after, added, removed, clears_side: true, body: Vec::new() }
     }
 }
 

@@ -42,7 +42,7 @@ pub fn compose(statement: &mut Statement, staged: &[Staged], place: (i32, bool))
         statement.push(", generation = ").bind(GENERATION);
         statement.push(include_str!("../sql/change_update_from.sql"));
     }
-    push_side_tables(statement, staged, shape);
+    push_side_tables(statement, staged, gate(staged, shape));
     if keeps_jsonb {
         push_json(statement, staged, shape);
     }
@@ -53,6 +53,11 @@ pub fn compose(statement: &mut Statement, staged: &[Staged], place: (i32, bool))
     });
 }
 
+/// Of the row that a change replaces: where a reindex came between, the race is lost.
+fn generation_before(staged: &Staged) -> i16 {
+    staged.change.before.as_ref().map_or(GENERATION, |before| before.generation)
+}
+
 /// Columns of `change`, for one change bound as scalars.
 fn push_one(statement: &mut Statement, staged: &Staged) {
     let (change, row) = (&staged.change, &staged.after.row);
@@ -60,6 +65,7 @@ fn push_one(statement: &mut Statement, staged: &Staged) {
     statement.bind(change.key.resource_type.number()).push(" as type, ");
     statement.bind(change.key.id.as_str()).push(" as id, ");
     statement.bind(change.version as i32).push(" as version, ");
+    statement.bind(generation_before(staged)).push(" as generation, ");
     statement.bind(change.last_updated).push(" as last_updated, ");
     statement.bind(change.content.is_none()).push(" as deleted, ");
     statement.bind(row.patient).push(" as patient, ");
@@ -86,6 +92,7 @@ fn push_many(statement: &mut Statement, staged: &[Staged]) {
     statement.bind(column!(|s| s.change.key.resource_type.number())).push(", ");
     statement.bind(column!(|s| s.change.key.id.as_str())).push(", ");
     statement.bind(column!(|s| s.change.version as i32)).push(", ");
+    statement.bind(column!(generation_before)).push(", ");
     statement.bind(column!(|s| s.change.last_updated)).push(", ");
     statement.bind(column!(|s| s.change.content.is_none())).push(", ");
     statement.bind(column!(|s| s.after.row.patient)).push(", ");
@@ -101,7 +108,8 @@ fn push_many(statement: &mut Statement, staged: &[Staged]) {
     statement.push(include_str!("../sql/change_many_columns.sql"));
 }
 
-fn array_literal<T: ToString>(items: &[T]) -> String {
+/// An array as text, for arrays of arrays that differ in length.
+pub fn array_literal<T: ToString>(items: &[T]) -> String {
     let mut text = String::with_capacity(2 + items.len() * 18);
     text.push('{');
     for (index, item) in items.iter().enumerate() {
@@ -130,7 +138,14 @@ macro_rules! column {
 /// `insert` of the new ones.
 macro_rules! side_table {
     ($statement:expr, $staged:expr, $gate:expr, $table:ident, $name:literal,
-     [$($column:literal: $kind:literal = $value:expr),+], $insert:literal) => {
+     [$($column:literal: $kind:literal = $value:expr),+]) => {
+        if let Some((first, last)) = cleared($staged) {
+            let rids = $staged.iter().filter(|s| s.clears_side).map(|s| s.change.rid);
+            $statement.push(concat!(", ", $name, "_cleared as (delete from ", $name,
+                "_value t where t.rid between "));
+            $statement.bind(first).push(" and ").bind(last).push(" and t.rid = any(");
+            $statement.bind(rids.collect::<Vec<i64>>()).push(")").push($gate).push(")");
+        }
         if rows!($staged, removed, $table).next().is_some() {
             $statement.push(concat!(", ", $name, "_removed as (delete from ", $name,
                 "_value t using unnest("));
@@ -145,40 +160,50 @@ macro_rules! side_table {
                 $(", ", $column,)+ ") select * from unnest("));
             $statement.bind(column!($staged, added, $table, |(rid, _)| rid)).push("::bigint[]");
             $( $statement.push(", ").bind(column!($staged, added, $table, $value)).push($kind); )+
-            $statement.push(concat!(") as a where true", $insert)).push($gate).push(")");
+            $statement.push(") as a where true").push($gate).push(")");
         }
     };
 }
 
+/// The lowest and highest rid whose side rows all go; the range finds them in the BRIN index.
+fn cleared(staged: &[Staged]) -> Option<(i64, i64)> {
+    let rids = || staged.iter().filter(|s| s.clears_side).map(|s| s.change.rid);
+    rids().min().zip(rids().max())
+}
+
 type Instant = Option<DateTime<Utc>>;
 
-fn push_side_tables(statement: &mut Statement, staged: &[Staged], shape: Shape) {
-    let gate = gate(staged, shape);
+/// The parts of a statement that replace the rows of side tables, each after a comma.
+pub fn push_side_rows(statement: &mut Statement, staged: &[Staged]) {
+    push_side_tables(statement, staged, "");
+}
+
+fn push_side_tables(statement: &mut Statement, staged: &[Staged], gate: &'static str) {
     side_table!(statement, staged, gate, identifiers, "identifier", [
         "value": "::text[]" = |(_, row)| row.value.as_str(),
         "parameter": "::smallint[]" = |(_, row)| row.parameter,
         "system": "::text[]" = |(_, row)| row.system.as_str()
-    ], "");
+    ]);
     side_table!(statement, staged, gate, strings, "string", [
         "parameter": "::smallint[]" = |(_, row)| row.parameter,
         "normalised": "::text[]" = |(_, row)| row.normalised.as_str(),
         "raw": "::text[]" = |(_, row)| row.raw.as_str()
-    ], "");
+    ]);
     side_table!(statement, staged, gate, dates, "date", [
         "parameter": "::smallint[]" = |(_, row)| row.parameter,
         "low": "::timestamptz[]" = |(_, row)| row.low,
         "high": "::timestamptz[]" = |(_, row)| row.high
-    ], "");
+    ]);
     side_table!(statement, staged, gate, quantities, "quantity", [
         "parameter": "::smallint[]" = |(_, row)| row.parameter,
         "unit": "::bigint[]" = |(_, row)| row.unit,
         "low": "::numeric[]" = |(_, row)| row.low,
         "high": "::numeric[]" = |(_, row)| row.high
-    ], "");
+    ]);
     side_table!(statement, staged, gate, uris, "uri", [
         "parameter": "::smallint[]" = |(_, row)| row.parameter,
         "value": "::text[]" = |(_, row)| row.value.as_str()
-    ], "");
+    ]);
     side_table!(statement, staged, gate, composites, "composite", [
         "parameter": "::smallint[]" = |(_, row)| row.parameter,
         "first": "::bigint[]" = |(_, row)| row.first,
@@ -189,7 +214,7 @@ fn push_side_tables(statement: &mut Statement, staged: &[Staged], shape: Shape) 
         "high": "::numeric[]" = |(_, row)| row.high,
         "first_text": "::text[]" = |(_, row)| row.first_text.as_deref(),
         "second_text": "::text[]" = |(_, row)| row.second_text.as_deref()
-    ], "");
+    ]);
 }
 
 /// A lone update writes beside its row only where it won its race.

@@ -1,7 +1,7 @@
 //! The real binary, for tests that kill it.
 
-use super::FhirClient;
 use super::cluster::{TestDatabase, postmaster_pid};
+use super::{FhirClient, Reply};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -33,16 +33,27 @@ impl ServerProcess {
         (output.status, String::from_utf8_lossy(&output.stderr).into_owned())
     }
 
+    /// Runs another command on a database of the tests' cluster to its end; returns how it
+    /// ended and what it said.
+    pub fn command_on(database: &TestDatabase, arguments: &[&str]) -> (ExitStatus, String) {
+        let mut command = clean_command();
+        command.args(arguments).args(["--log", "warn"]).env("DATABASE_URL", url_of(database));
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status, String::from_utf8_lossy(&said).into_owned())
+    }
+
     /// On a database of the tests' cluster.
     pub fn start_on(database: &TestDatabase) -> ServerProcess {
-        let options = database.database.options();
-        let socket = options.get_socket().expect("the cluster has a socket");
-        let encoded = socket.to_str().unwrap().replace('/', "%2F");
-        let name = options.get_database().unwrap();
-        let user = options.get_username();
-        let url = format!("postgres://{user}@{encoded}/{name}?sslmode=disable");
-        let mut command = command(&[]);
-        command.env("DATABASE_URL", url).env("BHN_POOL", "4").env("BHN_SEARCH_POOL", "2");
+        ServerProcess::start_on_with(database, &[])
+    }
+
+    /// The same with further arguments.
+    pub fn start_on_with(database: &TestDatabase, arguments: &[&str]) -> ServerProcess {
+        let arguments: Vec<String> = arguments.iter().map(|text| (*text).to_owned()).collect();
+        let mut command = command(&arguments);
+        command.env("DATABASE_URL", url_of(database));
+        command.env("BHN_POOL", "4").env("BHN_SEARCH_POOL", "2");
         let started = ServerProcess::start(command);
         started.unwrap_or_else(|status| panic!("the server ended: {status}"))
     }
@@ -88,6 +99,10 @@ impl ServerProcess {
         super::kill_postmaster(self.data.as_ref().expect("the server has a private cluster"));
     }
 
+    pub async fn get(&self, path: &str) -> Reply {
+        self.client.get(path).await
+    }
+
     pub async fn is_alive(&self) -> bool {
         let reply = self.client.get_beside("/livez").await;
         reply.status() == 200
@@ -125,14 +140,29 @@ fn end_cluster(data: &Path) {
     }
 }
 
-fn command(arguments: &[String]) -> Command {
+/// Where a database of the tests' cluster is.
+fn url_of(database: &TestDatabase) -> String {
+    let options = database.database.options();
+    let socket = options.get_socket().expect("the cluster has a socket");
+    let encoded = socket.to_str().unwrap().replace('/', "%2F");
+    let name = options.get_database().unwrap();
+    format!("postgres://{}@{encoded}/{name}?sslmode=disable", options.get_username())
+}
+
+/// The binary without the settings of whoever runs the tests.
+fn clean_command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bhn-fhir"));
     for (name, _) in std::env::vars_os() {
-        let name_text = name.to_string_lossy();
-        if name_text.starts_with("BHN_") || name_text == "DATABASE_URL" {
+        let text = name.to_string_lossy();
+        if text.starts_with("BHN_") || text == "DATABASE_URL" {
             command.env_remove(&name);
         }
     }
+    command
+}
+
+fn command(arguments: &[String]) -> Command {
+    let mut command = clean_command();
     command.args(["serve", "--listen", "127.0.0.1:0", "--insecure-no-auth"]).args(arguments);
     command.args(["--log", "warn"]).stdin(Stdio::null()).stderr(Stdio::null());
     command

@@ -1,0 +1,101 @@
+//! Reindex: all index data built anew from the stored bodies, while the server serves. It may be
+//! cut off at any moment; the next run goes on from there.
+
+use crate::error::Result;
+use crate::fhir::json;
+use crate::fhir::resource::Resource;
+use crate::interactions::Context;
+use crate::storage::{Extracted, Rows, Stored};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// Rows of one database transaction.
+const BATCH: i64 = 400;
+/// Walks over rows that servers of other generations write meanwhile.
+const SECOND_WALKS: u32 = 100;
+
+/// How far a reindex is.
+#[derive(Default, Debug)]
+pub struct ReindexProgress {
+    /// Rows when it began.
+    pub rows: AtomicU64,
+    /// Of these, looked at by this run.
+    pub seen: AtomicU64,
+    /// Resources whose index data this run replaced; others were written meanwhile.
+    pub replaced: AtomicU64,
+}
+
+/// Where a run begins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Start {
+    /// Where the last run was cut off, if it was.
+    GoOn,
+    FromTheStart,
+}
+
+/// Whether all was done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum End {
+    Done,
+    Stopped,
+}
+
+/// Reindexes everything. `stop` ends it after the batch under way.
+pub async fn reindex(
+    context: &Context,
+    start: Start,
+    progress: &ReindexProgress,
+    stop: &AtomicBool,
+) -> Result<End> {
+    let store = &context.store;
+    let (rows, _) = store.row_count().await?;
+    progress.rows.store(rows.max(0) as u64, Ordering::Relaxed);
+    let mut position = match start {
+        Start::GoOn => store.reindex_position().await?.unwrap_or_default(),
+        Start::FromTheStart => 0,
+    };
+    loop {
+        let batch = store.rows_to_index(Rows::After(position), BATCH).await?;
+        let Some(last) = batch.last().map(|stored| stored.rid) else { break };
+        replace(context, batch, progress).await?;
+        position = last;
+        store.remember_reindex(position, context.clock.now()).await?;
+        if stop.load(Ordering::Relaxed) {
+            return Ok(End::Stopped);
+        }
+    }
+    // Servers of the version before may have written behind the walk.
+    for _ in 0..SECOND_WALKS {
+        let batch = store.rows_to_index(Rows::OfOtherGenerations, BATCH).await?;
+        if batch.is_empty() {
+            break;
+        }
+        replace(context, batch, progress).await?;
+        if stop.load(Ordering::Relaxed) {
+            return Ok(End::Stopped);
+        }
+    }
+    store.forget_reindex().await?;
+    Ok(End::Done)
+}
+
+async fn replace(context: &Context, batch: Vec<Stored>, progress: &ReindexProgress) -> Result<()> {
+    let count = batch.len() as u64;
+    let extracted: Result<Vec<Extracted>> =
+        batch.into_iter().map(|stored| extracted(context, stored)).collect();
+    let replaced = context.store.replace_index(extracted?).await?;
+    progress.seen.fetch_add(count, Ordering::Relaxed);
+    progress.replaced.fetch_add(replaced, Ordering::Relaxed);
+    Ok(())
+}
+
+/// What this server indexes of a stored version.
+pub fn extracted(context: &Context, stored: Stored) -> Result<Extracted> {
+    let rows = match stored.is_deleted {
+        true => None,
+        false => {
+            let value = json::read_stored(&stored.body)?;
+            Some(context.index(&Resource::from_value(value)?))
+        }
+    };
+    Ok(Extracted { stored, rows })
+}

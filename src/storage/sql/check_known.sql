@@ -1,0 +1,9 @@
+select 0::smallint as kind, w.n, t.token as id
+from unnest($1::text[], $2::text[]) with ordinality as w(system, code, n)
+join token t on t.code = w.code and t.system = w.system
+union all
+select 1::smallint, w.n, coalesce(r.rid, s.rid)
+from unnest($3::smallint[], $4::text[]) with ordinality as w(type, id, n)
+left join resource r on r.id = w.id and r.type = w.type
+left join reference_stub s on s.id = w.id and s.type = w.type
+where coalesce(r.rid, s.rid) is not null

@@ -1,0 +1,1 @@
+delete from resource_json where rid = any($1)

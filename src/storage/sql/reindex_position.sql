@@ -1,0 +1,1 @@
+select rid from reindex where generation = $1

@@ -1,0 +1,5 @@
+select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.generation
+from resource r
+where r.generation <> $1
+order by r.rid
+limit $2

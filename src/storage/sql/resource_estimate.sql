@@ -1,0 +1,1 @@
+select count(*), coalesce(max(rid), 0) from resource
