@@ -3,7 +3,7 @@
 //! sqlx's own pool asks the server whether a connection still lives each time one is given
 //! back: a second round trip for every statement, which is most of what a read by id costs.
 //! Here that is asked only of a connection that was dropped without [`Pooled::release`], of
-//! which nobody knows what it was doing. docs/decisions/0004-connection-pool.md
+//! which nobody knows what it was doing. docs/decisions/0005-connection-pool.md
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection};
