@@ -31,7 +31,7 @@ faults: setup
 
 # Figures as ratios to what PostgreSQL alone costs: bench/README.md.
 bench: setup
-	cargo build --release --locked --bin bhn-fhir -p bhn-fhir -p bhn-bench
+	cargo build --release --locked --bin bhn-fhir --bin bhn-bench -p bhn-fhir -p bhn-bench
 	./target/release/bhn-bench $(ARGS)
 
 fmt:

@@ -263,6 +263,12 @@ impl FhirError {
         error.with_source(source)
     }
 
+    /// The same for another request that failed with this one.
+    pub fn without_source(&self) -> FhirError {
+        let FhirError { kind, issues, version, allow, .. } = self;
+        FhirError { kind: *kind, issues: issues.clone(), source: None, version: *version, allow }
+    }
+
     pub fn with_source(mut self, source: impl Into<Source>) -> Self {
         self.source = Some(source.into());
         self

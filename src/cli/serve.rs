@@ -8,7 +8,7 @@ use crate::config::{Config, Settings};
 use crate::http::{self, HttpSettings};
 use crate::interactions::Context;
 use crate::jobs::demo;
-use crate::jobs::key_index;
+use crate::jobs::{key_index, reindex};
 use crate::search::Registry;
 use crate::storage::Store;
 use std::io::Write;
@@ -42,6 +42,7 @@ pub async fn serve(config: Config) -> Result<(), Failure> {
             ..HttpSettings::default()
         };
         let context = Context::new(store, registry, Clock::System, settings)?;
+        reindex::bring_up_to_date(&context).await?;
         let has_demo = config.server.demo && load_demo(&context).await;
         announce(&context.settings, has_demo);
         serve_until_stopped(listener, (Arc::new(context), http), signals).await

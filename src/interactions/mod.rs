@@ -65,6 +65,10 @@ pub async fn perform(context: &Context, caller: &Caller, request: Request) -> Re
         Interaction::Capabilities { mode } => {
             Ok(context.statements.answer(mode.as_deref())?.of_read())
         }
+        Interaction::Read { key, unless } => {
+            let outcome = read::read_alone(context, &permit, (&key, &unless)).await?;
+            outcome.of_read().subsetted(&request.subset)
+        }
         Interaction::Search { .. } => {
             let mut connection = context.store.search_connection().await?;
             let outcome = perform_read(context, &mut connection, &permit, &request).await?;

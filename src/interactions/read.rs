@@ -17,7 +17,21 @@ pub async fn read(
     wanted: (&ResourceKey, &Unless),
 ) -> Result<Outcome> {
     let (key, unless) = wanted;
-    match context.store.current_on(connection, permit, key).await? {
+    answer_current(context.store.current_on(connection, permit, key).await?, key, unless)
+}
+
+/// The same outside a transaction, together with what other requests read at the same time.
+pub async fn read_alone(
+    context: &Context,
+    permit: &Permit,
+    wanted: (&ResourceKey, &Unless),
+) -> Result<Outcome> {
+    let (key, unless) = wanted;
+    answer_current(context.store.current(permit, key).await?, key, unless)
+}
+
+fn answer_current(current: Current, key: &ResourceKey, unless: &Unless) -> Result<Outcome> {
+    match current {
         Current::Live(stored) => Ok(answer(stored, unless)),
         Current::Deleted(stored) => Err(FhirError::gone(key, stored.version)),
         Current::Absent => Err(FhirError::not_found(key)),

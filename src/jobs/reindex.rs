@@ -7,11 +7,14 @@ use crate::fhir::resource::Resource;
 use crate::interactions::Context;
 use crate::storage::{Extracted, Rows, Stored};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 /// Rows of one database transaction.
 const BATCH: i64 = 400;
 /// Walks over rows that servers of other generations write meanwhile.
 const SECOND_WALKS: u32 = 100;
+
+const SHOWN_EVERY: Duration = Duration::from_secs(5);
 
 /// How far a reindex is.
 #[derive(Default, Debug)]
@@ -75,7 +78,27 @@ pub async fn reindex(
         }
     }
     store.forget_reindex().await?;
+    store.mark_index_complete().await?;
     Ok(End::Done)
+}
+
+/// Builds anew what an older server left, before this one answers a search.
+pub async fn bring_up_to_date(context: &Context) -> Result<()> {
+    if !context.store.has_older_index() {
+        return Ok(());
+    }
+    let progress = ReindexProgress::default();
+    let seen = || progress.seen.load(Ordering::Relaxed);
+    let never = AtomicBool::new(false);
+    let work = reindex(context, Start::GoOn, &progress, &never);
+    tokio::pin!(work);
+    loop {
+        tracing::info!(rows = seen(), "index data of an older version is built anew");
+        tokio::select! {
+            end = &mut work => break end.map(drop),
+            () = tokio::time::sleep(SHOWN_EVERY) => {}
+        }
+    }
 }
 
 async fn replace(context: &Context, batch: Vec<Stored>, progress: &ReindexProgress) -> Result<()> {

@@ -35,7 +35,9 @@ impl Registry {
             }
         }
         for parameter in parameters.supported() {
-            if parameter.union_of.iter().any(|part| rows.present.contains(part)) {
+            let shares = parameter.rows_of != parameter.id;
+            let shared = shares && rows.present.contains(&parameter.rows_of);
+            if shared || parameter.union_of.iter().any(|part| rows.present.contains(part)) {
                 rows.present.push(parameter.id);
             }
         }
@@ -157,7 +159,7 @@ fn index_composite(
     let (Some(program), [first, second]) = (&parameter.program, &parameter.components[..]) else {
         return;
     };
-    if !parameter.has_rows {
+    if !parameter.has_rows || parameter.rows_of != parameter.id {
         return;
     }
     let value = resource.value();

@@ -56,12 +56,21 @@ pub struct DateRow {
     pub high: DateTime<Utc>,
 }
 
-/// A number or quantity: a point (low equals high), or the closed range of a Range or of a
-/// comparator. `unit` None: without unit.
+/// A unit of measure as it is written: coding and text, each part empty where it is missing.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct UnitOfMeasure {
+    pub system: String,
+    /// The code of a unit or of a currency.
+    pub code: String,
+    pub text: String,
+}
+
+/// A number or quantity as it is written: a point (low equals high), or the closed range of a
+/// Range or of a comparator. `unit` None: without unit.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct QuantityRow {
     pub parameter: ParameterId,
-    pub unit: Option<Token>,
+    pub unit: Option<UnitOfMeasure>,
     pub low: Decimal,
     pub high: Decimal,
 }
@@ -72,8 +81,7 @@ pub struct UriRow {
     pub value: String,
 }
 
-/// Both parts of one composite value, each in the columns of its type; the unit of a quantity
-/// is its `second`.
+/// Both parts of one composite value, each in the columns of its type.
 #[derive(Clone, PartialEq, Eq, Hash, Default, Debug)]
 pub struct CompositeRow {
     pub parameter: Option<ParameterId>,
@@ -81,6 +89,7 @@ pub struct CompositeRow {
     pub second: Option<Token>,
     pub first_target: Option<ResourceKey>,
     pub second_target: Option<ResourceKey>,
+    pub unit: Option<UnitOfMeasure>,
     pub low_at: Option<DateTime<Utc>>,
     pub high_at: Option<DateTime<Utc>>,
     pub low: Option<Decimal>,

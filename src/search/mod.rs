@@ -13,7 +13,7 @@ pub mod value;
 
 pub use index_rows::{
     CompositeRow, DateRow, IdentifierRow, IndexRows, ParameterId, QuantityRow, ReferenceRow,
-    StringRow, Token, TokenRow, UriRow,
+    StringRow, Token, TokenRow, UnitOfMeasure, UriRow,
 };
 pub use page::{KEY_BYTES, Sealer, unknown_page};
 pub use plan::{Clause, Cursor, Plan, Predicate, Second, Total, identifier_lock_key};

@@ -60,6 +60,9 @@ pub struct SearchParameter {
     pub is_conjunction: bool,
     /// True where a composite's parts may be elsewhere, in rows of its own.
     pub has_rows: bool,
+    /// The composite whose rows are its rows: itself, or a narrower one of the same parts, such
+    /// as `component-code-value-quantity` for `combo-code-value-quantity`.
+    pub rows_of: ParameterId,
     /// Narrower parameters that together read what this one reads, such as
     /// `component-value-quantity` and `value-quantity` for `combo-value-quantity`: their rows
     /// are its rows, and it has none of its own. Empty for most.
@@ -220,6 +223,7 @@ impl Builder {
             }
         }
         self.find_unions(&mut by_code);
+        self.share_rows(&mut by_code, definition.name);
         let main = self.main_values.of(resource_type);
         let subject_codes: Vec<&'static str> = self
             .main_values
@@ -272,6 +276,7 @@ impl Builder {
         let root = Definitions::r4().type_id(resource_type.name());
         Ok(SearchParameter {
             id: self.ids[row.url.as_str()],
+            rows_of: self.ids[row.url.as_str()],
             url: &row.url,
             code: &row.code,
             kind: kind(row),
@@ -308,6 +313,33 @@ impl Builder {
                 && let Some(parameter) = by_code.get_mut(code)
             {
                 parameter.union_of = parts().map(|(_, id, _)| *id).collect();
+            }
+        }
+    }
+}
+
+impl Builder {
+    /// Composites that read the same parts of the same elements have their rows once, under
+    /// the one that reads nothing else.
+    fn share_rows(&self, by_code: &mut BTreeMap<&'static str, SearchParameter>, root: &str) {
+        let reads = |parameter: &SearchParameter| {
+            let row = self.by_url[parameter.url];
+            let source = row.expression.as_deref().unwrap_or_default();
+            let below: BTreeSet<&str> =
+                source.split('|').map(str::trim).filter(|path| *path != root).collect();
+            let parts: Vec<&str> =
+                row.components.iter().map(|component| component.expression.as_str()).collect();
+            (below, parts)
+        };
+        let narrow: Vec<_> = by_code
+            .values()
+            .filter(|parameter| parameter.has_rows && !parameter.is_conjunction)
+            .map(|parameter| (parameter.id, reads(parameter)))
+            .collect();
+        for parameter in by_code.values_mut().filter(|parameter| parameter.has_rows) {
+            let read = reads(parameter);
+            if let Some((id, _)) = narrow.iter().find(|(_, other)| *other == read) {
+                parameter.rows_of = *id;
             }
         }
     }

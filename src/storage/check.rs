@@ -10,7 +10,7 @@ use super::write::sql::GENERATION;
 use crate::error::{FhirError, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::resource::{Id, ResourceKey};
-use crate::search::{IndexRows, Token};
+use crate::search::{IndexRows, Token, UnitOfMeasure};
 use futures_util::TryStreamExt;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
@@ -174,7 +174,7 @@ impl Store {
 
     /// Whether the JSONB of the batch equals the bytes that are served.
     pub async fn check_json(&self, unit: &mut Unit, read: &RowsRead) -> Result<Vec<Finding>> {
-        if !self.keeps_jsonb {
+        if !self.place.keeps_jsonb {
             return Ok(Vec::new());
         }
         let live = || {
@@ -285,22 +285,27 @@ async fn known_ids(connection: &mut Connection, rows: &[&IndexRows]) -> Result<I
     let names = Names::of(rows);
     let tokens: Vec<Token> = names.tokens.into_keys().collect();
     let targets: Vec<&ResourceKey> = names.targets.into_iter().collect();
+    let units: Vec<&UnitOfMeasure> = names.units.into_iter().collect();
     let found = sqlx::query(include_str!("sql/check_known.sql"))
         .bind(tokens.iter().map(|token| token.system.as_str()).collect::<Vec<_>>())
         .bind(tokens.iter().map(|token| token.code.as_str()).collect::<Vec<_>>())
         .bind(targets.iter().map(|key| key.resource_type.number()).collect::<Vec<_>>())
         .bind(targets.iter().map(|key| key.id.as_str()).collect::<Vec<_>>())
+        .bind(units.iter().map(|unit| unit.system.as_str()).collect::<Vec<_>>())
+        .bind(units.iter().map(|unit| unit.code.as_str()).collect::<Vec<_>>())
+        .bind(units.iter().map(|unit| unit.text.as_str()).collect::<Vec<_>>())
         .fetch_all(connection)
         .await
         .map_err(of_sqlx)?;
-    let mut ids = Ids { tokens: HashMap::new(), references: HashMap::new() };
+    let mut ids = Ids { tokens: HashMap::new(), references: HashMap::new(), units: HashMap::new() };
     for row in &found {
         let (kind, n, id): (i16, i64, i64) =
             (column(row, "kind")?, column(row, "n")?, column(row, "id")?);
         let place = n as usize - 1;
         match kind {
             0 => drop(ids.tokens.insert(tokens[place].clone(), id)),
-            _ => drop(ids.references.insert(targets[place].clone(), id)),
+            1 => drop(ids.references.insert(targets[place].clone(), id)),
+            _ => drop(ids.units.insert(units[place].clone(), id as i32)),
         }
     }
     Ok(ids)

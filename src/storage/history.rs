@@ -75,13 +75,9 @@ impl Store {
         let bound = query.window.since.map(|_| self.writes_under_way.visible_before(query.now));
         let mut statement = Statement::new(include_str!("sql/history_head.sql"));
         statement.push("(");
-        self.push_branch(&mut statement, permit, query, "r");
-        push_time(&mut statement, bound, "r");
-        push_order(&mut statement, query, "r");
+        self.push_branch(&mut statement, permit, (query, bound), "r");
         statement.push(") union all (");
-        self.push_branch(&mut statement, permit, query, "h");
-        push_time(&mut statement, bound, "h");
-        push_order(&mut statement, query, "h");
+        self.push_branch(&mut statement, permit, (query, bound), "h");
         statement.push(")) as v ");
         push_order(&mut statement, query, "v");
         let rows = fetch_all(connection, statement).await?;
@@ -98,17 +94,24 @@ impl Store {
         &self,
         statement: &mut Statement,
         permit: &Permit,
-        query: &HistoryQuery,
+        (query, bound): (&HistoryQuery, Option<DateTime<Utc>>),
         alias: &'static str,
     ) {
         let is_current = alias == "r";
+        if query.resource_type.is_none() {
+            // One scan in commit order for each type, merged.
+            statement.push("select ").push(alias).push(".* from resource_type t cross join ");
+            statement.push("lateral (");
+        }
         statement.push("select ").push(alias).push(".* from ").push(match is_current {
             true => include_str!("sql/history_current.sql"),
             false => include_str!("sql/history_old.sql"),
         });
-        if let Some(resource_type) = query.resource_type {
-            statement.push(" and ").push(alias).push(".type = ").bind(resource_type.number());
-        }
+        statement.push(" and ").push(alias).push(".type = ");
+        match query.resource_type {
+            Some(resource_type) => statement.bind(resource_type.number()),
+            None => statement.push("t.type"),
+        };
         if *permit.filter() != RowFilter::All {
             statement.push(" and ").push_filter(alias, permit.filter());
             if !is_current {
@@ -122,6 +125,12 @@ impl Store {
             From::After(position) => push_position(statement, alias, " > ", position),
         }
         push_window(statement, alias, &query.window);
+        push_time(statement, bound, alias);
+        push_order(statement, query, alias);
+        if query.resource_type.is_none() {
+            statement.push(") ").push(alias);
+            push_order(statement, query, alias);
+        }
     }
 
     /// A page of one resource's versions, newest first, from the version below `before`. The

@@ -4,6 +4,7 @@ mod body;
 mod check;
 mod embedded;
 mod failure;
+mod gather;
 mod history;
 mod import;
 mod open;

@@ -1,6 +1,8 @@
 //! Reads by key: the current version, an old one, and the state that a write starts from.
 
 use super::failure::of_sqlx;
+use super::gather::Batch;
+use super::pool::Pool;
 use super::statement::Statement;
 use super::store::{Connection, Store, Stored};
 use crate::access::{Permit, RowFilter};
@@ -34,12 +36,12 @@ pub enum Visible {
 }
 
 impl Store {
-    /// The current version (http.html#read).
+    /// The current version (http.html#read), read in one statement with those that other
+    /// requests want at the same time.
     pub async fn current(&self, permit: &Permit, key: &ResourceKey) -> Result<Current> {
-        let mut connection = self.connection().await?;
-        let current = self.current_on(&mut connection, permit, key).await?;
-        connection.release();
-        Ok(current)
+        let wanted = Wanted { key: key.clone(), filter: permit.filter().clone() };
+        let row = self.reads.submit(wanted).await?;
+        self.current_under(row, key)
     }
 
     /// The current version, read on a connection that may be inside a transaction.
@@ -49,12 +51,12 @@ impl Store {
         permit: &Permit,
         key: &ResourceKey,
     ) -> Result<Current> {
-        let mut statement = Statement::new(include_str!("sql/resource_read.sql"));
-        statement.bind(key.id.as_str()).push(" and r.type = ").bind(key.resource_type.number());
-        if *permit.filter() != RowFilter::All {
-            statement.push(" and ").push_filter("r", permit.filter());
-        }
-        match fetch_optional(connection, statement).await? {
+        let row = fetch_optional(connection, one(key, permit.filter())).await?;
+        self.current_under(row, key)
+    }
+
+    fn current_under(&self, row: Option<PgRow>, key: &ResourceKey) -> Result<Current> {
+        match row {
             None => Ok(Current::Absent),
             Some(row) => {
                 let stored = self.stored_under(&row, key.clone())?;
@@ -146,6 +148,82 @@ impl Store {
             .ok_or_else(|| FhirError::internal(format!("type {number} id {id} is no key")))?;
         self.stored_under(row, key)
     }
+}
+
+/// Reads by key that go together in one statement.
+pub struct Reads {
+    pub(super) pool: Pool,
+}
+
+/// One read by key.
+pub struct Wanted {
+    key: ResourceKey,
+    filter: RowFilter,
+}
+
+impl Batch for Reads {
+    type Item = Wanted;
+    type Answer = Option<PgRow>;
+
+    async fn run(&self, items: Vec<Wanted>) -> Vec<Result<Option<PgRow>>> {
+        match self.rows(&items).await {
+            Ok(rows) => rows.into_iter().map(Ok).collect(),
+            Err(error) => {
+                let others = items[1..].iter().map(|_| error.without_source()).collect::<Vec<_>>();
+                std::iter::once(error).chain(others).map(Err).collect()
+            }
+        }
+    }
+}
+
+impl Reads {
+    /// One statement for those under one filter: for a server's load that is one, as a rule.
+    async fn rows(&self, items: &[Wanted]) -> Result<Vec<Option<PgRow>>> {
+        let mut connection = self.pool.acquire().await.map_err(of_sqlx)?;
+        let mut rows: Vec<Option<PgRow>> = items.iter().map(|_| None).collect();
+        let mut places: Vec<usize> = (0..items.len()).collect();
+        while let Some(first) = places.first().map(|place| &items[*place]) {
+            let is_alike = |place: &usize| items[*place].filter == first.filter;
+            let (alike, rest): (Vec<usize>, Vec<usize>) = places.iter().partition(|p| is_alike(p));
+            places = rest;
+            if let [place] = alike[..] {
+                let statement = one(&first.key, &first.filter);
+                rows[place] = fetch_optional(&mut connection, statement).await?;
+                continue;
+            }
+            let keys: Vec<&ResourceKey> = alike.iter().map(|place| &items[*place].key).collect();
+            for row in fetch_all(&mut connection, several(&keys, &first.filter)).await? {
+                let n: i64 = row.try_get("n").map_err(FhirError::internal)?;
+                if let Some(place) = alike.get(n as usize - 1) {
+                    rows[*place] = Some(row);
+                }
+            }
+        }
+        connection.release();
+        Ok(rows)
+    }
+}
+
+fn one(key: &ResourceKey, filter: &RowFilter) -> Statement {
+    let mut statement = Statement::new(include_str!("sql/resource_read.sql"));
+    statement.bind(key.id.as_str()).push(" and r.type = ").bind(key.resource_type.number());
+    if *filter != RowFilter::All {
+        statement.push(" and ").push_filter("r", filter);
+    }
+    statement
+}
+
+fn several(keys: &[&ResourceKey], filter: &RowFilter) -> Statement {
+    let mut statement = Statement::new(include_str!("sql/resource_read_many.sql"));
+    statement.bind(keys.iter().map(|key| key.resource_type.number()).collect::<Vec<_>>());
+    statement.push(", ").bind(keys.iter().map(|key| key.id.as_str()).collect::<Vec<_>>());
+    statement.push(include_str!("sql/resource_read_many_from.sql"));
+    if *filter != RowFilter::All {
+        statement.push(" and ").push_filter("r", filter);
+    }
+    // A fence: each key is looked up in the index, whatever the planner thinks of the table.
+    statement.push(" offset 0) r");
+    statement
 }
 
 /// Runs a composed statement for at most one row.

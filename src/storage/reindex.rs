@@ -16,6 +16,7 @@ use crate::search::IndexRows;
 use chrono::{DateTime, Utc};
 use sqlx::Row;
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::Ordering;
 
 /// Which rows a batch is taken from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -94,7 +95,7 @@ impl Store {
         if resolved.is_empty() {
             return Ok(());
         }
-        if self.keeps_jsonb {
+        if self.place.keeps_jsonb {
             replace_json(unit.connection(), &resolved).await?;
         }
         let staged: Vec<Staged> = resolved
@@ -102,7 +103,7 @@ impl Store {
             .map(|(e, resolved)| Staged::of_index(e.stored, resolved))
             .collect();
         let mut statement = Statement::new("with nothing as (select)");
-        sql::push_side_rows(&mut statement, &staged);
+        sql::push_side_rows(&mut statement, &staged.iter().collect::<Vec<_>>());
         statement.push(" select from nothing");
         let (text, arguments) = statement.into_parts().map_err(FhirError::internal)?;
         sqlx::query_with(sqlx::AssertSqlSafe(text), arguments)
@@ -129,6 +130,25 @@ impl Store {
             .execute(&mut *self.connection().await?)
             .await
             .map_err(of_sqlx)?;
+        Ok(())
+    }
+
+    /// Whether there may be rows whose index data an older server wrote: searches would miss
+    /// some of them.
+    pub fn has_older_index(&self) -> bool {
+        self.has_older_index.load(Ordering::Relaxed)
+    }
+
+    /// After every row was brought to this server's generation.
+    pub async fn mark_index_complete(&self) -> Result<()> {
+        let mut connection = self.connection().await?;
+        sqlx::query(include_str!("sql/generation_completed.sql"))
+            .bind(GENERATION)
+            .execute(&mut *connection)
+            .await
+            .map_err(of_sqlx)?;
+        connection.release();
+        self.has_older_index.store(false, Ordering::Relaxed);
         Ok(())
     }
 

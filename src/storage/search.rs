@@ -9,9 +9,11 @@ use crate::access::Permit;
 use crate::error::{FhirError, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::resource::{Id, ResourceKey};
-use crate::search::{Cursor, Plan, Token, Total};
+use crate::search::value::quantity::UnitTest;
+use crate::search::{Cursor, Plan, Token, Total, UnitOfMeasure};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
+use std::collections::BTreeSet;
 
 /// Coded values that `system|` may stand for.
 const SYSTEM_CODES: i64 = 10_000;
@@ -99,6 +101,10 @@ impl Store {
             Some(rid) => found.references.insert(key.clone(), rid).is_some(),
             None => true,
         });
+        let units = std::mem::take(&mut wanted.units);
+        if !units.is_empty() {
+            found.units = stored_units(connection, &units).await?;
+        }
         if !wanted.is_empty() {
             self.look_up(connection, wanted, &mut found).await?;
         }
@@ -145,6 +151,31 @@ impl Store {
             None => Ok(()),
         }
     }
+}
+
+/// The units of the database that any of these may mean.
+async fn stored_units(
+    connection: &mut Connection,
+    wanted: &BTreeSet<UnitTest>,
+) -> Result<Vec<(i32, UnitOfMeasure)>> {
+    let mut codes = Vec::new();
+    for unit in wanted {
+        match unit {
+            UnitTest::Any => {}
+            UnitTest::Written(code) | UnitTest::Coded { code, .. } => codes.push(code.as_str()),
+        }
+    }
+    let dimensions: Vec<String> = wanted.iter().filter_map(UnitTest::dimension).collect();
+    let rows: Vec<(i32, String, String, String)> =
+        sqlx::query_as(include_str!("sql/search_units_read.sql"))
+            .bind(wanted.contains(&UnitTest::Any))
+            .bind(codes)
+            .bind(dimensions)
+            .fetch_all(connection)
+            .await
+            .map_err(of_sqlx)?;
+    let unit = |(id, system, code, text)| (id, UnitOfMeasure { system, code, text });
+    Ok(rows.into_iter().map(unit).collect())
 }
 
 async fn count(connection: &mut Connection, query: &Query<'_>) -> Result<i64> {

@@ -2,7 +2,10 @@
 
 use super::body::BodyCodec;
 use super::failure::of_sqlx;
+use super::gather::Gather;
 use super::pool::{Pool, Pooled};
+use super::read::Reads;
+use super::write::Creates;
 use super::write::intern::Interned;
 use super::write::under_way::WritesUnderWay;
 use crate::error::Result;
@@ -20,18 +23,28 @@ pub struct Store {
     pub(super) pool: Pool,
     /// Searches: custom plans, because frequencies of keys decide the shape.
     pub(super) search_pool: Pool,
+    pub(super) reads: Gather<Reads>,
+    pub(super) creates: Gather<Creates>,
     pub(super) codec: BodyCodec,
     pub(super) interned: Interned,
     /// For the instants of new versions; see `history`.
     pub writes_under_way: WritesUnderWay,
-    /// Raised by a restore; written beside the transaction id.
-    pub(super) epoch: i32,
     /// Writes since the key index was flushed.
     pub(super) has_written: AtomicBool,
-    /// Whether the JSONB copy is written.
-    pub(super) keeps_jsonb: bool,
+    /// True until the index data that an older server wrote was built anew.
+    pub(super) has_older_index: AtomicBool,
+    pub(super) place: Place,
     /// 32 random bytes, the same in every process on this database.
     pub(super) server_key: Vec<u8>,
+}
+
+/// What every write needs to know of the database.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// Raised by a restore; written beside the transaction id.
+    pub epoch: i32,
+    /// Whether the JSONB copy is written.
+    pub keeps_jsonb: bool,
 }
 
 impl Store {

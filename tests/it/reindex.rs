@@ -2,7 +2,7 @@
 
 use super::harness::{ServerProcess, TestServer, observation, patient};
 use bhn_fhir::jobs::check::{CheckProgress, check};
-use bhn_fhir::jobs::reindex::{End, ReindexProgress, Start, reindex};
+use bhn_fhir::jobs::reindex::{End, ReindexProgress, Start, bring_up_to_date, reindex};
 use serde_json::Value;
 use sqlx::AssertSqlSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -63,6 +63,26 @@ async fn everything_is_found_again_and_versions_stay() {
     let after = server.get(&subject).await;
     assert_eq!(before.bytes, after.bytes);
     assert_eq!(findings(&server).await, Vec::<String>::new());
+}
+
+/// As a server of the first generation of index data leaves it.
+const OF_FIRST_GENERATION: &str = "
+    update resource set generation = 1; update index_generation set generation = 1, complete = 1;
+    delete from quantity_value";
+
+#[tokio::test]
+async fn what_an_older_server_indexed_is_brought_up_to_date_before_searches_are_answered() {
+    let old = TestServer::start().await;
+    let stored = old.create(observation()).await.expect(201);
+    run_sql(&old, OF_FIRST_GENERATION).await;
+    let new = TestServer::on(old.database.clone(), |_| {}).await;
+    assert!(new.context.store.has_older_index());
+    bring_up_to_date(&new.context).await.unwrap();
+    let found = new.get("Observation?value-quantity=62.5").await.body;
+    assert_eq!(found["entry"][0]["resource"]["id"].as_str(), Some(stored.id()));
+    assert_eq!(findings(&new).await, Vec::<String>::new());
+    let next = TestServer::on(old.database.clone(), |_| {}).await;
+    assert!(!next.context.store.has_older_index());
 }
 
 #[tokio::test]

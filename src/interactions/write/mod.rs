@@ -168,11 +168,8 @@ async fn attempt_once<A: AfterWrites>(
     if needs_unit || !is_alone {
         return apply(context, (set, planned), after, place).await;
     }
-    let applied = context.store.apply_alone(&planned.staged).await?;
-    Ok((applied == Applied::Yes).then(|| {
-        context.store.remember(&planned.staged);
-        Written::of(planned.outcomes)
-    }))
+    let applied = context.store.apply_alone(planned.staged).await?;
+    Ok((applied == Applied::Yes).then(|| Written::of(planned.outcomes)))
 }
 
 /// Applies a plan in a transaction. Where the facts changed before the locks were had, the plan

@@ -112,18 +112,13 @@ impl Reader<'_> {
             Kind::String => self.string(StringTest::starts_with(one)),
             Kind::Number => {
                 let test = quantity::parse_number(one).map_err(|text| self.wrong(one, text))?;
-                let test = quantity::QuantityTest { unit: None, test };
                 Ok(vec![Predicate::Quantity { parameter, test }])
             }
             Kind::Quantity => {
-                let tests = quantity::parse(one).map_err(|text| self.wrong(one, text))?;
-                let parameters = self.parameter.row_parameters();
-                let of = |test: &quantity::QuantityTest, parameter| Predicate::Quantity {
-                    parameter,
-                    test: test.clone(),
-                };
-                let each = tests.iter();
-                Ok(each.flat_map(|test| parameters.iter().map(|id| of(test, *id))).collect())
+                let test = quantity::parse(one).map_err(|text| self.wrong(one, text))?;
+                let parameters = self.parameter.row_parameters().into_iter();
+                let of = |parameter| Predicate::Quantity { parameter, test: test.clone() };
+                Ok(parameters.map(of).collect())
             }
             Kind::Reference => self.reference(one, &self.parameter.targets),
             Kind::Uri => {
@@ -222,7 +217,7 @@ impl Reader<'_> {
             found.push(Predicate::Both(Box::new(clauses)));
         }
         if self.parameter.has_rows {
-            let parameter = self.parameter.id;
+            let parameter = self.parameter.rows_of;
             let first = TokenTest::parse(left).map_err(|text| self.wrong(left, text))?;
             let of = |second| Predicate::Composite { parameter, first: first.clone(), second };
             found.extend(self.second(second, right)?.into_iter().map(of));
@@ -247,14 +242,8 @@ impl Reader<'_> {
         let wrong = |text| self.wrong(one, text);
         match component.kind {
             Kind::Token => Ok(vec![Second::Token(TokenTest::parse(one).map_err(wrong)?)]),
-            Kind::Quantity => {
-                let tests = quantity::parse(one).map_err(wrong)?;
-                Ok(tests.into_iter().map(Second::Quantity).collect())
-            }
-            Kind::Number => {
-                let test = quantity::parse_number(one).map_err(wrong)?;
-                Ok(vec![Second::Quantity(quantity::QuantityTest { unit: None, test })])
-            }
+            Kind::Quantity => Ok(vec![Second::Quantity(quantity::parse(one).map_err(wrong)?)]),
+            Kind::Number => Ok(vec![Second::Quantity(quantity::parse_number(one).map_err(wrong)?)]),
             Kind::Date => Ok(vec![Second::Date(self.date(one)?)]),
             Kind::String => Ok(vec![Second::String(StringTest::starts_with(one))]),
             Kind::Reference => {

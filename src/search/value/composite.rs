@@ -4,7 +4,7 @@
 use super::text::normalised;
 use super::{IndexSettings, Node, TokenStore, date, quantity, reference, string, token};
 use crate::fhir::resource::ResourceKey;
-use crate::search::index_rows::{CompositeRow, ParameterId, Token};
+use crate::search::index_rows::{CompositeRow, ParameterId, Token, UnitOfMeasure};
 use crate::search::registry::Kind;
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
@@ -17,7 +17,7 @@ const MAX_ROWS: usize = 64;
 pub enum Part {
     Token(Token),
     Target(ResourceKey),
-    Quantity(Option<Token>, (Decimal, Decimal)),
+    Quantity(Option<UnitOfMeasure>, (Decimal, Decimal)),
     Date(DateTime<Utc>, DateTime<Utc>),
     /// Normalised.
     Text(String),
@@ -30,7 +30,7 @@ pub fn parts(node: Node<'_>, kind: Kind, settings: &IndexSettings) -> Vec<Part> 
         Kind::Token if TokenStore::of_type(node.type_name) == TokenStore::Interned => {
             token::tokens(node).into_iter().map(|(token, _)| Part::Token(token)).collect()
         }
-        Kind::Quantity | Kind::Number => quantity::forms(node)
+        Kind::Quantity | Kind::Number => quantity::measured(node)
             .into_iter()
             .map(|(unit, bounds)| Part::Quantity(unit, bounds))
             .collect(),
@@ -70,7 +70,7 @@ pub fn index(
             Part::Token(token) => CompositeRow { second: Some(token), ..row },
             Part::Target(key) => CompositeRow { second_target: Some(key), ..row },
             Part::Quantity(unit, (low, high)) => {
-                CompositeRow { second: unit, low: Some(low), high: Some(high), ..row }
+                CompositeRow { unit, low: Some(low), high: Some(high), ..row }
             }
             Part::Date(low, high) => CompositeRow { low_at: Some(low), high_at: Some(high), ..row },
             Part::Text(text) => CompositeRow { second_text: Some(text), ..row },

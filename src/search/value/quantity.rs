@@ -1,33 +1,42 @@
 //! Numbers and quantities: <https://hl7.org/fhir/R4/search.html#quantity>. A quantity is stored
-//! without its unit, under its unit's text and code, and in the base units of UCUM, so that
-//! `5.4 mg` and `0.0054 g` find each other.
+//! once, as it is written. A search for `0.0054 g` finds `5.4 mg` because the search value is put
+//! into each unit of UCUM that the database holds and that measures the same.
 
 use super::decimal::{self, LIMIT, Precise};
 use super::prefix::{Prefix, Test};
 use super::text::{key, split, unescape};
 use super::{Node, text_of};
-use crate::search::index_rows::{ParameterId, QuantityRow, Token};
+use crate::search::index_rows::{ParameterId, QuantityRow, UnitOfMeasure};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::{FromPrimitive, ToPrimitive};
 use serde_json::Value;
 
 const UCUM: &str = "http://unitsofmeasure.org";
-/// System of units made of UCUM's base units; no client may use it.
-const CANONICAL: &str = "http://unitsofmeasure.org#base-units";
 const CURRENCIES: &str = "urn:iso:std:iso:4217";
 
-/// One way to meet a search value: in this unit, this condition. No unit stands for the rows
-/// without one.
+/// A search value of a number or quantity parameter.
 #[derive(Clone, PartialEq, Debug)]
 pub struct QuantityTest {
-    pub unit: Option<Token>,
-    pub test: Test<Decimal>,
+    pub unit: UnitTest,
+    prefix: Prefix,
+    value: Precise,
+}
+
+/// What a search value says about the unit.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum UnitTest {
+    /// Nothing: any unit or none.
+    Any,
+    /// `number||unit`: the unit's code or its text.
+    Written(String),
+    /// `number|system|code`.
+    Coded { system: String, code: String },
 }
 
 /// Low and high, both included.
 type Bounds = (Decimal, Decimal);
 
-/// Adds the rows of a number (integer, decimal) or Range of numbers without unit.
+/// Adds the row of a number (integer, decimal) or Range of numbers without unit.
 pub fn index_number(node: Node<'_>, parameter: ParameterId, rows: &mut Vec<QuantityRow>) {
     let bounds = match node.value {
         Value::Number(number) => decimal::clamped(number.as_str()).map(|value| (value, value)),
@@ -39,44 +48,105 @@ pub fn index_number(node: Node<'_>, parameter: ParameterId, rows: &mut Vec<Quant
     }
 }
 
-/// Adds the rows of a Quantity (Age, Duration, ...), Money or Range.
+/// Adds the row of a Quantity (Age, Duration, ...), Money or Range.
 pub fn index(node: Node<'_>, parameter: ParameterId, rows: &mut Vec<QuantityRow>) {
-    for (unit, (low, high)) in forms(node) {
+    if let Some((unit, (low, high))) = measured(node) {
         rows.push(QuantityRow { parameter, unit, low, high });
     }
 }
 
-/// Every unit under which the element is found, with its bounds there; None first.
-pub fn forms(node: Node<'_>) -> Vec<(Option<Token>, Bounds)> {
-    let (bounds, unit) = match node.type_name {
-        "Range" => {
-            let of = node.value.get("low").or(node.value.get("high"));
-            (range_bounds(node.value), of)
-        }
-        _ => (value_bounds(node.value), Some(node.value)),
+/// The unit of the element and its bounds in it; None where it has no value.
+pub fn measured(node: Node<'_>) -> Option<(Option<UnitOfMeasure>, Bounds)> {
+    let (bounds, of) = match node.type_name {
+        "Range" => (range_bounds(node.value)?, node.value.get("low").or(node.value.get("high"))?),
+        _ => (value_bounds(node.value)?, node.value),
     };
-    let (Some(bounds), Some(unit)) = (bounds, unit) else { return Vec::new() };
-    let mut forms = vec![(None, bounds)];
-    let mut push = |unit: Token, bounds| {
-        let form = (Some(unit), bounds);
-        if !forms.contains(&form) {
-            forms.push(form);
+    let text = |name| text_of(of, name).map(key).unwrap_or_default();
+    let unit = match text_of(of, "currency") {
+        Some(code) => {
+            UnitOfMeasure { system: CURRENCIES.to_owned(), code: key(code), text: String::new() }
         }
+        None => UnitOfMeasure { system: text("system"), code: text("code"), text: text("unit") },
     };
-    let code = text_of(unit, "code").or(text_of(unit, "currency"));
-    let is_money = unit.get("currency").is_some();
-    let system = if is_money { Some(CURRENCIES) } else { text_of(unit, "system") };
-    for text in [code, text_of(unit, "unit")].into_iter().flatten() {
-        push(Token { system: String::new(), code: key(text) }, bounds);
+    let is_known = !(unit.code.is_empty() && unit.text.is_empty());
+    Some((is_known.then_some(unit), bounds))
+}
+
+impl UnitOfMeasure {
+    /// What a unit of UCUM measures: its base units; None for any other.
+    pub fn dimension(&self) -> Option<String> {
+        if self.system != UCUM { None } else { dimension(&self.code) }
     }
-    if let (Some(code), Some(system)) = (code, system) {
-        let canonical = if system == UCUM { BaseUnit::of(code) } else { None };
-        match canonical.and_then(|unit| Some((unit.bounds(bounds)?, unit))) {
-            Some((bounds, unit)) => push(unit.token, bounds),
-            None => push(Token { system: key(system), code: key(code) }, bounds),
+}
+
+/// The base units of a code of UCUM, such as `g.m-3`; `1` for none.
+fn dimension(code: &str) -> Option<String> {
+    let base = ucum::analyze(code).ok()?.dimension.to_string();
+    Some(if base.is_empty() { "1".to_owned() } else { base })
+}
+
+impl UnitTest {
+    /// What units must measure to be compared with this one.
+    pub fn dimension(&self) -> Option<String> {
+        match self {
+            UnitTest::Coded { system, code } if system == UCUM => dimension(code),
+            _ => None,
         }
     }
-    forms
+}
+
+impl QuantityTest {
+    /// The condition on stored numbers in this unit (None: without unit); None where no number
+    /// in it can be meant.
+    pub fn in_unit(&self, unit: Option<&UnitOfMeasure>) -> Option<Test<Decimal>> {
+        let value = match (&self.unit, unit) {
+            (UnitTest::Any, _) => self.value,
+            (UnitTest::Written(written), Some(unit)) => {
+                (unit.code == *written || unit.text == *written).then_some(self.value)?
+            }
+            (UnitTest::Coded { system, code }, Some(unit)) if unit.system == *system => {
+                match unit.code == *code {
+                    true => self.value,
+                    false if system == UCUM => converted(self.value, code, &unit.code)?,
+                    false => return None,
+                }
+            }
+            _ => return None,
+        };
+        Some(value.test(self.prefix))
+    }
+
+    /// The condition on stored numbers of any unit, where the search value names none.
+    pub fn without_unit(&self) -> Option<Test<Decimal>> {
+        (self.unit == UnitTest::Any).then(|| self.value.test(self.prefix))
+    }
+}
+
+/// The search value and its precision in another unit of UCUM; None where the two do not
+/// measure the same, or fall while the other rises, as pH does with concentrations.
+fn converted(value: Precise, from: &str, to: &str) -> Option<Precise> {
+    let (source, target) = (ucum::analyze(from).ok()?, ucum::analyze(to).ok()?);
+    if source.dimension != target.dimension {
+        return None;
+    }
+    let is_factor = |unit: &ucum::Analysis| !unit.is_special && unit.offset == 0.0;
+    let convert = |number: Decimal| match is_factor(&source) && is_factor(&target) {
+        true => {
+            let in_base = number.checked_mul(rounded(source.factor)?)?;
+            Some(figures(in_base.checked_div(rounded(target.factor)?)?))
+        }
+        false => rounded(ucum::convert(number.to_f64()?, from, to).ok()?),
+    };
+    let from = convert(value.value.checked_sub(value.half_unit)?)?;
+    let to = convert(value.value.checked_add(value.half_unit)?)?;
+    let half_unit = to.checked_sub(from)?.checked_div(Decimal::TWO)?;
+    let value = convert(value.value)?;
+    (half_unit >= Decimal::ZERO && value.abs() < LIMIT).then_some(Precise { value, half_unit })
+}
+
+/// Twelve significant digits, as conversion factors have.
+fn figures(value: Decimal) -> Decimal {
+    value.round_sf(12).unwrap_or(value).normalize()
 }
 
 /// The bounds of a Quantity's value; a comparator opens one end.
@@ -107,52 +177,6 @@ fn range_bounds(range: &Value) -> Option<Bounds> {
     Some((low, high.unwrap_or(LIMIT).max(low)))
 }
 
-/// A unit of UCUM in terms of the base units.
-struct BaseUnit {
-    token: Token,
-    conversion: Conversion,
-}
-
-enum Conversion {
-    Factor(Decimal),
-    /// Degrees and logarithms, from this unit.
-    Function(String),
-}
-
-impl BaseUnit {
-    /// None where the code is not UCUM, or its size is beyond what decimals hold.
-    fn of(code: &str) -> Option<BaseUnit> {
-        let analysis = ucum::analyze(code).ok()?;
-        let base = analysis.dimension.to_string();
-        let is_function = analysis.is_special || analysis.offset != 0.0;
-        let conversion = match is_function {
-            true => Conversion::Function(code.to_owned()),
-            false => Conversion::Factor(rounded(analysis.factor)?),
-        };
-        let code = if base.is_empty() { "1".to_owned() } else { base };
-        Some(BaseUnit { token: Token { system: CANONICAL.to_owned(), code }, conversion })
-    }
-
-    fn bounds(&self, (low, high): Bounds) -> Option<Bounds> {
-        let convert = |value: Decimal| match value.abs() == LIMIT {
-            true => Some(value),
-            false => self.convert(value),
-        };
-        let (low, high) = (convert(low)?, convert(high)?);
-        Some((low.min(high), low.max(high)))
-    }
-
-    fn convert(&self, value: Decimal) -> Option<Decimal> {
-        let converted = match &self.conversion {
-            Conversion::Factor(factor) => value.checked_mul(*factor)?.normalize(),
-            Conversion::Function(from) => {
-                rounded(ucum::convert(value.to_f64()?, from, &self.token.code).ok()?)?
-            }
-        };
-        (converted.abs() < LIMIT).then_some(converted)
-    }
-}
-
 /// Twelve significant digits: what is left of an f64 after a conversion there and back.
 fn rounded(value: f64) -> Option<Decimal> {
     if !value.is_finite() || value.abs() >= 1e27 {
@@ -163,17 +187,17 @@ fn rounded(value: f64) -> Option<Decimal> {
 }
 
 /// Reads a search value of a number parameter.
-pub fn parse_number(text: &str) -> Result<Test<Decimal>, &'static str> {
+pub fn parse_number(text: &str) -> Result<QuantityTest, &'static str> {
     let (prefix, number) = Prefix::split(text);
-    let precise = decimal::precise(number).ok_or(NUMBER)?;
-    Ok(precise.test(prefix))
+    let value = decimal::precise(number).ok_or(NUMBER)?;
+    Ok(QuantityTest { unit: UnitTest::Any, prefix, value })
 }
 
 const NUMBER: &str = "a number is a decimal of at most 27 digits, such as 5.4, -10 or 1e-3";
 const QUANTITY: &str = "a quantity is number, number|system|code or number||unit";
 
-/// Reads a search value of a quantity parameter: the ways to meet it, any of which will do.
-pub fn parse(text: &str) -> Result<Vec<QuantityTest>, &'static str> {
+/// Reads a search value of a quantity parameter.
+pub fn parse(text: &str) -> Result<QuantityTest, &'static str> {
     let (prefix, rest) = Prefix::split(text);
     let parts: Vec<String> = split(rest, '|').into_iter().map(unescape).collect();
     let (number, system, code) = match parts.as_slice() {
@@ -181,28 +205,14 @@ pub fn parse(text: &str) -> Result<Vec<QuantityTest>, &'static str> {
         [number, system, code] => (number, system.as_str(), code.as_str()),
         _ => return Err(QUANTITY),
     };
-    let precise = decimal::precise(number).ok_or(NUMBER)?;
-    let test = precise.test(prefix);
-    if code.is_empty() {
-        let is_bare = system.is_empty();
-        return if is_bare { Ok(vec![QuantityTest { unit: None, test }]) } else { Err(QUANTITY) };
-    }
-    let written = Token { system: key(system), code: key(code) };
-    let mut tests = vec![QuantityTest { unit: Some(written), test }];
-    if system == UCUM
-        && let Some(test) = in_base_units(precise, prefix, code)
-    {
-        tests.push(test);
-    }
-    Ok(tests)
-}
-
-fn in_base_units(precise: Precise, prefix: Prefix, code: &str) -> Option<QuantityTest> {
-    let unit = BaseUnit::of(code)?;
-    let value = unit.convert(precise.value)?;
-    let end = unit.convert(precise.value.checked_add(precise.half_unit)?)?;
-    let half_unit = (end - value).abs();
-    Some(QuantityTest { test: Precise { value, half_unit }.test(prefix), unit: Some(unit.token) })
+    let value = decimal::precise(number).ok_or(NUMBER)?;
+    let unit = match (system, code) {
+        ("", "") => UnitTest::Any,
+        (_, "") => return Err(QUANTITY),
+        ("", code) => UnitTest::Written(key(code)),
+        (system, code) => UnitTest::Coded { system: key(system), code: key(code) },
+    };
+    Ok(QuantityTest { unit, prefix, value })
 }
 
 #[cfg(test)]
@@ -222,12 +232,9 @@ mod tests {
     }
 
     fn finds(search: &str, quantity: &Value) -> bool {
-        let forms = forms(Node { value: quantity, type_name: "Quantity" });
-        let tests = parse(search).unwrap();
-        let meets = |wanted: &QuantityTest| {
-            forms.iter().any(|(unit, bounds)| *unit == wanted.unit && holds(&wanted.test, *bounds))
-        };
-        tests.iter().any(meets)
+        let (unit, bounds) = measured(Node { value: quantity, type_name: "Quantity" }).unwrap();
+        let test = parse(search).unwrap().in_unit(unit.as_ref());
+        test.is_some_and(|test| holds(&test, bounds))
     }
 
     fn quantity(text: &str) -> Value {
@@ -276,13 +283,27 @@ mod tests {
     }
 
     #[test]
+    fn what_falls_while_the_other_rises_is_compared_in_its_own_unit_alone() {
+        let acid = quantity(r#"{"value":7.4,"system":"http://unitsofmeasure.org","code":"[pH]"}"#);
+        assert!(finds("gt7|http://unitsofmeasure.org|[pH]", &acid));
+        assert!(!finds("gt0|http://unitsofmeasure.org|mol/L", &acid));
+    }
+
+    #[test]
+    fn money_is_found_by_its_currency() {
+        let price = quantity(r#"{"value":99.5,"currency":"EUR"}"#);
+        assert!(finds("99.5|urn:iso:std:iso:4217|EUR", &price) && finds("99.5||EUR", &price));
+        assert!(!finds("99.5||USD", &price) && finds("99.5", &price));
+    }
+
+    #[test]
     fn a_comparator_opens_one_end() {
         let below = quantity(r#"{"value":5,"comparator":"<","code":"mg"}"#);
         assert!(finds("lt3", &below) && finds("lt5", &below) && !finds("ge5", &below));
         let range = json!({"low": {"value": 1, "unit": "a"}, "high": {"value": 4, "unit": "a"}});
-        let forms = forms(Node { value: &range, type_name: "Range" });
-        assert_eq!(forms[0], (None, (Decimal::ONE, Decimal::from(4))));
-        assert_eq!(forms[1].0.as_ref().unwrap().code, "a");
+        let (unit, bounds) = measured(Node { value: &range, type_name: "Range" }).unwrap();
+        assert_eq!(bounds, (Decimal::ONE, Decimal::from(4)));
+        assert_eq!(unit.unwrap().text, "a");
     }
 
     #[test]

@@ -9,8 +9,11 @@ pub use migrate::migrate;
 pub use start_error::StartError;
 
 use super::body::BodyCodec;
+use super::gather::Gather;
 use super::pool::{Pool, PoolBounds};
-use super::store::Store;
+use super::read::Reads;
+use super::store::{Place, Store};
+use super::write::Creates;
 use super::write::intern::Interned;
 use super::write::sql::GENERATION;
 use super::write::under_way::WritesUnderWay;
@@ -34,6 +37,11 @@ const ACQUIRE_WITHIN: Duration = Duration::from_secs(5);
 const IDLE_FOR: Duration = Duration::from_secs(300);
 /// A transaction that its server forgot must not hold locks.
 const IDLE_IN_TRANSACTION: &str = "60s";
+
+/// Statements of one kind at a time, at least, before others are gathered into the next.
+const LANES: usize = 2;
+/// Reads by id, or creates, of one statement.
+const GATHERED: usize = 64;
 
 /// How the store uses its database.
 #[derive(Clone, Debug)]
@@ -71,19 +79,26 @@ impl Store {
         agree_on_resource_types(&mut connection).await?;
         agree_on_parameters(&mut connection, registry).await?;
         agree_on_generation(&mut connection).await?;
+        let has_older_index = has_older_index(&mut connection).await?;
         let contents = read_contents(&mut connection).await?;
         connection.close().await?;
         let pools = Pools { database, statement_seconds: settings.statement_seconds };
+        let pool = pools.open(settings.pool, "force_generic_plan").await?;
+        let place = Place { epoch: contents.epoch, keeps_jsonb: settings.keeps_jsonb };
+        let lanes = std::thread::available_parallelism().map_or(LANES, |cores| cores.get());
+        let lanes = lanes.clamp(LANES, LANES.max(settings.pool as usize / 2));
         Ok(Store {
-            pool: pools.open(settings.pool, "force_generic_plan").await?,
+            reads: Gather::new(Reads { pool: pool.clone() }, lanes, GATHERED),
+            creates: Gather::new(Creates { pool: pool.clone(), place }, lanes, GATHERED),
+            pool,
             search_pool: pools.open(settings.search_pool, "force_custom_plan").await?,
             codec: BodyCodec::new(contents.dictionaries),
             interned: Interned::default(),
             writes_under_way: WritesUnderWay::default(),
             has_written: AtomicBool::new(false),
+            has_older_index: AtomicBool::new(has_older_index),
             server_key: contents.server_key,
-            epoch: contents.epoch,
-            keeps_jsonb: settings.keeps_jsonb,
+            place,
         })
     }
 
@@ -172,6 +187,13 @@ async fn agree_on_generation(connection: &mut PgConnection) -> Result<(), StartE
         true => Err(StartError::NewerIndex { newest, own: GENERATION }),
         false => Ok(()),
     }
+}
+
+/// Whether there may be rows whose index data an older server wrote.
+async fn has_older_index(connection: &mut PgConnection) -> Result<bool, StartError> {
+    let sql = include_str!("../sql/generation_complete.sql");
+    let complete: i16 = sqlx::query_scalar(sql).bind(GENERATION).fetch_one(connection).await?;
+    Ok(complete < GENERATION)
 }
 
 async fn read_parameters(

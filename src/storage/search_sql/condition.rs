@@ -5,12 +5,14 @@ use super::test_sql::{
     COMPOSITE_DATE, DATE_ROW, MAIN_DATE, NUMBER_ROW, push_instant_test, push_test,
 };
 use crate::fhir::definitions::ResourceType;
+use crate::search::value::prefix::Test;
 use crate::search::value::quantity::QuantityTest;
 use crate::search::value::string::StringTest;
 use crate::search::value::token::TokenTest;
 use crate::search::{Clause, ParameterId, Predicate, Second};
 use crate::storage::statement::Statement;
 use crate::storage::write::index_rows::packed_key;
+use rust_decimal::Decimal;
 
 /// Whether conditions on keys may use the GIN index.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,6 +29,9 @@ pub struct Conditions<'a> {
     /// The types searched; empty for all.
     pub types: &'a [ResourceType],
 }
+
+/// So many units that looking into each costs more than looking at all rows.
+const MANY_UNITS: usize = 1_000;
 
 /// Sorts behind every text that starts with what stands before it.
 const LAST: &str = "\u{10FFFF}";
@@ -71,7 +76,7 @@ impl Conditions<'_> {
                 // Nothing is stored in a unit that nobody ever wrote.
                 Predicate::Quantity { test, .. }
                 | Predicate::Composite { second: Second::Quantity(test), .. }
-                    if self.unit(test).is_none() => {}
+                    if self.unit_tests(test).is_empty() => {}
                 Predicate::Identifier { .. }
                 | Predicate::Uri { .. }
                 | Predicate::String { .. }
@@ -186,11 +191,7 @@ impl Conditions<'_> {
                 push_text(sql, ("v.normalised", "v.raw"), test);
             }
             Predicate::Date { test, .. } => push_test(sql, DATE_ROW, test),
-            Predicate::Quantity { test, .. } => {
-                sql.push("(v.unit = ").bind(self.unit(test)).push(" and ");
-                push_test(sql, NUMBER_ROW, &test.test);
-                sql.push(")");
-            }
+            Predicate::Quantity { test, .. } => self.push_quantity(sql, "v.unit", test),
             Predicate::Composite { first, second, .. } => {
                 self.push_composite(sql, (first, second));
             }
@@ -220,12 +221,42 @@ impl Conditions<'_> {
         }
     }
 
-    /// 0 stands for the rows without a unit; None for a unit that nobody ever wrote.
-    fn unit(&self, test: &QuantityTest) -> Option<i64> {
-        match &test.unit {
-            None => Some(0),
-            Some(unit) => self.found.tokens.get(unit).copied(),
+    /// The conditions on numbers, each with the units that it is about: 0 stands for the rows
+    /// without one, no units for all rows.
+    fn unit_tests(&self, test: &QuantityTest) -> Vec<(Vec<i64>, Test<Decimal>)> {
+        let units = &self.found.units;
+        if let Some(test) = test.without_unit() {
+            let all = units.iter().map(|(id, _)| i64::from(*id)).chain([0]).collect();
+            return vec![(if units.len() > MANY_UNITS { Vec::new() } else { all }, test)];
         }
+        let mut tests: Vec<(Vec<i64>, Test<Decimal>)> = Vec::new();
+        for (id, unit) in units {
+            let Some(test) = test.in_unit(Some(unit)) else { continue };
+            match tests.iter_mut().find(|(_, known)| *known == test) {
+                Some((ids, _)) => ids.push(i64::from(*id)),
+                None => tests.push((vec![i64::from(*id)], test)),
+            }
+        }
+        tests
+    }
+
+    /// A condition on the unit in this column and the bounds beside it.
+    fn push_quantity(&self, sql: &mut Statement, column: &'static str, test: &QuantityTest) {
+        let tests = self.unit_tests(test);
+        sql.push("(");
+        for (index, (units, test)) in tests.iter().enumerate() {
+            sql.push(if index > 0 { " or (" } else { "(" });
+            match &units[..] {
+                [] => {}
+                [unit] => drop(sql.push(column).push(" = ").bind(*unit).push(" and ")),
+                many => {
+                    sql.push(column).push(" = any(").bind(many.to_vec()).push(") and ");
+                }
+            }
+            push_test(sql, NUMBER_ROW, test);
+            sql.push(")");
+        }
+        sql.push(if tests.is_empty() { "false)" } else { ")" });
     }
 
     fn push_composite(&self, sql: &mut Statement, (first, second): (&TokenTest, &Second)) {
@@ -238,12 +269,11 @@ impl Conditions<'_> {
                 sql.push("v.second = any(").bind(self.found.rids(targets)).push(")");
             }
             Second::Quantity(test) => {
-                match self.unit(test) {
-                    Some(0) => sql.push("v.second is null"),
-                    unit => sql.push("v.second = ").bind(unit),
-                };
-                sql.push(" and ");
-                push_test(sql, NUMBER_ROW, &test.test);
+                // The first part says enough where the unit is any.
+                match test.without_unit() {
+                    Some(test) => push_test(sql, NUMBER_ROW, &test),
+                    None => self.push_quantity(sql, "v.second", test),
+                }
             }
             Second::Date(test) => push_test(sql, COMPOSITE_DATE, test),
             Second::String(test) => push_text(sql, ("v.second_text", "v.second_text"), test),

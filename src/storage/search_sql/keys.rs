@@ -1,9 +1,9 @@
 //! The surrogate ids that a plan needs: of coded values and of reference targets.
 
 use crate::fhir::resource::ResourceKey;
-use crate::search::value::quantity::QuantityTest;
+use crate::search::value::quantity::UnitTest;
 use crate::search::value::token::TokenTest;
-use crate::search::{Clause, ParameterId, Plan, Predicate, Second, Token};
+use crate::search::{Clause, ParameterId, Plan, Predicate, Second, Token, UnitOfMeasure};
 use crate::storage::write::index_rows::packed_key;
 use std::collections::{BTreeSet, HashMap};
 
@@ -16,6 +16,8 @@ pub struct Wanted {
     /// Systems, any code.
     pub systems: BTreeSet<String>,
     pub references: BTreeSet<ResourceKey>,
+    /// Units that search values of quantities may mean.
+    pub units: BTreeSet<UnitTest>,
 }
 
 /// What was found; what is not here does not exist, and nothing can refer to it.
@@ -25,6 +27,8 @@ pub struct Found {
     pub codes: HashMap<String, Vec<i64>>,
     pub systems: HashMap<String, Vec<i64>>,
     pub references: HashMap<ResourceKey, i64>,
+    /// Of those that are wanted, and maybe others.
+    pub units: Vec<(i32, UnitOfMeasure)>,
 }
 
 impl Wanted {
@@ -39,14 +43,14 @@ impl Wanted {
             match predicate {
                 Predicate::Token { test, .. } => self.token(test),
                 Predicate::Reference { targets, .. } => self.references.extend(targets.clone()),
-                Predicate::Quantity { test, .. } => self.unit(test),
+                Predicate::Quantity { test, .. } => drop(self.units.insert(test.unit.clone())),
                 Predicate::Compartment { key, .. } => drop(self.references.insert(key.clone())),
                 Predicate::Both(clauses) => clauses.iter().for_each(|clause| self.clause(clause)),
                 Predicate::Composite { first, second, .. } => {
                     self.token(first);
                     match second {
                         Second::Token(test) => self.token(test),
-                        Second::Quantity(test) => self.unit(test),
+                        Second::Quantity(test) => drop(self.units.insert(test.unit.clone())),
                         Second::Reference(targets) => self.references.extend(targets.clone()),
                         Second::Date(_) | Second::String(_) => {}
                     }
@@ -69,10 +73,6 @@ impl Wanted {
             TokenTest::Code(code) => drop(self.codes.insert(code.clone())),
             TokenTest::System(system) => drop(self.systems.insert(system.clone())),
         }
-    }
-
-    fn unit(&mut self, test: &QuantityTest) {
-        self.tokens.extend(test.unit.clone());
     }
 
     pub fn is_empty(&self) -> bool {

@@ -51,8 +51,7 @@ macro_rules! least_and_greatest {
 const DATES: (&str, &str) = least_and_greatest!("v.low", "date_value v where v.parameter");
 const STRINGS: (&str, &str) =
     least_and_greatest!("v.normalised", "string_value v where v.parameter");
-const NUMBERS: (&str, &str) =
-    least_and_greatest!("v.low", "quantity_value v where v.unit = 0 and v.parameter");
+const NUMBERS: (&str, &str) = least_and_greatest!("v.low", "quantity_value v where v.parameter");
 const IDENTIFIERS: (&str, &str) =
     least_and_greatest!("v.value", "identifier_value v where v.parameter");
 const URIS: (&str, &str) = least_and_greatest!("v.value", "uri_value v where v.parameter");

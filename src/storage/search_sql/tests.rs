@@ -6,7 +6,7 @@ use crate::config::Settings;
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::interaction::{Handling, Parameter, SearchScope};
 use crate::fhir::resource::ResourceKey;
-use crate::search::{Cursor, IndexSettings, Plan, Planner, Registry};
+use crate::search::{Cursor, IndexSettings, Plan, Planner, Registry, UnitOfMeasure};
 use crate::storage::statement::Statement;
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -40,6 +40,15 @@ fn plan(scope: &str, query: &str) -> Plan {
     planner.plan(&scope, &parameters, Handling::Strict).unwrap()
 }
 
+fn ucum_unit(code: &str) -> UnitOfMeasure {
+    let system = "http://unitsofmeasure.org".to_owned();
+    UnitOfMeasure { system, code: code.to_owned(), text: String::new() }
+}
+
+fn swap<A, B>((a, b): (A, B)) -> (B, A) {
+    (b, a)
+}
+
 /// Ids as a database would give them, in order.
 fn found(plan: &Plan) -> Found {
     let wanted = Wanted::of(plan);
@@ -50,6 +59,10 @@ fn found(plan: &Plan) -> Found {
         codes: wanted.codes.into_iter().map(|code| (code, vec![next(), next()])).collect(),
         systems: wanted.systems.into_iter().map(|system| (system, vec![next()])).collect(),
         references: wanted.references.into_iter().map(|key| (key, next())).collect(),
+        units: match wanted.units.is_empty() {
+            true => Vec::new(),
+            false => ["mg", "g", "kg"].map(ucum_unit).into_iter().zip(1..).map(swap).collect(),
+        },
     }
 }
 

@@ -7,3 +7,7 @@ from unnest($3::smallint[], $4::text[]) with ordinality as w(type, id, n)
 left join resource r on r.id = w.id and r.type = w.type
 left join reference_stub s on s.id = w.id and s.type = w.type
 where coalesce(r.rid, s.rid) is not null
+union all
+select 2::smallint, w.n, u.unit
+from unnest($5::text[], $6::text[], $7::text[]) with ordinality as w(system, code, text, n)
+join unit u on u.code = w.code and u.text = w.text and u.system = w.system

@@ -3,7 +3,7 @@
 
 use crate::error::Result;
 use crate::fhir::resource::ResourceKey;
-use crate::search::{IndexRows, ParameterId, Token};
+use crate::search::{IndexRows, ParameterId, Token, UnitOfMeasure};
 use crate::storage::store::Store;
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
@@ -41,7 +41,7 @@ pub struct Dates {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Quantity {
     pub parameter: i16,
-    pub unit: i64,
+    pub unit: i32,
     pub low: Decimal,
     pub high: Decimal,
 }
@@ -99,18 +99,21 @@ pub struct Resolved {
 pub struct Ids {
     pub(in crate::storage) tokens: HashMap<Token, i64>,
     pub(in crate::storage) references: HashMap<ResourceKey, i64>,
+    pub(in crate::storage) units: HashMap<UnitOfMeasure, i32>,
 }
 
 /// Everything that some index rows name.
 pub struct Names<'a> {
     pub tokens: HashMap<Token, Option<String>>,
     pub targets: HashSet<&'a ResourceKey>,
+    pub units: HashSet<&'a UnitOfMeasure>,
 }
 
 impl<'a> Names<'a> {
     pub fn of(rows: &[&'a IndexRows]) -> Names<'a> {
         let mut tokens: HashMap<Token, Option<String>> = HashMap::new();
         let mut targets: HashSet<&ResourceKey> = HashSet::new();
+        let mut units: HashSet<&UnitOfMeasure> = HashSet::new();
         for rows in rows {
             for row in &rows.tokens {
                 let display = tokens.entry(row.token.clone()).or_default();
@@ -118,10 +121,11 @@ impl<'a> Names<'a> {
                     display.clone_from(&row.display);
                 }
             }
-            let quantities = rows.quantities.iter().filter_map(|row| row.unit.as_ref());
+            units.extend(rows.quantities.iter().filter_map(|row| row.unit.as_ref()));
+            units.extend(rows.composites.iter().filter_map(|row| row.unit.as_ref()));
             let composites =
                 rows.composites.iter().flat_map(|row| row.first.iter().chain(&row.second));
-            for token in quantities.chain(composites).chain(&rows.labels) {
+            for token in composites.chain(&rows.labels) {
                 tokens.entry(token.clone()).or_default();
             }
             for url in &rows.profiles {
@@ -135,7 +139,7 @@ impl<'a> Names<'a> {
                     .flat_map(|row| row.first_target.iter().chain(&row.second_target)),
             );
         }
-        Names { tokens, targets }
+        Names { tokens, targets, units }
     }
 }
 
@@ -147,11 +151,12 @@ impl Store {
         rows: &[&IndexRows],
         known: &HashMap<ResourceKey, i64>,
     ) -> Result<Ids> {
-        let Names { tokens, targets } = Names::of(rows);
+        let Names { tokens, targets, units } = Names::of(rows);
         let wanted = targets.into_iter().filter(|key| !known.contains_key(*key)).cloned();
         let mut references = self.intern_references(wanted).await?;
         references.extend(known.iter().map(|(key, rid)| (key.clone(), *rid)));
-        Ok(Ids { tokens: self.intern_tokens(tokens).await?, references })
+        let (tokens, units) = self.intern_values(tokens, units).await?;
+        Ok(Ids { tokens, references, units })
     }
 }
 
@@ -167,6 +172,11 @@ impl Ids {
 
     fn target(&self, key: &ResourceKey) -> i64 {
         self.references.get(key).copied().unwrap_or_default()
+    }
+
+    /// 0 stands for no unit.
+    fn unit(&self, unit: &Option<UnitOfMeasure>) -> i32 {
+        unit.as_ref().and_then(|unit| self.units.get(unit)).copied().unwrap_or_default()
     }
 
     /// Replaces names by ids. `rows` must be among those that were interned.
@@ -222,7 +232,7 @@ impl Ids {
         }));
         side.quantities.extend(rows.quantities.iter().map(|row| Quantity {
             parameter: row.parameter.0,
-            unit: row.unit.as_ref().map_or(0, |unit| self.token(unit)),
+            unit: self.unit(&row.unit),
             low: row.low,
             high: row.high,
         }));
@@ -237,7 +247,9 @@ impl Ids {
             Some(Composite {
                 parameter: row.parameter?.0,
                 first: token(&row.first).or_else(|| target(&row.first_target)),
-                second: token(&row.second).or_else(|| target(&row.second_target)),
+                second: token(&row.second)
+                    .or_else(|| target(&row.second_target))
+                    .or_else(|| row.unit.as_ref().map(|_| i64::from(self.unit(&row.unit)))),
                 low_at: row.low_at,
                 high_at: row.high_at,
                 low: row.low,

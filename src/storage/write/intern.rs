@@ -8,10 +8,10 @@
 use super::known::Known;
 use crate::error::{FhirError, Result};
 use crate::fhir::resource::ResourceKey;
-use crate::search::Token;
+use crate::search::{Token, UnitOfMeasure};
 use crate::storage::failure::of_sqlx;
 use crate::storage::store::Store;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 
 /// Rids are taken from the database's sequence in blocks of this many.
@@ -20,10 +20,14 @@ const BLOCK: i64 = 1000;
 /// Entries of each cache; about 200 bytes each.
 const CACHED: usize = 100_000;
 
+/// Entries of the cache of units.
+const CACHED_UNITS: usize = 10_000;
+
 /// Caches of one server process.
 pub struct Interned {
     tokens: Known<Token>,
     references: Known<ResourceKey>,
+    units: Known<UnitOfMeasure>,
     rids: Mutex<Vec<std::ops::Range<i64>>>,
 }
 
@@ -32,6 +36,7 @@ impl Default for Interned {
         Interned {
             tokens: Known::new(CACHED),
             references: Known::new(CACHED),
+            units: Known::new(CACHED_UNITS),
             rids: Mutex::new(Vec::new()),
         }
     }
@@ -93,41 +98,56 @@ impl Store {
         Ok(rids)
     }
 
-    /// Ids of coded values, new ones made for those never seen. Displays go with new ones.
-    pub async fn intern_tokens(
+    /// Ids of coded values and of units, new ones made for those never seen. Displays go with
+    /// new ones. One statement, none where all are at hand.
+    pub async fn intern_values(
         &self,
-        wanted: HashMap<Token, Option<String>>,
-    ) -> Result<HashMap<Token, i64>> {
-        let mut found = HashMap::with_capacity(wanted.len());
-        let mut missing = Vec::new();
-        for (token, display) in wanted {
+        tokens: HashMap<Token, Option<String>>,
+        units: HashSet<&UnitOfMeasure>,
+    ) -> Result<(HashMap<Token, i64>, HashMap<UnitOfMeasure, i32>)> {
+        let mut found = (HashMap::with_capacity(tokens.len()), HashMap::with_capacity(units.len()));
+        let mut missing = (Vec::new(), Vec::new());
+        for (token, display) in tokens {
             match self.interned.tokens.get(&token) {
-                Some(id) => drop(found.insert(token, id)),
-                None => missing.push((token, display)),
+                Some(id) => drop(found.0.insert(token, id)),
+                None => missing.0.push((token, display)),
             }
         }
-        if missing.is_empty() {
+        for unit in units {
+            match self.interned.units.get(unit) {
+                Some(id) => drop(found.1.insert(unit.clone(), id as i32)),
+                None => missing.1.push(unit),
+            }
+        }
+        if missing.0.is_empty() && missing.1.is_empty() {
             return Ok(found);
         }
-        let systems: Vec<&str> = missing.iter().map(|(token, _)| token.system.as_str()).collect();
-        let codes: Vec<&str> = missing.iter().map(|(token, _)| token.code.as_str()).collect();
-        let displays: Vec<Option<&str>> =
-            missing.iter().map(|(_, display)| display.as_deref()).collect();
+        let (tokens, units) = missing;
         let mut connection = self.search_connection().await?;
-        let ids: Vec<i64> = sqlx::query_scalar(include_str!("../sql/token_intern.sql"))
-            .bind(systems)
-            .bind(codes)
-            .bind(displays)
-            .fetch_one(&mut *connection)
-            .await
-            .map_err(of_sqlx)?;
+        let ids: (Option<Vec<i64>>, Option<Vec<i32>>) =
+            sqlx::query_as(include_str!("../sql/value_intern.sql"))
+                .bind(tokens.iter().map(|(token, _)| token.system.as_str()).collect::<Vec<_>>())
+                .bind(tokens.iter().map(|(token, _)| token.code.as_str()).collect::<Vec<_>>())
+                .bind(tokens.iter().map(|(_, display)| display.as_deref()).collect::<Vec<_>>())
+                .bind(units.iter().map(|unit| unit.system.as_str()).collect::<Vec<_>>())
+                .bind(units.iter().map(|unit| unit.code.as_str()).collect::<Vec<_>>())
+                .bind(units.iter().map(|unit| unit.text.as_str()).collect::<Vec<_>>())
+                .bind(units.iter().map(|unit| unit.dimension()).collect::<Vec<_>>())
+                .fetch_one(&mut *connection)
+                .await
+                .map_err(of_sqlx)?;
         connection.release();
-        if ids.len() != missing.len() {
-            return Err(FhirError::internal("intern_tokens left a coded value without an id"));
+        let ids = (ids.0.unwrap_or_default(), ids.1.unwrap_or_default());
+        if ids.0.len() != tokens.len() || ids.1.len() != units.len() {
+            return Err(FhirError::internal("a coded value or unit was left without an id"));
         }
-        for ((token, _), id) in missing.into_iter().zip(ids) {
+        for ((token, _), id) in tokens.into_iter().zip(ids.0) {
             self.interned.tokens.insert(token.clone(), id);
-            found.insert(token, id);
+            found.0.insert(token, id);
+        }
+        for (unit, id) in units.into_iter().zip(ids.1) {
+            self.interned.units.insert(unit.clone(), i64::from(id));
+            found.1.insert(unit.clone(), id);
         }
         Ok(found)
     }

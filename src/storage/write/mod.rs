@@ -13,9 +13,10 @@ pub mod sql;
 pub mod under_way;
 
 use super::failure::{is_lost_race, of_sqlx};
-use super::pool::Pooled;
+use super::gather::Batch;
+use super::pool::{Pool, Pooled};
 use super::statement::Statement;
-use super::store::{Connection, Store, Stored};
+use super::store::{Connection, Place, Store, Stored};
 use crate::error::{FhirError, Result};
 use crate::fhir::resource::ResourceKey;
 use crate::search::IndexRows;
@@ -24,6 +25,9 @@ use index_rows::{Ids, Resolved, SideRows};
 use sql::GENERATION;
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
+
+/// A request with more creates than this has a statement of its own.
+const FEW: usize = 8;
 
 /// Whether changes were stored, or another writer came first and nothing was.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -134,10 +138,23 @@ impl Store {
 
     /// Stores one change, or several creates, by one statement without a transaction around
     /// it: a lone update changes nothing where it lost its race, and a create that did fails.
-    pub async fn apply_alone(&self, staged: &[Staged]) -> Result<Applied> {
+    /// Creates share a statement with those that other requests bring at the same time.
+    pub async fn apply_alone(&self, staged: Vec<Staged>) -> Result<Applied> {
+        let are_creates = staged.iter().all(|staged| staged.change.is_create());
+        if are_creates && staged.len() <= FEW {
+            self.has_written.store(true, Ordering::Relaxed);
+            let (applied, staged) = self.creates.submit(staged).await?;
+            if applied == Applied::Yes {
+                self.remember(&staged);
+            }
+            return Ok(applied);
+        }
         let mut connection = self.connection().await?;
-        let applied = self.apply_on(&mut connection, staged).await?;
+        let applied = self.apply_on(&mut connection, &staged).await?;
         connection.release();
+        if applied == Applied::Yes {
+            self.remember(&staged);
+        }
         Ok(applied)
     }
 
@@ -172,21 +189,87 @@ impl Store {
             return Ok(Applied::Yes);
         }
         self.has_written.store(true, Ordering::Relaxed);
-        let mut statement = Statement::default();
-        sql::compose(&mut statement, staged, (self.epoch, self.keeps_jsonb));
-        let (text, arguments) = statement.into_parts().map_err(FhirError::internal)?;
-        let query = sqlx::query_scalar_with(sqlx::AssertSqlSafe(text), arguments);
-        match query.fetch_one(connection).await {
-            Ok(applied) => {
-                let applied: i64 = applied;
-                Ok(match applied == staged.len() as i64 {
-                    true => Applied::Yes,
-                    false => Applied::LostRace,
-                })
-            }
+        let staged: Vec<&Staged> = staged.iter().collect();
+        match execute(connection, &staged, self.place).await {
+            Ok(applied) => Ok(applied),
             Err(error) if is_lost_race(&error) => Ok(Applied::LostRace),
             Err(error) => Err(of_sqlx(error)),
         }
+    }
+}
+
+/// All changes by one statement.
+async fn execute(
+    connection: &mut Connection,
+    staged: &[&Staged],
+    place: Place,
+) -> std::result::Result<Applied, sqlx::Error> {
+    let mut statement = Statement::default();
+    sql::compose(&mut statement, staged, place);
+    let (text, arguments) = statement.into_parts()?;
+    let query = sqlx::query_scalar_with(sqlx::AssertSqlSafe(text), arguments);
+    let applied: i64 = query.fetch_one(connection).await?;
+    Ok(match applied == staged.len() as i64 {
+        true => Applied::Yes,
+        false => Applied::LostRace,
+    })
+}
+
+/// Creates of several requests in one statement and one commit. Where the database refuses the
+/// statement, each request has one of its own: what is wrong with one is not told to another.
+pub struct Creates {
+    pub(super) pool: Pool,
+    pub(super) place: Place,
+}
+
+impl Batch for Creates {
+    /// The creates of one request.
+    type Item = Vec<Staged>;
+    type Answer = (Applied, Vec<Staged>);
+
+    async fn run(&self, items: Vec<Vec<Staged>>) -> Vec<Result<(Applied, Vec<Staged>)>> {
+        let together: Vec<&Staged> = items.iter().flatten().collect();
+        let failure = match self.apply(&together).await {
+            Ok(applied) => return items.into_iter().map(|item| Ok((applied, item))).collect(),
+            Err(error) => error,
+        };
+        if items.len() > 1 && is_refused(&failure) {
+            let mut answers = Vec::with_capacity(items.len());
+            for item in items {
+                let alone: Vec<&Staged> = item.iter().collect();
+                let applied = self.apply(&alone).await;
+                answers.push(settled(applied).map(|applied| (applied, item)));
+            }
+            return answers;
+        }
+        let mut items = items.into_iter();
+        let mut answers: Vec<_> = Vec::with_capacity(items.len());
+        answers.extend(items.next().map(|item| settled(Err(failure)).map(|a| (a, item))));
+        let lost = || FhirError::unavailable("The database connection was lost");
+        answers.extend(items.map(|_| Err(lost())));
+        answers
+    }
+}
+
+impl Creates {
+    async fn apply(&self, staged: &[&Staged]) -> std::result::Result<Applied, sqlx::Error> {
+        let mut connection = self.pool.acquire().await?;
+        let applied = execute(&mut connection, staged, self.place).await?;
+        connection.release();
+        Ok(applied)
+    }
+}
+
+/// True where the database itself answered, so that nothing of the statement is stored.
+fn is_refused(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.is_some_and(|code| !code.starts_with("57P") && !code.starts_with("08"))
+}
+
+fn settled(applied: std::result::Result<Applied, sqlx::Error>) -> Result<Applied> {
+    match applied {
+        Err(error) if is_lost_race(&error) => Ok(Applied::LostRace),
+        other => other.map_err(of_sqlx),
     }
 }
 

@@ -3,10 +3,11 @@
 
 use super::Staged;
 use crate::storage::statement::Statement;
+use crate::storage::store::Place;
 use chrono::{DateTime, Utc};
 
 /// Version of the index data that this program writes.
-pub const GENERATION: i16 = 1;
+pub const GENERATION: i16 = 2;
 
 /// One change alone is bound as scalars and changes nothing where it lost its race; several
 /// are bound as arrays, and their transaction is rolled back.
@@ -16,16 +17,16 @@ enum Shape {
     Many,
 }
 
-/// Composes the statement. `place` is the epoch, and whether JSONB is kept.
+/// Composes the statement.
 /// The statement answers the number of changes that were stored.
-pub fn compose(statement: &mut Statement, staged: &[Staged], place: (i32, bool)) {
-    let (epoch, keeps_jsonb) = place;
+pub fn compose(statement: &mut Statement, staged: &[&Staged], place: Place) {
+    let Place { epoch, keeps_jsonb } = place;
     let shape = if staged.len() == 1 { Shape::One } else { Shape::Many };
     let creates = staged.iter().any(|staged| staged.change.is_create());
     let updates = staged.iter().any(|staged| !staged.change.is_create());
     statement.push("with change as (");
     match shape {
-        Shape::One => push_one(statement, &staged[0]),
+        Shape::One => push_one(statement, staged[0]),
         Shape::Many => push_many(statement, staged),
     }
     statement.push(")");
@@ -81,10 +82,10 @@ fn push_one(statement: &mut Statement, staged: &Staged) {
 }
 
 /// The same columns for several changes; ragged arrays travel as text.
-fn push_many(statement: &mut Statement, staged: &[Staged]) {
+fn push_many(statement: &mut Statement, staged: &[&Staged]) {
     macro_rules! column {
         ($value:expr) => {
-            staged.iter().map($value).collect::<Vec<_>>()
+            staged.iter().copied().map($value).collect::<Vec<_>>()
         };
     }
     statement.push(include_str!("../sql/change_many.sql"));
@@ -166,7 +167,7 @@ macro_rules! side_table {
 }
 
 /// The lowest and highest rid whose side rows all go; the range finds them in the BRIN index.
-fn cleared(staged: &[Staged]) -> Option<(i64, i64)> {
+fn cleared(staged: &[&Staged]) -> Option<(i64, i64)> {
     let rids = || staged.iter().filter(|s| s.clears_side).map(|s| s.change.rid);
     rids().min().zip(rids().max())
 }
@@ -174,11 +175,11 @@ fn cleared(staged: &[Staged]) -> Option<(i64, i64)> {
 type Instant = Option<DateTime<Utc>>;
 
 /// The parts of a statement that replace the rows of side tables, each after a comma.
-pub fn push_side_rows(statement: &mut Statement, staged: &[Staged]) {
+pub fn push_side_rows(statement: &mut Statement, staged: &[&Staged]) {
     push_side_tables(statement, staged, "");
 }
 
-fn push_side_tables(statement: &mut Statement, staged: &[Staged], gate: &'static str) {
+fn push_side_tables(statement: &mut Statement, staged: &[&Staged], gate: &'static str) {
     side_table!(statement, staged, gate, identifiers, "identifier", [
         "value": "::text[]" = |(_, row)| row.value.as_str(),
         "parameter": "::smallint[]" = |(_, row)| row.parameter,
@@ -196,7 +197,7 @@ fn push_side_tables(statement: &mut Statement, staged: &[Staged], gate: &'static
     ]);
     side_table!(statement, staged, gate, quantities, "quantity", [
         "parameter": "::smallint[]" = |(_, row)| row.parameter,
-        "unit": "::bigint[]" = |(_, row)| row.unit,
+        "unit": "::integer[]" = |(_, row)| row.unit,
         "low": "::numeric[]" = |(_, row)| row.low,
         "high": "::numeric[]" = |(_, row)| row.high
     ]);
@@ -218,14 +219,14 @@ fn push_side_tables(statement: &mut Statement, staged: &[Staged], gate: &'static
 }
 
 /// A lone update writes beside its row only where it won its race.
-fn gate(staged: &[Staged], shape: Shape) -> &'static str {
+fn gate(staged: &[&Staged], shape: Shape) -> &'static str {
     match shape == Shape::One && !staged[0].change.is_create() {
         true => " and exists (select from updated)",
         false => "",
     }
 }
 
-fn push_json(statement: &mut Statement, staged: &[Staged], shape: Shape) {
+fn push_json(statement: &mut Statement, staged: &[&Staged], shape: Shape) {
     let gate = gate(staged, shape);
     let live: Vec<_> =
         staged.iter().filter_map(|s| Some((s.change.rid, s.change.content.as_ref()?))).collect();

@@ -4,7 +4,7 @@ select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.last
  where not r.deleted and r.type = $1
  and (r.rid in (select v.rid from composite_value v
  where v.parameter = $2
- and (v.first = any($3) and v.second is null
+ and (v.first = any($3)
  and (v.low >= $4 and v.low < $5 and v.high <= $6))
  union all select r.rid
  from resource r
@@ -12,6 +12,6 @@ select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.last
  and (r.lead = $7 or r.keys && $8)
  and (r.rid in (select v.rid from quantity_value v
  where v.parameter = $9
- and (v.unit = $10
- and (v.low >= $11 and v.low < $12 and v.high <= $13))))))
+ and ((v.unit = any($10)
+ and (v.low >= $11 and v.low < $12 and v.high <= $13)))))))
  order by r.last_updated desc, r.rid desc limit $14

@@ -6,5 +6,6 @@ select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.last
  where v.parameter = $2
  and ((v.unit = $3
  and (v.high > $4)) or (v.unit = $5
- and (v.high > $6)))))
- order by r.last_updated desc, r.rid desc limit $7
+ and (v.high > $6)) or (v.unit = $7
+ and (v.high > $8)))))
+ order by r.last_updated desc, r.rid desc limit $9

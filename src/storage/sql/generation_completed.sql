@@ -1,0 +1,1 @@
+update index_generation set complete = $1 where complete < $1

@@ -1,1 +1,0 @@
-select intern_tokens($1, $2, $3)
