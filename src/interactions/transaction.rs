@@ -109,8 +109,8 @@ fn understand(
         writes.push(write);
     }
     check_criteria(&writes)?;
-    let set =
-        WriteSet { writes, links: Links::of_transaction(conditional), claim, provenance: None };
+    let links = Links::of_transaction(&mut writes, conditional)?;
+    let set = WriteSet { writes, links, claim, provenance: None };
     let reads = Reads { requests, places: Vec::new(), returning: prefer.returning };
     Ok(Transaction { places, set, reads })
 }

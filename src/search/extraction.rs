@@ -50,7 +50,8 @@ impl Registry {
         rows.profiles = listed("profile")
             .into_iter()
             .flatten()
-            .filter_map(|value| value.as_str().map(text::key))
+            .filter_map(Value::as_str)
+            .map(|url| Token { system: String::new(), code: text::key(url) })
             .collect();
         rows.labels = labels(listed("security").map(Vec::as_slice).unwrap_or_default());
         rows

@@ -118,8 +118,8 @@ pub struct IndexRows {
     /// Patients by the subject-class parameters of the Patient compartment (access stamp); one
     /// alone is also the row's compartment patient.
     pub subjects: Vec<ResourceKey>,
-    /// Canonical URLs of `meta.profile`.
-    pub profiles: Vec<String>,
+    /// Canonical URLs of `meta.profile`, as codes without a system.
+    pub profiles: Vec<Token>,
     /// `meta.security`.
     pub labels: Vec<Token>,
     /// Parameters that have a value, ascending.

@@ -63,6 +63,11 @@ fn column<'r, T: sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>>(
     row.try_get(name).map_err(FhirError::internal)
 }
 
+/// Null stands for none.
+fn stamps(row: &PgRow, name: &str) -> Result<Vec<i64>> {
+    Ok(column::<Option<Vec<i64>>>(row, name)?.unwrap_or_default())
+}
+
 fn key_of(row: &PgRow) -> Result<Option<ResourceKey>> {
     let (number, id): (i16, &str) = (column(row, "type")?, column(row, "id")?);
     Ok(ResourceType::from_number(number)
@@ -107,9 +112,9 @@ impl Store {
             lead: column(row, "lead")?,
             keys: column(row, "keys")?,
             present: column(row, "present")?,
-            subject_rids: column(row, "subject_rids")?,
-            labels: column(row, "labels")?,
-            profiles: column(row, "profiles")?,
+            subject_rids: stamps(row, "subject_rids")?,
+            labels: stamps(row, "labels")?,
+            profiles: stamps(row, "profiles")?,
         };
         Ok(RowRead {
             rid: column(row, "rid")?,
@@ -281,9 +286,9 @@ fn named(row: &PgRow) -> Result<String> {
 }
 
 /// Ids that the database has; what it does not have stays without.
-async fn known_ids(connection: &mut Connection, rows: &[&IndexRows]) -> Result<Ids> {
+async fn known_ids<'a>(connection: &mut Connection, rows: &[&'a IndexRows]) -> Result<Ids<'a>> {
     let names = Names::of(rows);
-    let tokens: Vec<Token> = names.tokens.into_keys().collect();
+    let tokens: Vec<&Token> = names.tokens.into_keys().collect();
     let targets: Vec<&ResourceKey> = names.targets.into_iter().collect();
     let units: Vec<&UnitOfMeasure> = names.units.into_iter().collect();
     let found = sqlx::query(include_str!("sql/check_known.sql"))
@@ -297,15 +302,15 @@ async fn known_ids(connection: &mut Connection, rows: &[&IndexRows]) -> Result<I
         .fetch_all(connection)
         .await
         .map_err(of_sqlx)?;
-    let mut ids = Ids { tokens: HashMap::new(), references: HashMap::new(), units: HashMap::new() };
+    let mut ids = Ids::default();
     for row in &found {
         let (kind, n, id): (i16, i64, i64) =
             (column(row, "kind")?, column(row, "n")?, column(row, "id")?);
         let place = n as usize - 1;
         match kind {
-            0 => drop(ids.tokens.insert(tokens[place].clone(), id)),
-            1 => drop(ids.references.insert(targets[place].clone(), id)),
-            _ => drop(ids.units.insert(units[place].clone(), id as i32)),
+            0 => drop(ids.tokens.insert(tokens[place], id)),
+            1 => drop(ids.references.insert(targets[place], id)),
+            _ => drop(ids.units.insert(units[place], id as i32)),
         }
     }
     Ok(ids)

@@ -100,7 +100,8 @@ impl Store {
         let types: Vec<i16> = keys.iter().map(|key| key.resource_type.number()).collect();
         let ids: Vec<&str> = keys.iter().map(|key| key.id.as_str()).collect();
         let mut statement = Statement::new(include_str!("sql/visible_read.sql"));
-        statement.push_filter("r", permit.filter()).push(" as visible from unnest(");
+        statement.push("(").push_filter("r", permit.filter());
+        statement.push(") is true as visible from unnest(");
         statement.bind(types).push(", ").bind(ids);
         statement.push(include_str!("sql/visible_read_from.sql"));
         let rows = fetch_all(connection, statement).await?;

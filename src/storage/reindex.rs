@@ -9,13 +9,13 @@ use super::failure::of_sqlx;
 use super::statement::Statement;
 use super::store::{Connection, Store, Stored};
 use super::write::index_rows::Resolved;
-use super::write::sql::{self, GENERATION, array_literal};
+use super::write::sql::{self, GENERATION, array_literal, stamps};
 use super::write::{Staged, Unit};
 use crate::error::{FhirError, Result};
 use crate::search::IndexRows;
 use chrono::{DateTime, Utc};
 use sqlx::Row;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 
 /// Which rows a batch is taken from.
@@ -61,9 +61,8 @@ impl Store {
     /// Returns how many it replaced; of the others a writer did so meanwhile.
     pub async fn replace_index(&self, extracted: Vec<Extracted>) -> Result<u64> {
         let indexed: Vec<&IndexRows> = extracted.iter().filter_map(|e| e.rows.as_ref()).collect();
-        let known: HashMap<_, _> =
-            extracted.iter().map(|e| (e.stored.key.clone(), e.stored.rid)).collect();
-        let ids = self.intern(&indexed, &known).await?;
+        let known = extracted.iter().map(|e| (&e.stored.key, e.stored.rid)).collect();
+        let ids = self.intern(&indexed, known).await?;
         let rids: Vec<i64> = extracted.iter().map(|e| e.stored.rid).collect();
         sqlx::query(include_str!("sql/reindex_open.sql"))
             .bind(&rids)
@@ -71,13 +70,9 @@ impl Store {
             .execute(&mut *self.connection().await?)
             .await
             .map_err(of_sqlx)?;
-        let resolved: Vec<(Extracted, Resolved)> = extracted
-            .into_iter()
-            .map(|e| {
-                let resolved = e.rows.as_ref().map(|rows| ids.resolve(rows)).unwrap_or_default();
-                (e, resolved)
-            })
-            .collect();
+        let of = |e: &Extracted| e.rows.as_ref().map(|rows| ids.resolve(rows)).unwrap_or_default();
+        let resolved: Vec<Resolved> = extracted.iter().map(of).collect();
+        let resolved: Vec<(Extracted, Resolved)> = extracted.into_iter().zip(resolved).collect();
         let mut unit = self.begin(&[]).await?;
         let replaced = replace_rows(unit.connection(), &resolved).await?;
         let resolved = resolved.into_iter().filter(|(e, _)| replaced.contains(&e.stored.rid));
@@ -179,9 +174,9 @@ async fn replace_rows(
         .bind(column!(|(_, r)| r.row.lead))
         .bind(column!(|(_, r)| array_literal(&r.row.keys)))
         .bind(column!(|(_, r)| array_literal(&r.row.present)))
-        .bind(column!(|(_, r)| array_literal(&r.row.subject_rids)))
-        .bind(column!(|(_, r)| array_literal(&r.row.labels)))
-        .bind(column!(|(_, r)| array_literal(&r.row.profiles)))
+        .bind(column!(|(_, r)| stamps(&r.row.subject_rids).map(array_literal)))
+        .bind(column!(|(_, r)| stamps(&r.row.labels).map(array_literal)))
+        .bind(column!(|(_, r)| stamps(&r.row.profiles).map(array_literal)))
         .bind(GENERATION)
         .fetch_all(connection)
         .await

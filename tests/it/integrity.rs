@@ -47,7 +47,7 @@ async fn with_integrity_on_delete_a_resource_that_is_referred_to_stays() {
 /// A permit that sees what is about this patient alone.
 async fn about(server: &TestServer, patient: &str) -> Permit {
     let key = ResourceKey::parse(patient).unwrap();
-    let rids = server.context.store.intern_references([key.clone()]).await.unwrap();
+    let rids = server.context.store.intern_references([&key]).await.unwrap();
     let filter = RowFilter::Stamps { subjects: vec![rids[&key]], owners: vec![], authors: vec![] };
     Permit::operator().narrowed(filter)
 }

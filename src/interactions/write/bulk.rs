@@ -110,12 +110,14 @@ impl Set {
         transaction::write_set(context, &Caller::Operator, bundle).map(Set)
     }
 
+    /// Links to these names are replaced.
     pub fn of_items(items: Vec<Item>, names: &Names) -> Set {
-        let writes = items.into_iter().map(|item| item.0).collect();
-        let links = Links::of_full_urls(names.0.clone());
+        let mut writes: Vec<Write> = items.into_iter().map(|item| item.0).collect();
+        let links = Links::of_full_urls(&mut writes, names.0.clone());
         Set(WriteSet { writes, links, claim: None, provenance: None })
     }
 
+    /// The items with their links replaced.
     pub fn into_items(self) -> Vec<Item> {
         self.0.writes.into_iter().map(Item).collect()
     }

@@ -1,7 +1,7 @@
 //! Links between the entries of a transaction, and conditional references:
 //! <https://hl7.org/fhir/R4/http.html#trules> and bundle.html#references.
 
-use super::draft::Write;
+use super::draft::{Act, Found, Target, Write};
 use super::facts::Facts;
 use crate::access::Permit;
 use crate::error::{ErrorKind, FhirError, IssueCode, Result};
@@ -15,9 +15,8 @@ use std::sync::Arc;
 /// What has to be replaced in the resources of a set. Empty for a request of its own.
 #[derive(Default)]
 pub struct Links {
+    /// Entries have names that stand for what they become.
     is_transaction: bool,
-    /// What fullUrls stand for, where that is known beforehand.
-    known: Option<Arc<FullUrls>>,
     /// Text, permit and plan of each distinct conditional reference.
     conditional: Vec<(String, Permit, Plan)>,
 }
@@ -33,13 +32,31 @@ pub struct Resolved {
 }
 
 impl Links {
-    pub fn of_transaction(conditional: Vec<(String, Permit, Plan)>) -> Self {
-        Links { is_transaction: true, known: None, conditional }
+    /// Of a transaction. Where nothing has to be looked up to know what its entries become,
+    /// their links are replaced now, in place. 400 where two entries have the same fullUrl.
+    pub fn of_transaction(
+        writes: &mut [Write],
+        conditional: Vec<(String, Permit, Plan)>,
+    ) -> Result<Self> {
+        let is_open = |write: &Write| matches!(write.target, Target::Criteria(_));
+        if !conditional.is_empty() || writes.iter().any(is_open) {
+            return Ok(Links { is_transaction: true, conditional });
+        }
+        let keys = writes.iter().map(|write| write.key(&Found::Nothing));
+        let full_urls = Arc::new(full_urls(writes.iter().zip(keys))?);
+        Ok(Links::of_full_urls(writes, full_urls))
     }
 
-    /// Links between the entries of a Bundle that is stored in parts.
-    pub fn of_full_urls(known: Arc<FullUrls>) -> Self {
-        Links { known: Some(known), ..Links::default() }
+    /// Links between the entries of a Bundle that is stored in parts, replaced in place.
+    pub fn of_full_urls(writes: &mut [Write], full_urls: Arc<FullUrls>) -> Self {
+        let is_needed = !full_urls.is_empty();
+        let resolved = Resolved { is_needed, full_urls, conditional: HashMap::new() };
+        for write in writes.iter_mut().filter(|_| is_needed) {
+            if let Act::Create(resource) | Act::Update(resource) = &mut write.act {
+                resolved.rewrite(resource, write.full_url.as_deref());
+            }
+        }
+        Links::default()
     }
 
     pub fn conditional(&self) -> &[(String, Permit, Plan)] {
@@ -49,19 +66,11 @@ impl Links {
     /// 412 where a conditional reference has no match or several, 400 where two entries have
     /// the same fullUrl.
     pub fn resolved(&self, writes: &[Write], facts: &Facts) -> Result<Resolved> {
-        let mut full_urls = HashMap::new();
+        let mut names = FullUrls::new();
         let mut conditional = HashMap::new();
         if self.is_transaction {
-            for (write, found) in writes.iter().zip(&facts.found) {
-                let Some((url, key)) = write.full_url.clone().zip(write.key(found)) else {
-                    continue;
-                };
-                if full_urls.insert(url, key).is_some() {
-                    let expression = format!("{}.fullUrl", write.expression);
-                    let text = "Another entry of this transaction has the same fullUrl";
-                    return Err(FhirError::invalid_value(expression, text));
-                }
-            }
+            let of_facts = writes.iter().zip(&facts.found);
+            names = full_urls(of_facts.map(|(write, found)| (write, write.key(found))))?;
             for (text, matches) in &facts.references {
                 let [key] = matches.as_slice() else {
                     return Err(unresolved(text, matches.len()));
@@ -69,10 +78,26 @@ impl Links {
                 conditional.insert(text.clone(), key.clone());
             }
         }
-        let full_urls = self.known.clone().unwrap_or_else(|| Arc::new(full_urls));
+        let full_urls = Arc::new(names);
         let is_needed = !full_urls.is_empty() || !conditional.is_empty();
         Ok(Resolved { is_needed, full_urls, conditional })
     }
+}
+
+/// What the fullUrls of the writes stand for. 400 where two have the same.
+fn full_urls<'a>(
+    writes: impl Iterator<Item = (&'a Write, Option<ResourceKey>)>,
+) -> Result<FullUrls> {
+    let mut names = FullUrls::new();
+    for (write, key) in writes {
+        let Some((url, key)) = write.full_url.clone().zip(key) else { continue };
+        if names.insert(url, key).is_some() {
+            let expression = format!("{}.fullUrl", write.expression);
+            let text = "Another entry of this transaction has the same fullUrl";
+            return Err(FhirError::invalid_value(expression, text));
+        }
+    }
+    Ok(names)
 }
 
 fn unresolved(text: &str, matches: usize) -> FhirError {
@@ -91,10 +116,15 @@ impl Resolved {
         if !self.is_needed {
             return Cow::Borrowed(resource);
         }
-        let base = write.full_url.as_deref().and_then(base_of);
         let mut rewritten = resource.clone();
-        rewrite(&mut rewritten, &mut |place, link| self.replace(place, link, base));
+        self.rewrite(&mut rewritten, write.full_url.as_deref());
         Cow::Owned(rewritten)
+    }
+
+    /// Replaces the links of the resource of an entry with this fullUrl.
+    fn rewrite(&self, resource: &mut Resource, full_url: Option<&str>) {
+        let base = full_url.and_then(base_of);
+        rewrite(resource, &mut |place, link| self.replace(place, link, base));
     }
 
     fn replace(&self, place: Place, link: &str, base: Option<&str>) -> Option<String> {

@@ -219,7 +219,7 @@ impl Work<'_> {
         }
         for (index, (position, item)) in positions.into_iter().zip(set.into_items()).enumerate() {
             let own = hash(&[&hash_of_set, &index.to_be_bytes()]);
-            let set = Set::of_items(vec![item], names);
+            let set = Set::of_items(vec![item], &Names::default());
             if let Some(error) = self.store(&set, &own).await? {
                 self.refuse(position, error);
             }

@@ -59,7 +59,7 @@ fn an_observation_is_indexed_by_its_code_date_subject_and_components() {
     assert_eq!((high - low).num_days(), 1);
     assert_eq!(rows.subjects, [ResourceKey::parse("Patient/p1").unwrap()]);
     assert_eq!(rows.labels[0].code, "R");
-    assert_eq!(rows.profiles, ["http://a/bp"]);
+    assert_eq!(rows.profiles[0].code, "http://a/bp");
     let source = UriRow { parameter: id("_source"), value: "urn:src".to_owned() };
     assert!(rows.uris.contains(&source));
     for code in ["code", "date", "subject", "patient", "performer", "_tag", "combo-code"] {

@@ -7,7 +7,11 @@ use crate::search::{IndexRows, ParameterId, Token, UnitOfMeasure};
 use crate::storage::store::Store;
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
+
+/// Keys are chosen by clients: hashed with a secret of the process.
+pub type Map<K, V> = std::collections::HashMap<K, V, foldhash::quality::RandomState>;
+pub type Set<K> = HashSet<K, foldhash::quality::RandomState>;
 
 /// Bits of a packed key below the parameter.
 const RID_BITS: u32 = 48;
@@ -96,76 +100,66 @@ pub struct Resolved {
 }
 
 /// Ids of everything that some index rows name.
-pub struct Ids {
-    pub(in crate::storage) tokens: HashMap<Token, i64>,
-    pub(in crate::storage) references: HashMap<ResourceKey, i64>,
-    pub(in crate::storage) units: HashMap<UnitOfMeasure, i32>,
+#[derive(Default)]
+pub struct Ids<'a> {
+    pub(in crate::storage) tokens: Map<&'a Token, i64>,
+    pub(in crate::storage) references: Map<&'a ResourceKey, i64>,
+    pub(in crate::storage) units: Map<&'a UnitOfMeasure, i32>,
 }
 
 /// Everything that some index rows name.
+#[derive(Default)]
 pub struct Names<'a> {
-    pub tokens: HashMap<Token, Option<String>>,
-    pub targets: HashSet<&'a ResourceKey>,
-    pub units: HashSet<&'a UnitOfMeasure>,
+    /// With a text for those that have one.
+    pub tokens: Map<&'a Token, Option<&'a str>>,
+    pub targets: Set<&'a ResourceKey>,
+    pub units: Set<&'a UnitOfMeasure>,
 }
 
 impl<'a> Names<'a> {
     pub fn of(rows: &[&'a IndexRows]) -> Names<'a> {
-        let mut tokens: HashMap<Token, Option<String>> = HashMap::new();
-        let mut targets: HashSet<&ResourceKey> = HashSet::new();
-        let mut units: HashSet<&UnitOfMeasure> = HashSet::new();
+        let mut names = Names::default();
         for rows in rows {
             for row in &rows.tokens {
-                let display = tokens.entry(row.token.clone()).or_default();
-                if display.is_none() {
-                    display.clone_from(&row.display);
+                let display = names.tokens.entry(&row.token).or_default();
+                *display = display.or(row.display.as_deref());
+            }
+            names.units.extend(rows.quantities.iter().filter_map(|row| row.unit.as_ref()));
+            names.targets.extend(rows.references.iter().map(|row| &row.target));
+            names.targets.extend(&rows.subjects);
+            for row in &rows.composites {
+                names.units.extend(&row.unit);
+                names.targets.extend(row.first_target.iter().chain(&row.second_target));
+                for token in row.first.iter().chain(&row.second) {
+                    names.tokens.entry(token).or_default();
                 }
             }
-            units.extend(rows.quantities.iter().filter_map(|row| row.unit.as_ref()));
-            units.extend(rows.composites.iter().filter_map(|row| row.unit.as_ref()));
-            let composites =
-                rows.composites.iter().flat_map(|row| row.first.iter().chain(&row.second));
-            for token in composites.chain(&rows.labels) {
-                tokens.entry(token.clone()).or_default();
+            for token in rows.labels.iter().chain(&rows.profiles) {
+                names.tokens.entry(token).or_default();
             }
-            for url in &rows.profiles {
-                tokens.entry(profile_token(url)).or_default();
-            }
-            targets.extend(rows.references.iter().map(|row| &row.target));
-            targets.extend(&rows.subjects);
-            targets.extend(
-                rows.composites
-                    .iter()
-                    .flat_map(|row| row.first_target.iter().chain(&row.second_target)),
-            );
         }
-        Names { tokens, targets, units }
+        names
     }
 }
 
 impl Store {
-    /// Ids of all coded values and reference targets of these rows. `known` are rids of
+    /// Ids of all coded values, units and reference targets of these rows. `known` are rids of
     /// resources that the same request writes.
-    pub async fn intern(
+    pub async fn intern<'a>(
         &self,
-        rows: &[&IndexRows],
-        known: &HashMap<ResourceKey, i64>,
-    ) -> Result<Ids> {
+        rows: &[&'a IndexRows],
+        known: Map<&'a ResourceKey, i64>,
+    ) -> Result<Ids<'a>> {
         let Names { tokens, targets, units } = Names::of(rows);
-        let wanted = targets.into_iter().filter(|key| !known.contains_key(*key)).cloned();
+        let wanted = targets.into_iter().filter(|key| !known.contains_key(key));
         let mut references = self.intern_references(wanted).await?;
-        references.extend(known.iter().map(|(key, rid)| (key.clone(), *rid)));
+        references.extend(known);
         let (tokens, units) = self.intern_values(tokens, units).await?;
         Ok(Ids { tokens, references, units })
     }
 }
 
-/// Profiles are stamped by the id of their canonical URL, interned without a system.
-fn profile_token(url: &str) -> Token {
-    Token { system: String::new(), code: url.to_owned() }
-}
-
-impl Ids {
+impl Ids<'_> {
     fn token(&self, token: &Token) -> i64 {
         self.tokens.get(token).copied().unwrap_or_default()
     }
@@ -208,7 +202,7 @@ impl Ids {
             present: rows.present.iter().map(|parameter| parameter.0).collect(),
             subject_rids,
             labels: rows.labels.iter().map(|label| self.token(label)).collect(),
-            profiles: rows.profiles.iter().map(|url| self.token(&profile_token(url))).collect(),
+            profiles: rows.profiles.iter().map(|url| self.token(url)).collect(),
         };
         Resolved { row, side: self.side(rows) }
     }

@@ -5,13 +5,14 @@
 //! their own, before the transaction that uses them, and on connections of the searches: those
 //! of the writes may all be waiting for a lock whose holder is here.
 
-use super::known::Known;
+use super::index_rows::{Map, Set};
 use crate::error::{FhirError, Result};
 use crate::fhir::resource::ResourceKey;
 use crate::search::{Token, UnitOfMeasure};
 use crate::storage::failure::of_sqlx;
 use crate::storage::store::Store;
-use std::collections::{HashMap, HashSet};
+use quick_cache::UnitWeighter;
+use quick_cache::sync::{Cache, DefaultLifecycle};
 use std::sync::Mutex;
 
 /// Rids are taken from the database's sequence in blocks of this many.
@@ -22,6 +23,14 @@ const CACHED: usize = 100_000;
 
 /// Entries of the cache of units.
 const CACHED_UNITS: usize = 10_000;
+
+/// Keys are chosen by clients, so they are hashed with a secret.
+type Known<K> = Cache<K, i64, UnitWeighter, foldhash::quality::RandomState>;
+
+fn known<K: Eq + std::hash::Hash>(entries: usize) -> Known<K> {
+    let (hasher, lifecycle) = (Default::default(), DefaultLifecycle::default());
+    Cache::with(entries, entries as u64, UnitWeighter, hasher, lifecycle)
+}
 
 /// Caches of one server process.
 pub struct Interned {
@@ -34,9 +43,9 @@ pub struct Interned {
 impl Default for Interned {
     fn default() -> Self {
         Interned {
-            tokens: Known::new(CACHED),
-            references: Known::new(CACHED),
-            units: Known::new(CACHED_UNITS),
+            tokens: known(CACHED),
+            references: known(CACHED),
+            units: known(CACHED_UNITS),
             rids: Mutex::new(Vec::new()),
         }
     }
@@ -100,22 +109,22 @@ impl Store {
 
     /// Ids of coded values and of units, new ones made for those never seen. Displays go with
     /// new ones. One statement, none where all are at hand.
-    pub async fn intern_values(
+    pub async fn intern_values<'a>(
         &self,
-        tokens: HashMap<Token, Option<String>>,
-        units: HashSet<&UnitOfMeasure>,
-    ) -> Result<(HashMap<Token, i64>, HashMap<UnitOfMeasure, i32>)> {
-        let mut found = (HashMap::with_capacity(tokens.len()), HashMap::with_capacity(units.len()));
+        tokens: Map<&'a Token, Option<&'a str>>,
+        units: Set<&'a UnitOfMeasure>,
+    ) -> Result<(Map<&'a Token, i64>, Map<&'a UnitOfMeasure, i32>)> {
+        let mut found = (Map::default(), Map::default());
         let mut missing = (Vec::new(), Vec::new());
         for (token, display) in tokens {
-            match self.interned.tokens.get(&token) {
+            match self.interned.tokens.get(token) {
                 Some(id) => drop(found.0.insert(token, id)),
                 None => missing.0.push((token, display)),
             }
         }
         for unit in units {
             match self.interned.units.get(unit) {
-                Some(id) => drop(found.1.insert(unit.clone(), id as i32)),
+                Some(id) => drop(found.1.insert(unit, id as i32)),
                 None => missing.1.push(unit),
             }
         }
@@ -128,7 +137,7 @@ impl Store {
             sqlx::query_as(include_str!("../sql/value_intern.sql"))
                 .bind(tokens.iter().map(|(token, _)| token.system.as_str()).collect::<Vec<_>>())
                 .bind(tokens.iter().map(|(token, _)| token.code.as_str()).collect::<Vec<_>>())
-                .bind(tokens.iter().map(|(_, display)| display.as_deref()).collect::<Vec<_>>())
+                .bind(tokens.iter().map(|(_, display)| *display).collect::<Vec<_>>())
                 .bind(units.iter().map(|unit| unit.system.as_str()).collect::<Vec<_>>())
                 .bind(units.iter().map(|unit| unit.code.as_str()).collect::<Vec<_>>())
                 .bind(units.iter().map(|unit| unit.text.as_str()).collect::<Vec<_>>())
@@ -147,20 +156,20 @@ impl Store {
         }
         for (unit, id) in units.into_iter().zip(ids.1) {
             self.interned.units.insert(unit.clone(), i64::from(id));
-            found.1.insert(unit.clone(), id);
+            found.1.insert(unit, id);
         }
         Ok(found)
     }
 
     /// Rids of reference targets; one that does not exist yet gets a stub that it will adopt.
-    pub async fn intern_references(
+    pub async fn intern_references<'a>(
         &self,
-        wanted: impl IntoIterator<Item = ResourceKey>,
-    ) -> Result<HashMap<ResourceKey, i64>> {
-        let mut found = HashMap::new();
+        wanted: impl IntoIterator<Item = &'a ResourceKey>,
+    ) -> Result<Map<&'a ResourceKey, i64>> {
+        let mut found = Map::default();
         let mut missing = Vec::new();
         for key in wanted {
-            match self.interned.references.get(&key) {
+            match self.interned.references.get(key) {
                 Some(rid) => drop(found.insert(key, rid)),
                 None => missing.push(key),
             }
@@ -168,7 +177,7 @@ impl Store {
         if missing.is_empty() {
             return Ok(found);
         }
-        missing.sort();
+        missing.sort_unstable();
         missing.dedup();
         let candidates = self.allocate_rids(missing.len()).await?;
         let types: Vec<i16> = missing.iter().map(|key| key.resource_type.number()).collect();

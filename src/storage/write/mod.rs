@@ -8,7 +8,6 @@ pub mod answers;
 pub mod change;
 pub mod index_rows;
 pub mod intern;
-mod known;
 pub mod sql;
 pub mod under_way;
 
@@ -23,7 +22,6 @@ use crate::search::IndexRows;
 use change::Change;
 use index_rows::{Ids, Resolved, SideRows};
 use sql::GENERATION;
-use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
 /// A request with more creates than this has a statement of its own.
@@ -82,8 +80,7 @@ impl Store {
     /// Gives every coded value and reference target of the changes its id, in transactions of
     /// their own; two statements at most, none where all are known.
     pub async fn stage(&self, changes: Vec<Change>) -> Result<Vec<Staged>> {
-        let known: HashMap<ResourceKey, i64> =
-            changes.iter().map(|change| (change.key.clone(), change.rid)).collect();
+        let known = changes.iter().map(|change| (&change.key, change.rid)).collect();
         let rows: Vec<&IndexRows> = changes
             .iter()
             .flat_map(|change| {
@@ -91,22 +88,20 @@ impl Store {
                 change.content.iter().map(|content| &content.rows).chain(before)
             })
             .collect();
-        let ids = self.intern(&rows, &known).await?;
-        changes.into_iter().map(|change| self.staged(change, &ids)).collect()
+        let ids = self.intern(&rows, known).await?;
+        let resolved: Vec<(Resolved, Resolved)> =
+            changes.iter().map(|change| resolved(change, &ids)).collect();
+        let staged = changes.into_iter().zip(resolved);
+        staged.map(|(change, resolved)| self.staged(change, resolved)).collect()
     }
 
-    fn staged(&self, change: Change, ids: &Ids) -> Result<Staged> {
-        let before = change.before.as_ref();
-        let clears_side = before.is_some_and(|before| before.generation != GENERATION);
-        let mut before = before.map(|before| ids.resolve(&before.rows)).unwrap_or_default();
+    fn staged(&self, change: Change, resolved: (Resolved, Resolved)) -> Result<Staged> {
+        let (mut before, mut after) = resolved;
+        let clears_side = change.before.as_ref().is_some_and(|b| b.generation != GENERATION);
         if clears_side {
             // What is stored was extracted by other rules: all of it goes.
             before.side = SideRows::default();
         }
-        let mut after = match &change.content {
-            Some(content) => ids.resolve(&content.rows),
-            None => Resolved::default(),
-        };
         if change.content.is_none() {
             // A deleted row keeps its stamps and loses its keys.
             after.row.subject_rids = before.row.subject_rids.clone();
@@ -196,6 +191,13 @@ impl Store {
             Err(error) => Err(of_sqlx(error)),
         }
     }
+}
+
+/// The index rows of a change, of the version before and of the new one.
+fn resolved(change: &Change, ids: &Ids) -> (Resolved, Resolved) {
+    let before = change.before.as_ref().map(|before| ids.resolve(&before.rows));
+    let after = change.content.as_ref().map(|content| ids.resolve(&content.rows));
+    (before.unwrap_or_default(), after.unwrap_or_default())
 }
 
 /// All changes by one statement.

@@ -75,9 +75,9 @@ fn push_one(statement: &mut Statement, staged: &Staged) {
     statement.bind(row.lead).push(" as lead, ");
     statement.bind(row.keys.as_slice()).push(" as keys, ");
     statement.bind(row.present.as_slice()).push(" as present, ");
-    statement.bind(row.subject_rids.as_slice()).push(" as subject_rids, ");
-    statement.bind(row.labels.as_slice()).push(" as labels, ");
-    statement.bind(row.profiles.as_slice()).push(" as profiles, ");
+    statement.bind(stamps(&row.subject_rids)).push(" as subject_rids, ");
+    statement.bind(stamps(&row.labels)).push(" as labels, ");
+    statement.bind(stamps(&row.profiles)).push(" as profiles, ");
     statement.bind(staged.body.as_slice()).push(" as body");
 }
 
@@ -102,11 +102,16 @@ fn push_many(statement: &mut Statement, staged: &[&Staged]) {
     statement.bind(column!(|s| s.after.row.lead)).push(", ");
     statement.bind(column!(|s| array_literal(&s.after.row.keys))).push(", ");
     statement.bind(column!(|s| array_literal(&s.after.row.present))).push(", ");
-    statement.bind(column!(|s| array_literal(&s.after.row.subject_rids))).push(", ");
-    statement.bind(column!(|s| array_literal(&s.after.row.labels))).push(", ");
-    statement.bind(column!(|s| array_literal(&s.after.row.profiles))).push(", ");
+    statement.bind(column!(|s| stamps(&s.after.row.subject_rids).map(array_literal))).push(", ");
+    statement.bind(column!(|s| stamps(&s.after.row.labels).map(array_literal))).push(", ");
+    statement.bind(column!(|s| stamps(&s.after.row.profiles).map(array_literal))).push(", ");
     statement.bind(column!(|s| s.body.as_slice()));
     statement.push(include_str!("../sql/change_many_columns.sql"));
+}
+
+/// Null where there are none, as for most rows.
+pub fn stamps(ids: &[i64]) -> Option<&[i64]> {
+    (!ids.is_empty()).then_some(ids)
 }
 
 /// An array as text, for arrays of arrays that differ in length.

@@ -63,3 +63,14 @@ alter table resource_json alter column resource set compression lz4;
 alter table resource_json
   add column padding text compression lz4 generated always as (repeat(' ', 2016)) stored;
 alter table resource_json alter column padding set storage main;
+
+-- No row of `resource` is ever updated in place: its keys are indexed. Space kept free on its
+-- pages is lost.
+alter table resource set (fillfactor = 100);
+
+-- Null stands for no stamps.
+alter table resource alter column subject_rids drop not null, alter column subject_rids drop default,
+  alter column labels drop not null, alter column labels drop default,
+  alter column profiles drop not null, alter column profiles drop default;
+alter table resource_history alter column subject_rids drop not null,
+  alter column labels drop not null, alter column profiles drop not null;
