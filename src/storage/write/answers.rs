@@ -88,14 +88,17 @@ impl Store {
         Ok(())
     }
 
-    /// Forgets answers older than `before`; returns how many.
-    pub async fn forget_answers(&self, before: DateTime<Utc>) -> Result<u64> {
+    /// Forgets at most `limit` answers older than `before`, and none that another connection is
+    /// at; returns how many.
+    pub async fn forget_answers(&self, before: DateTime<Utc>, limit: i64) -> Result<u64> {
         let mut connection = self.connection().await?;
         let done = sqlx::query(include_str!("../sql/answer_forget.sql"))
             .bind(before)
+            .bind(limit)
             .execute(&mut *connection)
             .await
             .map_err(of_sqlx)?;
+        connection.release();
         Ok(done.rows_affected())
     }
 
