@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod binary;
+mod bundle_patch;
 mod check;
 mod compression;
 mod concurrency;

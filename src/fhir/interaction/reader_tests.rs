@@ -425,24 +425,6 @@ fn a_bundle_at_the_base_is_a_batch_or_a_transaction() {
 }
 
 #[test]
-fn a_bundle_entry_carries_a_patch_as_parameters_or_binary() {
-    let patch = |body| match send("PATCH", "Patient/1", body).map(|request| request.interaction) {
-        Ok(Interaction::Patch { patch, .. }) => Ok(patch),
-        Ok(other) => panic!("{other:?}"),
-        Err(error) => Err(error.kind.status()),
-    };
-    assert!(matches!(patch(json!({"resourceType": "Parameters"})), Ok(Patch::FhirPath(_))));
-    let binary = |content_type: &str, data: &str| json!({"resourceType": "Binary", "contentType": content_type, "data": data});
-    assert!(matches!(patch(binary("application/json-patch+json", "W10=")), Ok(Patch::Json(_))));
-    assert!(matches!(patch(binary("application/merge-patch+json", "e30=")), Ok(Patch::Merge(_))));
-    assert!(matches!(patch(binary("application/xml-patch+xml", "e30=")), Ok(Patch::Xml(_))));
-    assert!(matches!(patch(binary("text/plain", "e30=")), Err(400)));
-    assert!(matches!(patch(binary("application/json-patch+json", "?")), Err(400)));
-    assert!(matches!(patch(binary("application/json-patch+json", "e30")), Err(400)));
-    assert!(matches!(patch(json!({"resourceType": "Patient"})), Err(400)));
-}
-
-#[test]
 fn respond_async_is_refused_as_not_supported() {
     let asked =
         RequestParts { prefer: Some("respond-async"), ..parts("GET", "Patient", Body::None) };
