@@ -106,6 +106,13 @@ impl Write {
     /// The key of a conditional create, or of a conditional update without a match: under the
     /// id of its body, if it has one.
     fn created_key(&self, criteria: &Criteria) -> Option<ResourceKey> {
+    /// True for a conditional update without a match whose body has the id of a resource that
+    /// is there all the same.
+    pub fn is_of_taken_id(&self, found: &Found) -> bool {
+        let is_live = matches!(found, Found::Key(Visible::Live(_)));
+        is_live && matches!((&self.target, &self.act), (Target::Criteria(_), Act::Update(_)))
+    }
+
         match &self.act {
             Act::Create(_) => Some(criteria.assigned.clone()),
             Act::Update(resource) => Some(match resource.id() {

@@ -259,6 +259,9 @@ fn step<'a>(
         }
         (Act::Create(_), None) => Err(create::several_matches("If-None-Exist")),
         (Act::Update(_), None) => Err(create::several_matches("criteria")),
+        (Act::Update(_), Some(key)) if write.is_of_taken_id(&found) => {
+            Err(update::id_is_taken(&key))
+        }
         (Act::Patch(patch), _) => patch::prepare(&what, patch, (found, &write.guard), settings),
         (Act::Delete, _) => delete::prepare(found, &write.guard, &settings.limits),
     }
@@ -311,7 +314,7 @@ impl Locks {
         locks.extend(set.claim.as_ref().map(Claim::lock));
         for (write, step) in set.writes.iter().zip(steps) {
             if let (Target::Criteria(criteria), Step::Change(draft)) = (&write.target, step)
-                && draft.before.is_none()
+                && draft.before.as_ref().is_none_or(|before| before.is_deleted)
             {
                 locks.extend(criteria.plan.lock_keys().into_iter().map(Lock::Number));
             }
