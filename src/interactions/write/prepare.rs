@@ -14,6 +14,7 @@ use crate::fhir::resource::{Id, Resource, ResourceKey};
 use crate::fhir::subset;
 use crate::fhir::validation;
 use crate::interactions::context::Context;
+use crate::interactions::operations;
 use crate::search::Plan;
 
 /// Whether the resource was validated already, as part of its Bundle.
@@ -62,6 +63,10 @@ pub fn write(
         Interaction::ConditionalDelete { criteria: by, guard } => {
             let key = new_key(by.resource_type)?;
             (criteria(context, &by, key)?, Act::Delete, guard)
+        }
+        Interaction::Operation(operation) if operation.row.affects_state => {
+            let (key, act) = operations::act(context, &operation)?;
+            (Target::Key(key), act, operation.guard)
         }
         _ => return Ok(None),
     };
