@@ -134,7 +134,7 @@ fn returned(meta: Value) -> Content {
 
 fn summary(labels: Labels) -> Value {
     let codings = |codings: Vec<(String, String, Option<String>)>| -> Value {
-        codings.into_iter().map(|coding| self::coding(coding)).collect()
+        codings.into_iter().map(coding).collect()
     };
     let lists: [(&str, Value); 3] = [
         ("profile", labels.profiles.into()),

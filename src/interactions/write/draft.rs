@@ -29,7 +29,7 @@ pub enum Target {
     /// `Type/id` of the URL.
     Key(ResourceKey),
     /// What a search finds.
-    Criteria(Criteria),
+    Criteria(Box<Criteria>),
 }
 
 pub struct Criteria {

@@ -82,7 +82,7 @@ fn new_key(resource_type: ResourceType) -> Result<ResourceKey> {
 fn criteria(context: &Context, by: &TypeCriteria, assigned: ResourceKey) -> Result<Target> {
     let plan = plan(context, by)?;
     let normalised = plan.normalised();
-    Ok(Target::Criteria(Criteria { plan, normalised, assigned }))
+    Ok(Target::Criteria(Box::new(Criteria { plan, normalised, assigned })))
 }
 
 /// The plan of the criteria of a conditional interaction. Unknown parameters are refused
