@@ -73,7 +73,8 @@ pub async fn perform(context: &Context, caller: &Caller, request: Request) -> Re
     }
 }
 
-/// A read, vread, history, search or operation that affects nothing, on a connection that may be inside a transaction.
+/// A read, vread, history, search or operation that affects nothing, on a connection that may be
+/// inside a transaction.
 async fn perform_read(
     context: &Context,
     connection: &mut Connection,

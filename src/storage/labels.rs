@@ -14,13 +14,13 @@ use sqlx::postgres::PgRow;
 /// Distinct profiles and labels that one answer may hold.
 const MOST: usize = 10_000;
 
-/// Each once, in order.
+/// Each once, in order; of labels and tags system and code. Not their display: what is known of
+/// it is that of the first resource with the code, which the caller may not see.
 #[derive(Default, Debug)]
 pub struct Labels {
     pub profiles: Vec<String>,
-    /// System, code and display.
-    pub security: Vec<(String, String, Option<String>)>,
-    pub tags: Vec<(String, String, Option<String>)>,
+    pub security: Vec<(String, String)>,
+    pub tags: Vec<(String, String)>,
 }
 
 impl Store {
@@ -57,7 +57,7 @@ impl Store {
 impl Labels {
     fn add(&mut self, row: &PgRow) -> Result<(), sqlx::Error> {
         let code: String = row.try_get("code")?;
-        let coding = (row.try_get("system")?, code, row.try_get("display")?);
+        let coding = (row.try_get("system")?, code);
         match row.try_get::<i32, _>("list")? {
             0 => self.profiles.push(coding.1),
             1 => self.security.push(coding),

@@ -133,9 +133,8 @@ fn returned(meta: Value) -> Content {
 }
 
 fn summary(labels: Labels) -> Value {
-    let codings = |codings: Vec<(String, String, Option<String>)>| -> Value {
-        codings.into_iter().map(coding).collect()
-    };
+    let codings =
+        |codings: Vec<(String, String)>| -> Value { codings.into_iter().map(coding).collect() };
     let lists: [(&str, Value); 3] = [
         ("profile", labels.profiles.into()),
         ("security", codings(labels.security)),
@@ -154,16 +153,13 @@ fn summary(labels: Labels) -> Value {
     }
 }
 
-fn coding((system, code, display): (String, String, Option<String>)) -> Value {
+fn coding((system, code): (String, String)) -> Value {
     let mut coding = Map::new();
     if !system.is_empty() {
         coding.insert("system".to_owned(), system.into());
     }
     if !code.is_empty() {
         coding.insert("code".to_owned(), code.into());
-    }
-    if let Some(display) = display {
-        coding.insert("display".to_owned(), display.into());
     }
     Value::Object(coding)
 }

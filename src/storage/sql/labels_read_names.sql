@@ -1,7 +1,7 @@
 
   ) as v (list, token)
 )
-select u.list, t.system, t.code, t.display
+select u.list, t.system, t.code
 from used u
 join token t on t.token = u.token
 order by u.list, t.system, t.code
