@@ -78,7 +78,7 @@ fn of_key<'a>(
 
 /// 409 for a conditional update whose criteria match nothing while the id of its body is of a
 /// resource that is there: R4 has it create that id (http.html#cond-update), and to overwrite
-/// what the client did not select would lose it.
+/// what the client did not select would lose it. R5 says 409 in so many words.
 pub fn id_is_taken(key: &ResourceKey) -> FhirError {
     let text = format!("The criteria match nothing, and {key} exists: it is not overwritten");
     let expression = format!("{}.id", key.resource_type);
