@@ -10,6 +10,8 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use table::*;
 
+// Cargo tells a build script where to write by the environment, and in no other way.
+#[allow(clippy::disallowed_methods)]
 fn main() {
     println!("cargo:rerun-if-changed=fhir-profiles/r4");
     println!("cargo:rerun-if-changed=build.rs");
@@ -90,7 +92,7 @@ fn structure(definition: &Value) -> Vec<TypeRow> {
         if (kind == Kind::Primitive && leaf == "value") || element.get("sliceName").is_some() {
             continue;
         }
-        let row = element_row(element, path, leaf, parents.contains(path), kind);
+        let row = element_row(element, path, parents.contains(path), kind);
         rows.get_mut(parent).expect("a parent row").elements.push(row);
     }
     rows.into_values().collect()
@@ -102,13 +104,8 @@ fn backbone_base(elements: &[Value], path: &str) -> String {
     types.first().map_or("BackboneElement", |kind| text(kind, "code")).to_owned()
 }
 
-fn element_row(
-    element: &Value,
-    path: &str,
-    leaf: &str,
-    has_children: bool,
-    kind: Kind,
-) -> ElementRow {
+fn element_row(element: &Value, path: &str, has_children: bool, kind: Kind) -> ElementRow {
+    let leaf = path.rsplit('.').next().unwrap_or(path);
     let types = if has_children {
         vec![ElementTypeRow { code: path.to_owned(), targets: vec![] }]
     } else if let Some(content) = element.get("contentReference").and_then(Value::as_str) {

@@ -7,8 +7,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Settings};
 use crate::http::{self, HttpSettings};
 use crate::interactions::Context;
-use crate::jobs::demo;
-use crate::jobs::{key_index, reindex};
+use crate::jobs::{self, demo, reindex};
 use crate::search::Registry;
 use crate::storage::Store;
 use std::io::Write;
@@ -71,12 +70,12 @@ async fn serve_until_stopped(
             () = signals.next() => tracing::warn!("requests were cut off by a second signal"),
         }
     };
-    let key_index = tokio::spawn(key_index::keep_short(context.clone()));
+    let mut jobs = jobs::start(&context);
     let result = tokio::select! {
         result = serving => result,
         () = drained => Ok(()),
     };
-    key_index.abort();
+    jobs.abort_all();
     let _ = tokio::time::timeout(CLOSED_WITHIN, context.store.close()).await;
     Ok(result?)
 }

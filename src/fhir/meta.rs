@@ -72,6 +72,86 @@ pub fn carry_over(resource: &mut Resource, before: &Value) {
     }
 }
 
+/// What `$meta-add` and `$meta-delete` do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MetaChange {
+    Add,
+    Delete,
+}
+
+/// Profiles, security labels and tags to be added to a resource or taken away from it; all else
+/// in `meta` is not looked at.
+#[derive(Clone, PartialEq, Debug)]
+pub struct MetaEdit {
+    pub change: MetaChange,
+    pub meta: Value,
+}
+
+impl MetaEdit {
+    /// The lists are sets: what is there already is not added again, and what is not there need
+    /// not be taken away. A profile is known by its URL, a label or tag by system and code.
+    pub fn apply(&self, resource: &mut Value) {
+        let Some(resource) = resource.as_object_mut() else { return };
+        let meta = resource.entry("meta").or_insert_with(|| json!({}));
+        let Some(meta) = meta.as_object_mut() else { return };
+        for (list, is_same) in LISTS {
+            let Some(given) = self.meta[list].as_array() else { continue };
+            match self.change {
+                MetaChange::Add => add(meta, list, (given, is_same)),
+                MetaChange::Delete => delete(meta, list, (given, is_same)),
+            }
+        }
+    }
+}
+
+type IsSame = fn(&Value, &Value) -> bool;
+
+const LISTS: [(&str, IsSame); 3] =
+    [("profile", is_same_profile), ("security", is_same_coding), ("tag", is_same_coding)];
+
+fn add(meta: &mut Map<String, Value>, list: &str, given: (&[Value], IsSame)) {
+    let (given, is_same) = given;
+    let mut items = meta.get(list).and_then(Value::as_array).cloned().unwrap_or_default();
+    let before = items.len();
+    for item in given.iter().filter(|item| !item.is_null()) {
+        if !items.iter().any(|known| is_same(known, item)) {
+            items.push(item.clone());
+        }
+    }
+    if items.len() == before {
+        return;
+    }
+    // Extensions of profiles stand in a list of their own, with a place for each profile.
+    if let Some(extensions) = meta.get_mut(&format!("_{list}")).and_then(Value::as_array_mut) {
+        extensions.resize(items.len(), Value::Null);
+    }
+    meta.insert(list.to_owned(), Value::Array(items));
+}
+
+fn delete(meta: &mut Map<String, Value>, list: &str, given: (&[Value], IsSame)) {
+    let (given, is_same) = given;
+    let Some(items) = meta.get(list).and_then(Value::as_array) else { return };
+    let stays: Vec<bool> = items
+        .iter()
+        .map(|item| item.is_null() || !given.iter().any(|other| is_same(other, item)))
+        .collect();
+    if stays.iter().all(|stays| *stays) {
+        return;
+    }
+    for name in [list.to_owned(), format!("_{list}")] {
+        let Some(items) = meta.get_mut(&name).and_then(Value::as_array_mut) else { continue };
+        let mut place = stays.iter();
+        items.retain(|_| place.next().copied().unwrap_or_default());
+        if items.iter().all(Value::is_null) {
+            meta.shift_remove(&name);
+        }
+    }
+}
+
+fn is_same_profile(a: &Value, b: &Value) -> bool {
+    a == b
+}
+
 fn is_same_coding(a: &Value, b: &Value) -> bool {
     a["system"] == b["system"] && a["code"] == b["code"]
 }

@@ -34,7 +34,8 @@ pub async fn batch(
     let entries = entries.into_iter().zip(resources).map(entry::with_resource);
     let answers = futures_util::stream::iter(entries.enumerate())
         .map(async |(index, entry)| {
-            let key = idempotency_key.map(|key| format!("{key}#{index}"));
+            // No client's own key holds a space.
+            let key = idempotency_key.map(|key| format!("{key} {index}"));
             let answer = Box::pin(perform_entry(context, caller, (entry, index), key)).await;
             let base_url = &context.settings.base_url;
             entry::answered(base_url, prefer.returning, answer)

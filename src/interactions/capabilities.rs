@@ -9,6 +9,7 @@ use super::{Content, Outcome};
 use crate::config::Settings;
 use crate::error::{FhirError, Result};
 use crate::fhir::definitions::{Definitions, ResourceType};
+use crate::fhir::interaction::{OPERATIONS, OperationLevel, OperationRow};
 use crate::fhir::json;
 use crate::search::{Registry, SearchParameter};
 use bytes::Bytes;
@@ -86,13 +87,15 @@ pub fn capability_statement(settings: &Settings, registry: &Registry) -> Value {
             format!("http://hl7.org/fhir/CompartmentDefinition/{code}")
         })
         .collect();
-    statement["rest"] = json!([{
+    let mut rest = json!({
         "mode": "server",
         "resource": resources,
         "interaction": codes(&OF_SYSTEM),
         "searchParam": shared_parameters(registry),
         "compartment": compartments,
-    }]);
+    });
+    add_operations(&mut rest, |row| row.levels.contains(&OperationLevel::System));
+    statement["rest"] = json!([rest]);
     statement
 }
 
@@ -128,7 +131,7 @@ fn resource(resource_type: ResourceType, settings: &Settings, registry: &Registr
     if settings.integrity_on_write {
         policy.push("enforced");
     }
-    json!({
+    let mut stated = json!({
         "type": resource_type.name(),
         "profile": format!("{DEFINITIONS}/{resource_type}"),
         "interaction": codes(&OF_TYPES),
@@ -141,7 +144,23 @@ fn resource(resource_type: ResourceType, settings: &Settings, registry: &Registr
         "conditionalDelete": "multiple",
         "referencePolicy": policy,
         "searchParam": parameters,
-    })
+    });
+    let is_below = |row: &OperationRow| {
+        row.is_of(resource_type) && row.levels.iter().any(|level| *level != OperationLevel::System)
+    };
+    add_operations(&mut stated, is_below);
+    stated
+}
+
+fn add_operations(stated: &mut Value, is_stated: impl Fn(&OperationRow) -> bool) {
+    let operations: Vec<Value> = OPERATIONS
+        .iter()
+        .filter(|row| is_stated(row))
+        .map(|row| json!({ "name": row.name, "definition": row.definition }))
+        .collect();
+    if !operations.is_empty() {
+        stated["operation"] = operations.into();
+    }
 }
 
 fn codes(codes: &[&str]) -> Vec<Value> {

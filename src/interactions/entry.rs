@@ -5,7 +5,7 @@ use crate::error::{FhirError, IssueCode, Result};
 use crate::fhir::bundle::{Entry, Response};
 use crate::fhir::interaction::{self, Body, Conditions, Method, Request, RequestParts, Returning};
 use crate::fhir::outcome;
-use crate::fhir::patch::Patch;
+use crate::fhir::patch::{MEDIA_TYPES, Patch};
 use crate::fhir::resource::Resource;
 use crate::limits::Limits;
 use base64::Engine;
@@ -103,7 +103,12 @@ fn patch_of(resource: Resource, limits: &Limits) -> Result<Patch> {
             let broken = |text: &str| FhirError::invalid_value("resource.data", text);
             let data: String = data.chars().filter(|c| !c.is_ascii_whitespace()).collect();
             let bytes = STANDARD.decode(data).map_err(|_| broken("The data is not base64"))?;
-            Patch::parse(kind, &bytes, limits)
+            let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+            if !MEDIA_TYPES.contains(&kind.as_str()) {
+                let text = format!("'{kind}' is no patch; {} are", MEDIA_TYPES.join(", "));
+                return Err(FhirError::invalid_value("resource.contentType", text));
+            }
+            Patch::parse(&kind, &bytes, limits).map_err(|error| error.within("resource.data"))
         }
         other => {
             let text = format!("A patch is Parameters or a Binary with the patch, not a {other}");

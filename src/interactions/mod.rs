@@ -8,6 +8,7 @@ mod create;
 mod delete;
 mod entry;
 mod history;
+mod operations;
 mod outcome;
 mod page;
 mod patch;
@@ -19,10 +20,10 @@ mod write;
 
 pub use context::Context;
 pub use outcome::{Content, Outcome, ResourceVersion};
-pub use write::bulk;
+pub use write::{bulk, idempotency};
 
 use crate::access::{Caller, Permit};
-use crate::error::{ErrorKind, FhirError, IssueCode, Result};
+use crate::error::{FhirError, IssueCode, Result};
 use crate::fhir::interaction::{BundleKind, Interaction, Request};
 use crate::fhir::resource::Resource;
 use crate::storage::Connection;
@@ -38,6 +39,7 @@ pub async fn perform(context: &Context, caller: &Caller, request: Request) -> Re
     if request.interaction.is_write() {
         return perform_write(context, (caller, permit), request).await;
     }
+    let claim = Claim::of(caller, &request);
     match request.interaction {
         Interaction::Bundle { kind: BundleKind::Batch, bundle } => {
             if request.provenance.is_some() {
@@ -49,18 +51,9 @@ pub async fn perform(context: &Context, caller: &Caller, request: Request) -> Re
             batch::batch(context, caller, (bundle, request.prefer), key).await
         }
         Interaction::Bundle { kind: BundleKind::Transaction, bundle } => {
-            let content = bundle.value().to_string();
-            let claim = request
-                .idempotency_key
-                .as_deref()
-                .map(|key| Claim::new(caller.principal(), key, &[b"Bundle", content.as_bytes()]));
             let provenance = provenance(context, caller, request.provenance)?;
             let beside = (claim, provenance);
             transaction::transaction(context, caller, (bundle, request.prefer), beside).await
-        }
-        Interaction::Operation(operation) => {
-            let text = format!("There is no operation ${} here", operation.name);
-            Err(FhirError::new(ErrorKind::NotFound, IssueCode::NotSupported, text))
         }
         Interaction::Capabilities { mode } => {
             Ok(context.statements.answer(mode.as_deref())?.of_read())
@@ -69,7 +62,7 @@ pub async fn perform(context: &Context, caller: &Caller, request: Request) -> Re
             let outcome = read::read_alone(context, &permit, (&key, &unless)).await?;
             outcome.of_read().subsetted(&request.subset)
         }
-        Interaction::Search { .. } => {
+        Interaction::Search { .. } | Interaction::Operation(_) => {
             let mut connection = context.store.search_connection().await?;
             let outcome = perform_read(context, &mut connection, &permit, &request).await?;
             connection.release();
@@ -84,7 +77,8 @@ pub async fn perform(context: &Context, caller: &Caller, request: Request) -> Re
     }
 }
 
-/// A read, vread, history or search, on a connection that may be inside a transaction.
+/// A read, vread, history, search or operation that affects nothing, on a connection that may be
+/// inside a transaction.
 async fn perform_read(
     context: &Context,
     connection: &mut Connection,
@@ -103,6 +97,9 @@ async fn perform_read(
         }
         Interaction::Search { scope, parameters } => {
             search::search(context, connection, permit, (scope, parameters, request)).await
+        }
+        Interaction::Operation(operation) => {
+            operations::read(context, connection, permit, operation).await
         }
         _ => {
             let text = "This interaction cannot be performed here";
@@ -128,15 +125,7 @@ async fn perform_write(
     request: Request,
 ) -> Result<Outcome> {
     let (caller, permit) = gate;
-    let claim = match (&request.idempotency_key, &request.interaction) {
-        (Some(key), Interaction::Create { resource, if_none_exist }) => {
-            let content = resource.value().to_string();
-            let criteria = if_none_exist.as_deref().unwrap_or_default();
-            let parts: [&[u8]; 3] = [b"create", content.as_bytes(), criteria.as_bytes()];
-            Some(Claim::new(caller.principal(), key, &parts))
-        }
-        _ => None,
-    };
+    let claim = Claim::of(caller, &request);
     let provenance = provenance(context, caller, request.provenance)?;
     let subset = request.subset;
     let write = write::prepare::write(context, permit, request.interaction, Validated::No)?

@@ -25,28 +25,32 @@ pub fn prepare(
     settings: &Settings,
 ) -> Result<Step<'static>> {
     let (found, guard) = found;
-    let stored = match found {
-        Found::Key(Visible::Live(stored)) => stored,
-        Found::Key(Visible::Deleted(stored)) => {
-            return Err(FhirError::gone(stored.key, stored.version));
-        }
-        Found::Key(_) | Found::Nothing => return Err(FhirError::not_found(what)),
-        Found::Matches(mut matches) => match (matches.pop(), matches.len()) {
-            (None, _) => {
-                let text = format!("No {what} matches the criteria");
-                return Err(FhirError::new(ErrorKind::NotFound, IssueCode::NotFound, text));
-            }
-            (Some(stored), 0) => stored,
-            (Some(_), _) => return Err(several_matches("criteria")),
-        },
-    };
+    let stored = current(what, found)?;
     check_guard(guard, Some(&stored))?;
     let before: Value = json::read_stored(&stored.body)?;
     let patched = patch::apply(patch, &before, &settings.limits)?;
     validated(stored, &before, patched, settings)
 }
 
-fn validated(
+/// The one live version that is to be changed; 404, 410 or 412 where there is none.
+pub fn current(what: &str, found: Found) -> Result<Stored> {
+    match found {
+        Found::Key(Visible::Live(stored)) => Ok(stored),
+        Found::Key(Visible::Deleted(stored)) => Err(FhirError::gone(stored.key, stored.version)),
+        Found::Key(_) | Found::Nothing => Err(FhirError::not_found(what)),
+        Found::Matches(mut matches) => match (matches.pop(), matches.len()) {
+            (None, _) => {
+                let text = format!("No {what} matches the criteria");
+                Err(FhirError::new(ErrorKind::NotFound, IssueCode::NotFound, text))
+            }
+            (Some(stored), 0) => Ok(stored),
+            (Some(_), _) => Err(several_matches("criteria")),
+        },
+    }
+}
+
+/// The changed resource as a version, valid as any other; nothing where nothing changed.
+pub fn validated(
     stored: Stored,
     before: &Value,
     patched: Value,

@@ -149,7 +149,7 @@ fn check_criteria(writes: &[Write]) -> Result<()> {
 
 fn check_read(interaction: &Interaction) -> Result<()> {
     match interaction {
-        Interaction::Operation(_) | Interaction::Bundle { .. } => Err(unfit()),
+        Interaction::Bundle { .. } => Err(unfit()),
         _ => Ok(()),
     }
 }

@@ -3,7 +3,7 @@
 
 use super::create::several_matches;
 use super::write::draft::{Draft, Found, Step};
-use crate::error::{ErrorKind, FhirError, IssueCode, Result};
+use crate::error::{ErrorKind, FhirError, Issue, IssueCode, Result};
 use crate::fhir::interaction::WriteGuard;
 use crate::fhir::json;
 use crate::fhir::meta::{carry_over, is_same_content};
@@ -74,6 +74,16 @@ fn of_key<'a>(
         }
         Visible::Hidden => Err(FhirError::not_found(key)),
     }
+}
+
+/// 409 for a conditional update whose criteria match nothing while the id of its body is of a
+/// resource that is there: R4 has it create that id (http.html#cond-update), and to overwrite
+/// what the client did not select would lose it. R5 says 409 in so many words.
+pub fn id_is_taken(key: &ResourceKey) -> FhirError {
+    let text = format!("The criteria match nothing, and {key} exists: it is not overwritten");
+    let expression = format!("{}.id", key.resource_type);
+    let issue = Issue::error(IssueCode::Conflict, expression, text);
+    FhirError::of_issues(ErrorKind::Conflict, vec![issue])
 }
 
 /// A version after a live one; nothing where it says the same.

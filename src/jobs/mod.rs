@@ -3,5 +3,18 @@
 pub mod check;
 pub mod demo;
 pub mod import;
+pub mod kept_answers;
 pub mod key_index;
 pub mod reindex;
+
+use crate::interactions::Context;
+use std::sync::Arc;
+use tokio::task::JoinSet;
+
+/// Starts the jobs that run beside a server; they end where the set is dropped.
+pub fn start(context: &Arc<Context>) -> JoinSet<()> {
+    let mut jobs = JoinSet::new();
+    jobs.spawn(key_index::keep_short(context.clone()));
+    jobs.spawn(kept_answers::keep_short(context.clone()));
+    jobs
+}

@@ -75,9 +75,9 @@ impl Store {
         let bound = query.window.since.map(|_| self.writes_under_way.visible_before(query.now));
         let mut statement = Statement::new(include_str!("sql/history_head.sql"));
         statement.push("(");
-        self.push_branch(&mut statement, permit, (query, bound), "r");
+        push_branch(&mut statement, (permit, query), bound, "r");
         statement.push(") union all (");
-        self.push_branch(&mut statement, permit, (query, bound), "h");
+        push_branch(&mut statement, (permit, query), bound, "h");
         statement.push(")) as v ");
         push_order(&mut statement, query, "v");
         let rows = fetch_all(connection, statement).await?;
@@ -88,49 +88,6 @@ impl Store {
             versions.reverse();
         }
         Ok(HistoryPage { versions, has_more })
-    }
-
-    fn push_branch(
-        &self,
-        statement: &mut Statement,
-        permit: &Permit,
-        (query, bound): (&HistoryQuery, Option<DateTime<Utc>>),
-        alias: &'static str,
-    ) {
-        let is_current = alias == "r";
-        if query.resource_type.is_none() {
-            // One scan in commit order for each type, merged.
-            statement.push("select ").push(alias).push(".* from resource_type t cross join ");
-            statement.push("lateral (");
-        }
-        statement.push("select ").push(alias).push(".* from ").push(match is_current {
-            true => include_str!("sql/history_current.sql"),
-            false => include_str!("sql/history_old.sql"),
-        });
-        statement.push(" and ").push(alias).push(".type = ");
-        match query.resource_type {
-            Some(resource_type) => statement.bind(resource_type.number()),
-            None => statement.push("t.type"),
-        };
-        if *permit.filter() != RowFilter::All {
-            statement.push(" and ").push_filter(alias, permit.filter());
-            if !is_current {
-                statement.push(" and exists (select from resource r where r.rid = h.rid and ");
-                statement.push_filter("r", permit.filter()).push(")");
-            }
-        }
-        match &query.from {
-            From::Newest => {}
-            From::Before(position) => push_position(statement, alias, " < ", position),
-            From::After(position) => push_position(statement, alias, " > ", position),
-        }
-        push_window(statement, alias, &query.window);
-        push_time(statement, bound, alias);
-        push_order(statement, query, alias);
-        if query.resource_type.is_none() {
-            statement.push(") ").push(alias);
-            push_order(statement, query, alias);
-        }
     }
 
     /// A page of one resource's versions, newest first, from the version below `before`. The
@@ -178,6 +135,49 @@ impl Store {
             Ok::<_, FhirError>((stored, position))
         };
         rows.iter().map(positioned).collect()
+    }
+}
+
+/// The part of a statement over current (`r`) or old (`h`) versions.
+fn push_branch(
+    statement: &mut Statement,
+    (permit, query): (&Permit, &HistoryQuery),
+    bound: Option<DateTime<Utc>>,
+    alias: &'static str,
+) {
+    let is_current = alias == "r";
+    if query.resource_type.is_none() {
+        // One scan in commit order for each type, merged.
+        statement.push("select ").push(alias).push(".* from resource_type t cross join ");
+        statement.push("lateral (");
+    }
+    statement.push("select ").push(alias).push(".* from ").push(match is_current {
+        true => include_str!("sql/history_current.sql"),
+        false => include_str!("sql/history_old.sql"),
+    });
+    statement.push(" and ").push(alias).push(".type = ");
+    match query.resource_type {
+        Some(resource_type) => statement.bind(resource_type.number()),
+        None => statement.push("t.type"),
+    };
+    if *permit.filter() != RowFilter::All {
+        statement.push(" and ").push_filter(alias, permit.filter());
+        if !is_current {
+            statement.push(" and exists (select from resource r where r.rid = h.rid and ");
+            statement.push_filter("r", permit.filter()).push(")");
+        }
+    }
+    match &query.from {
+        From::Newest => {}
+        From::Before(position) => push_position(statement, alias, " < ", position),
+        From::After(position) => push_position(statement, alias, " > ", position),
+    }
+    push_window(statement, alias, &query.window);
+    push_time(statement, bound, alias);
+    push_order(statement, query, alias);
+    if query.resource_type.is_none() {
+        statement.push(") ").push(alias);
+        push_order(statement, query, alias);
     }
 }
 

@@ -2,7 +2,7 @@
 //! <https://hl7.org/fhir/R4/http.html#ccreate>, #cond-update, #cdelete, #patch.
 
 use super::harness::{MRN, Reply, TestServer, patient};
-use serde_json::json;
+use serde_json::{Value, json};
 
 async fn if_none_exist(server: &TestServer, criteria: &str) -> Reply {
     server.create_if_none_exist(patient().mrn("1"), criteria).await
@@ -121,6 +121,76 @@ async fn a_conditional_update_without_a_match_creates_under_the_id_of_the_body()
     let resource = patient().mrn("1").id("mine").into();
     server.put("Patient?identifier=1", &resource).await.expect(201);
     server.get("Patient/mine").await.expect(200);
+}
+
+/// Resources `mine`, and `other` with the identifier 1.
+async fn with_two() -> TestServer {
+    let server = TestServer::start().await;
+    server.update(patient().id("mine").family("Kept")).await.expect(201);
+    server.update(patient().id("other").mrn("1").family("Other")).await.expect(201);
+    server
+}
+
+#[tokio::test]
+async fn a_conditional_update_without_a_match_does_not_overwrite_the_id_of_its_body() {
+    let server = with_two().await;
+    let resource = patient().mrn("2").id("mine").family("New").into();
+    let refused = server.put("Patient?identifier=2", &resource).await;
+    let refused = refused.expect_outcome(409, "conflict");
+    assert_eq!(refused.expressions(), ["Patient.id"]);
+    let said = refused.body["issue"][0]["diagnostics"].as_str().unwrap();
+    assert!(said.contains("Patient/mine"), "{said}");
+    let mine = server.get("Patient/mine").await;
+    assert_eq!((mine.etag_version(), &mine.body["name"][0]["family"]), (1, &json!("Kept")));
+}
+
+#[tokio::test]
+async fn a_conditional_update_without_a_match_brings_the_deleted_id_of_its_body_back() {
+    let server = with_two().await;
+    server.delete("Patient/mine").await.expect(204);
+    let resource = patient().mrn("2").id("mine").into();
+    let reply = server.put("Patient?identifier=2", &resource).await.expect(201);
+    assert_eq!(reply.etag_version(), 3);
+}
+
+#[tokio::test]
+async fn entries_of_bundles_obey_the_id_of_a_conditional_update_too() {
+    let server = with_two().await;
+    let entry = |criteria: &str| {
+        json!({"resource": Value::from(patient().mrn("3").id("mine").family("New")),
+            "request": {"method": "PUT", "url": format!("Patient?identifier={criteria}")}})
+    };
+    for (criteria, status, code) in [("2", 409, "conflict"), ("1", 400, "value")] {
+        let id = format!("new-{criteria}");
+        let bundle = |kind: &str| {
+            let other = json!({"resource": Value::from(patient().id(&id)),
+                "request": {"method": "PUT", "url": format!("Patient/{id}")}});
+            json!({"resourceType": "Bundle", "type": kind, "entry": [other, entry(criteria)]})
+        };
+        let refused = server.post("", &bundle("transaction")).await.expect_outcome(status, code);
+        assert_eq!(refused.expressions(), ["Bundle.entry[1].Patient.id"]);
+        server.get(&format!("Patient/{id}")).await.expect(404);
+        let reply = server.post("", &bundle("batch")).await.expect(200);
+        let response = &reply.body["entry"][1]["response"];
+        assert!(response["status"].as_str().unwrap().starts_with(&status.to_string()));
+        assert_eq!(response["outcome"]["issue"][0]["expression"], json!(["Patient.id"]));
+        let mine = server.get("Patient/mine").await;
+        assert_eq!((mine.etag_version(), &mine.body["name"][0]["family"]), (1, &json!("Kept")));
+    }
+}
+
+#[tokio::test]
+async fn of_concurrent_conditional_updates_under_one_id_none_conflicts() {
+    let server = TestServer::start().await;
+    let update = async |number: usize| {
+        let family = format!("F{number}");
+        let resource = patient().mrn("1").id("mine").family(&family).into();
+        server.put("Patient?identifier=1", &resource).await.status()
+    };
+    let mut statuses = futures_util::future::join_all((0..8).map(update)).await;
+    statuses.sort();
+    assert_eq!(statuses, [vec![200; 7], vec![201]].concat());
+    assert_eq!(server.get("Patient/mine").await.etag_version(), 8);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod binary;
+mod bundle_patch;
 mod check;
 mod compression;
 mod concurrency;
@@ -16,12 +17,14 @@ mod harness;
 mod history;
 mod hl7_examples;
 mod http_forms;
+mod idempotency;
 mod import;
 mod integrity;
 mod logical_ids;
 mod meta;
 mod methods;
 mod negotiation;
+mod operation_meta;
 mod patch;
 mod prefer;
 mod provenance;

@@ -262,7 +262,11 @@ async fn what_is_stored_through_one_server_is_found_through_the_other_at_once() 
         }
         first.put(&format!("Observation/{id}"), &about).await.expect(201);
         for path in [&by_code, &by_patient] {
-            assert_eq!(ids(&second.get(path).await.expect(200)), [id.clone()], "{path}");
+            assert_eq!(
+                ids(&second.get(path).await.expect(200)),
+                std::slice::from_ref(&id),
+                "{path}"
+            );
         }
     }
 }

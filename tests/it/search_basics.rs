@@ -232,3 +232,32 @@ async fn a_value_that_was_replaced_is_not_found_any_more() {
     assert!(find(&server, "Patient?identifier=1").await.is_empty());
     assert_eq!(find(&server, "Patient?identifier=2").await, ["p"]);
 }
+
+#[tokio::test]
+async fn a_string_is_found_without_case_accents_and_strokes() {
+    let server = TestServer::start().await;
+    for family in ["Łęski", "Đurić", "Ørsted", "Þórsson", "Œuvrard", "Groß", "Yılmaz", "Ɗanjuma"]
+    {
+        server.create(patient().family(family)).await.expect(201);
+    }
+    for query in [
+        "family=leski",
+        "family=ŁĘSKI",
+        "family=lęs",
+        "family:contains=uric",
+        "family=orsted",
+        "family=ØRSTED",
+        "family=thorsson",
+        "family=oeuvrard",
+        "family=gross",
+        "family=GROSS",
+        "family=yilmaz",
+        "family=danjuma",
+        "family:exact=Łęski",
+    ] {
+        let found = server.get(&format!("Patient?{query}")).await.expect(200);
+        assert_eq!(found.body["total"], 1, "{query}");
+    }
+    let found = server.get("Patient?family:exact=Leski").await.expect(200);
+    assert_eq!(found.body["total"], 0, ":exact compares letter for letter");
+}

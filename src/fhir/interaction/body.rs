@@ -5,8 +5,6 @@ use crate::error::{ErrorKind, FhirError, IssueCode, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::patch::Patch;
 use crate::fhir::resource::{Resource, ResourceKey};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 impl Body {
@@ -59,44 +57,12 @@ impl Body {
         }
     }
 
-    /// For PATCH. A Bundle carries a FHIRPath Patch as the Parameters that it is, and the other
-    /// forms in a Binary (http.html#patch).
+    /// For PATCH.
     pub(super) fn patch(self) -> Result<Patch> {
         match self {
             Body::Patch(patch) => Ok(patch),
             Body::None => Err(FhirError::bad_request("A patch is needed in the body")),
-            Body::Form(_) => Err(unsupported("A form is not a patch")),
-            Body::Resource(resource) => match resource.resource_type().name() {
-                "Parameters" => Ok(Patch::FhirPath(resource.into_value())),
-                "Binary" => patch_of_binary(&resource),
-                other => {
-                    let why = format!("A patch is a Parameters or a Binary, not a {other}");
-                    Err(FhirError::at(IssueCode::Invalid, "resourceType", why))
-                }
-            },
-        }
-    }
-}
-
-fn patch_of_binary(binary: &Resource) -> Result<Patch> {
-    let text = |name: &str| binary.object().get(name).and_then(Value::as_str);
-    let media_type = text("contentType").unwrap_or_default();
-    let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let data: String = text("data").unwrap_or_default().split_ascii_whitespace().collect();
-    let bytes = STANDARD
-        .decode(data)
-        .map_err(|_| FhirError::invalid_value("Binary.data", "The patch is not base64"))?;
-    let json = || {
-        serde_json::from_slice(&bytes)
-            .map_err(|error| FhirError::invalid_value("Binary.data", error))
-    };
-    match essence.as_str() {
-        "application/json-patch+json" => Ok(Patch::Json(json()?)),
-        "application/merge-patch+json" => Ok(Patch::Merge(json()?)),
-        "application/xml-patch+xml" => Ok(Patch::Xml(bytes)),
-        _ => {
-            let why = format!("'{media_type}' is not the media type of a patch");
-            Err(FhirError::invalid_value("Binary.contentType", why))
+            Body::Form(_) | Body::Resource(_) => Err(unsupported("The body has to be a patch")),
         }
     }
 }

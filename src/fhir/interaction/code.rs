@@ -1,7 +1,7 @@
 //! What an interaction is called, and which type it is about: for the log, the audit and the
 //! CapabilityStatement.
 
-use super::{BundleKind, HistoryScope, Interaction, OperationScope, SearchScope};
+use super::{BundleKind, HistoryScope, Interaction, SearchScope};
 use crate::fhir::definitions::ResourceType;
 
 impl Interaction {
@@ -54,11 +54,7 @@ impl Interaction {
                 SearchScope::Type(resource_type) => Some(*resource_type),
                 SearchScope::Compartment(_, member) => *member,
             },
-            Interaction::Operation(operation) => match &operation.scope {
-                OperationScope::System => None,
-                OperationScope::Type(resource_type) => Some(*resource_type),
-                OperationScope::Instance(key) => Some(key.resource_type),
-            },
+            Interaction::Operation(operation) => operation.scope.resource_type(),
             Interaction::Capabilities { .. } | Interaction::Bundle { .. } => None,
         }
     }

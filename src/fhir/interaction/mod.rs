@@ -4,6 +4,7 @@
 mod body;
 mod code;
 mod conditions;
+mod operation;
 mod parameters;
 mod prefer;
 mod reader;
@@ -12,6 +13,9 @@ mod reader_tests;
 mod target;
 
 pub use conditions::Conditions;
+pub use operation::{
+    OPERATIONS, Operation, OperationCode, OperationLevel, OperationRow, OperationScope,
+};
 pub use parameters::decode_query;
 pub(crate) use prefer::split_quoted;
 pub use reader::read;
@@ -188,13 +192,6 @@ pub enum SearchScope {
     Compartment(ResourceKey, Option<ResourceType>),
 }
 
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum OperationScope {
-    System,
-    Type(ResourceType),
-    Instance(ResourceKey),
-}
-
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum BundleKind {
     Batch,
@@ -267,7 +264,8 @@ pub enum Interaction {
 }
 
 impl Interaction {
-    /// True for create, update, patch and delete, conditional or not.
+    /// True for create, update, patch and delete, conditional or not, and for operations that
+    /// affect the state.
     pub fn is_write(&self) -> bool {
         match self {
             Interaction::Create { .. }
@@ -277,13 +275,13 @@ impl Interaction {
             | Interaction::ConditionalPatch { .. }
             | Interaction::Delete { .. }
             | Interaction::ConditionalDelete { .. } => true,
+            Interaction::Operation(operation) => operation.row.affects_state,
             Interaction::Read { .. }
             | Interaction::Vread { .. }
             | Interaction::History { .. }
             | Interaction::Search { .. }
             | Interaction::Capabilities { .. }
-            | Interaction::Bundle { .. }
-            | Interaction::Operation(_) => false,
+            | Interaction::Bundle { .. } => false,
         }
     }
 }
@@ -303,15 +301,4 @@ pub struct WriteGuard {
     pub if_match_any: bool,
     /// True for `If-None-Match: *`: only where there is none yet.
     pub if_none_match_any: bool,
-}
-
-/// `$name`, operations.html. No operation is known to this reader: `interactions` decides.
-#[derive(Clone, Debug)]
-pub struct Operation {
-    pub scope: OperationScope,
-    pub name: String,
-    pub parameters: Vec<Parameter>,
-    pub body: Option<Resource>,
-    /// True where the request may change the state (any method but GET and HEAD).
-    pub is_write: bool,
 }

@@ -5,7 +5,7 @@ use super::parameters::{self, Parameters};
 use super::target::Target;
 use super::{
     Body, BundleKind, Conditions, Handling, HistoryScope, Interaction, Method, Operation, Prefer,
-    Request, RequestParts, SearchScope, TypeCriteria, prefer,
+    Request, RequestParts, SearchScope, TypeCriteria, WriteGuard, prefer,
 };
 use crate::error::{ErrorKind, FhirError, IssueCode, Result};
 use crate::fhir::definitions::ResourceType;
@@ -78,11 +78,14 @@ impl Reader<'_> {
             Target::Compartment(key, member) => self.search(SearchScope::Compartment(key, member)),
             Target::Search(scope) => self.search(scope),
             Target::History(scope) => self.history(scope),
-            Target::Operation(scope, name) => {
-                let is_write = !self.method.is_safe();
+            Target::Operation(scope, row) => {
+                let guard = match row.affects_state {
+                    true => self.conditions.change_guard()?,
+                    false => WriteGuard::default(),
+                };
                 let body = self.body.resource_if_any()?;
                 let parameters = self.asked;
-                Ok(Interaction::Operation(Operation { scope, name, parameters, body, is_write }))
+                Ok(Interaction::Operation(Operation { row, scope, parameters, body, guard }))
             }
         }
     }

@@ -99,24 +99,22 @@ fn search_has_three_levels_and_two_methods() {
 }
 
 #[test]
-fn operations_have_three_levels_and_keep_their_parameters() {
+fn operations_have_four_levels_and_keep_their_parameters() {
+    let version = OperationScope::Version(key("Patient/1"), Id::parse("2").unwrap());
     for (method, url, scope, is_write) in [
-        ("GET", "$versions", OperationScope::System, false),
-        ("POST", "Patient/$match", OperationScope::Type(kind("Patient")), true),
-        (
-            "GET",
-            "Patient/1/%24everything?start=2020",
-            OperationScope::Instance(key("Patient/1")),
-            false,
-        ),
+        ("GET", "$meta", OperationScope::System, false),
+        ("POST", "Patient/$meta", OperationScope::Type(kind("Patient")), false),
+        ("POST", "Patient/1/%24meta-add", OperationScope::Instance(key("Patient/1")), true),
+        ("HEAD", "Patient/1/_history/2/$meta", version, false),
     ] {
-        let Interaction::Operation(operation) = interaction(method, url) else {
+        let interaction = interaction(method, url);
+        assert_eq!(interaction.is_write(), is_write, "{url}");
+        let Interaction::Operation(operation) = interaction else {
             panic!("{url} is an operation");
         };
-        assert_eq!((operation.scope, operation.is_write), (scope, is_write), "{url}");
+        assert_eq!(operation.scope, scope, "{url}");
     }
-    let Interaction::Operation(operation) = interaction("GET", "Patient/1/$everything?start=2020")
-    else {
+    let Interaction::Operation(operation) = interaction("GET", "Patient/1/$meta?start=2020") else {
         panic!("an operation");
     };
     assert_eq!(operation.parameters, [("start".to_owned(), "2020".to_owned())]);
@@ -291,7 +289,7 @@ fn a_method_that_is_not_offered_answers_405_with_those_that_are() {
         ("POST", "Patient/1", "GET HEAD PUT PATCH DELETE"),
         ("PUT", "Patient/1/_history/1", "GET HEAD"),
         ("POST", "_history", "GET HEAD"),
-        ("DELETE", "Patient/$match", "GET HEAD POST"),
+        ("DELETE", "Patient/$meta", "GET HEAD POST"),
         ("POST", "Patient/1/Observation", "GET HEAD"),
     ] {
         let error = ask(method, url).unwrap_err();
@@ -422,24 +420,6 @@ fn a_bundle_at_the_base_is_a_batch_or_a_transaction() {
         assert_eq!(status(send("POST", "/", body)), 400);
     }
     assert_eq!(status(ask("POST", "")), 400);
-}
-
-#[test]
-fn a_bundle_entry_carries_a_patch_as_parameters_or_binary() {
-    let patch = |body| match send("PATCH", "Patient/1", body).map(|request| request.interaction) {
-        Ok(Interaction::Patch { patch, .. }) => Ok(patch),
-        Ok(other) => panic!("{other:?}"),
-        Err(error) => Err(error.kind.status()),
-    };
-    assert!(matches!(patch(json!({"resourceType": "Parameters"})), Ok(Patch::FhirPath(_))));
-    let binary = |content_type: &str, data: &str| json!({"resourceType": "Binary", "contentType": content_type, "data": data});
-    assert!(matches!(patch(binary("application/json-patch+json", "W10=")), Ok(Patch::Json(_))));
-    assert!(matches!(patch(binary("application/merge-patch+json", "e30=")), Ok(Patch::Merge(_))));
-    assert!(matches!(patch(binary("application/xml-patch+xml", "e30=")), Ok(Patch::Xml(_))));
-    assert!(matches!(patch(binary("text/plain", "e30=")), Err(400)));
-    assert!(matches!(patch(binary("application/json-patch+json", "?")), Err(400)));
-    assert!(matches!(patch(binary("application/json-patch+json", "e30")), Err(400)));
-    assert!(matches!(patch(json!({"resourceType": "Patient"})), Err(400)));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What a path names, whatever the method: the URL column of
 //! <https://hl7.org/fhir/R4/http.html#summary>.
 
-use super::{HistoryScope, Method, OperationScope, SearchScope, parameters};
+use super::{HistoryScope, Method, OperationRow, OperationScope, SearchScope, parameters};
 use crate::error::{ErrorKind, FhirError, IssueCode, Result};
 use crate::fhir::definitions::{Definitions, ResourceType};
 use crate::fhir::resource::{Id, ResourceKey};
@@ -18,7 +18,7 @@ pub(super) enum Target {
     /// `_search`, for POST.
     Search(SearchScope),
     History(HistoryScope),
-    Operation(OperationScope, String),
+    Operation(OperationScope, &'static OperationRow),
 }
 
 /// The methods that a path after the base takes, for `Allow`. Errors are those of the path when
@@ -50,7 +50,7 @@ impl Target {
             Target::Type(_) => &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
             Target::Instance(_) => &["GET", "HEAD", "PUT", "PATCH", "DELETE"],
             Target::Search(_) => &["POST"],
-            Target::Operation(..) => &["GET", "HEAD", "POST"],
+            Target::Operation(_, row) => row.allowed_methods(),
             Target::Metadata
             | Target::Version(..)
             | Target::Compartment(..)
@@ -92,6 +92,10 @@ fn at_instance(key: ResourceKey, rest: &[&str]) -> Result<Target> {
             Some(version) => Ok(Target::Version(key, version)),
             None => Err(FhirError::not_found(format_args!("{key}/_history/{version}"))),
         },
+        ["_history", version, name] if name.starts_with('$') => match Id::parse(version) {
+            Some(version) => operation(OperationScope::Version(key, version), &name[1..]),
+            None => Err(FhirError::not_found(format_args!("{key}/_history/{version}"))),
+        },
         ["_search"] => compartment(key, "*").map(|(key, of)| search_in(key, of)),
         [member, "_search"] => compartment(key, member).map(|(key, of)| search_in(key, of)),
         [name] => match name.strip_prefix('$') {
@@ -125,12 +129,8 @@ fn compartment(key: ResourceKey, member: &str) -> Result<(ResourceKey, Option<Re
 }
 
 fn operation(scope: OperationScope, name: &str) -> Result<Target> {
-    let is_name = (1..=64).contains(&name.len())
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
-    match is_name {
-        true => Ok(Target::Operation(scope, name.to_owned())),
-        false => Err(FhirError::not_found(format_args!("Operation ${name}"))),
-    }
+    let row = OperationRow::at(&scope, name)?;
+    Ok(Target::Operation(scope, row))
 }
 
 /// 404 for an unknown type; type names are case-sensitive (http.html#general), so the client

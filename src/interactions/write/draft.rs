@@ -3,6 +3,7 @@
 
 use crate::access::Permit;
 use crate::fhir::interaction::WriteGuard;
+use crate::fhir::meta::MetaEdit;
 use crate::fhir::patch::Patch;
 use crate::fhir::resource::{Resource, ResourceKey};
 use crate::search::Plan;
@@ -28,7 +29,7 @@ pub enum Target {
     /// `Type/id` of the URL.
     Key(ResourceKey),
     /// What a search finds.
-    Criteria(Criteria),
+    Criteria(Box<Criteria>),
 }
 
 pub struct Criteria {
@@ -43,6 +44,8 @@ pub enum Act {
     Create(Resource),
     Update(Resource),
     Patch(Patch),
+    /// `$meta-add` and `$meta-delete`.
+    Meta(MetaEdit),
     Delete,
 }
 
@@ -85,7 +88,7 @@ impl Write {
     pub fn resource(&self) -> Option<&Resource> {
         match &self.act {
             Act::Create(resource) | Act::Update(resource) => Some(resource),
-            Act::Patch(_) | Act::Delete => None,
+            Act::Patch(_) | Act::Meta(_) | Act::Delete => None,
         }
     }
 
@@ -103,6 +106,13 @@ impl Write {
         }
     }
 
+    /// True for a conditional update without a match whose body has the id of a resource that
+    /// is there all the same.
+    pub fn is_of_taken_id(&self, found: &Found) -> bool {
+        let is_live = matches!(found, Found::Key(Visible::Live(_)));
+        is_live && matches!((&self.target, &self.act), (Target::Criteria(_), Act::Update(_)))
+    }
+
     /// The key of a conditional create, or of a conditional update without a match: under the
     /// id of its body, if it has one.
     fn created_key(&self, criteria: &Criteria) -> Option<ResourceKey> {
@@ -112,7 +122,7 @@ impl Write {
                 Some(id) => ResourceKey::new(resource.resource_type(), id),
                 None => criteria.assigned.clone(),
             }),
-            Act::Patch(_) | Act::Delete => None,
+            Act::Patch(_) | Act::Meta(_) | Act::Delete => None,
         }
     }
 }

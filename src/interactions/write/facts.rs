@@ -108,7 +108,30 @@ pub async fn gather(
             found[place] = found_of(write, own.is_some(), rows);
         }
     }
+    for (write, found) in set.writes.iter().zip(&mut found) {
+        if write.is_of_taken_id(found) {
+            look_again(context, connection, (write, found)).await?;
+        }
+    }
     Ok(Facts { found, references })
+}
+
+/// Nothing matched, and the id of the body is of a live resource: it may have come between the
+/// two looks, and then it is the match.
+async fn look_again(
+    context: &Context,
+    connection: &mut Connection,
+    place: (&Write, &mut Found),
+) -> Result<()> {
+    let (write, found) = place;
+    let Target::Criteria(criteria) = &write.target else { return Ok(()) };
+    let selection = (&write.permit, &criteria.plan);
+    let matches = context.store.matching(connection, selection, 2).await?;
+    if !matches.is_empty() {
+        let rows = context.store.visible(connection, &write.permit, &matches).await?;
+        *found = found_of(write, false, rows);
+    }
+    Ok(())
 }
 
 /// Entries of one set may be permitted in different ways.

@@ -1,8 +1,18 @@
-//! `Idempotency-Key`: the same key of the same caller within 24 hours is answered with the
-//! first answer, and nothing is done. The answer is kept in the transaction of the writes.
+//! `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header): the same key of the same caller
+//! within 24 hours is answered with the first answer, and nothing is done. The answer is kept in
+//! the transaction of the writes.
+//!
+//! The key stands for what the request asks to be stored: interaction, path, body, If-None-Exist
+//! and X-Provenance. Another request under the key is 422. What concerns the form of bodies and
+//! answers alone is not compared: Content-Type and Accept, Prefer, `_format` and the like.
+//!
+//! A request that comes while the first is under way waits for it and has its answer, where the
+//! draft would send the client away with 409 to come again.
 
+use crate::access::Caller;
 use crate::error::{ErrorKind, FhirError, IssueCode, Result};
-use crate::fhir::resource::ResourceKey;
+use crate::fhir::interaction::{BundleKind, Interaction, Request};
+use crate::fhir::resource::{Resource, ResourceKey};
 use crate::interactions::context::Context;
 use crate::interactions::outcome::{Content, Outcome, ResourceVersion};
 use crate::storage::{KeptAnswer, Lock, Unit};
@@ -11,7 +21,7 @@ use chrono::{DateTime, Duration, Utc};
 use sha2::{Digest, Sha256};
 
 /// How long a key stands for its first request.
-const KEPT: Duration = Duration::hours(24);
+pub const KEPT: Duration = Duration::hours(24);
 
 /// One caller's key, and what it was used for.
 #[derive(Clone)]
@@ -21,16 +31,47 @@ pub struct Claim {
     request_hash: Vec<u8>,
 }
 
+/// Each part with its length, so that no two requests run together to the same.
+struct RequestHash(Sha256);
+
+impl RequestHash {
+    fn add(&mut self, part: &str) -> &mut Self {
+        self.0.update((part.len() as u64).to_be_bytes());
+        self.0.update(part);
+        self
+    }
+
+    fn add_resource(&mut self, resource: Option<&Resource>) -> &mut Self {
+        self.add(&resource.map(|resource| resource.value().to_string()).unwrap_or_default())
+    }
+}
+
 impl Claim {
-    /// `request` names the request in full: a key may not be used again for another one.
-    pub fn new(principal: &str, key: &str, request: &[&[u8]]) -> Self {
-        let mut hash = Sha256::new();
-        for part in request {
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part);
+    /// What the key of a request stands for; None for a request without one, and for one that
+    /// may be repeated anyway.
+    pub fn of(caller: &Caller, request: &Request) -> Option<Claim> {
+        let key = request.idempotency_key.clone()?;
+        let mut hash = RequestHash(Sha256::new());
+        match &request.interaction {
+            Interaction::Create { resource, if_none_exist } => {
+                hash.add("create").add_resource(Some(resource));
+                hash.add(if_none_exist.as_deref().unwrap_or_default());
+            }
+            Interaction::Bundle { kind: BundleKind::Transaction, bundle } => {
+                hash.add("transaction").add_resource(Some(bundle));
+            }
+            Interaction::Operation(operation) if operation.row.affects_state => {
+                hash.add("operation").add(operation.row.name).add(&operation.scope.to_string());
+                for (name, value) in &operation.parameters {
+                    hash.add(name).add(value);
+                }
+                hash.add_resource(operation.body.as_ref());
+            }
+            _ => return None,
         }
-        let request_hash = hash.finalize().to_vec();
-        Claim { principal: principal.to_owned(), key: key.to_owned(), request_hash }
+        hash.add_resource(request.provenance.as_ref());
+        let request_hash = hash.0.finalize().to_vec();
+        Some(Claim { principal: caller.principal().to_owned(), key, request_hash })
     }
 
     pub fn lock(&self) -> Lock {

@@ -16,6 +16,7 @@ pub mod provenance;
 mod unique;
 
 use super::context::Context;
+use super::operations::meta;
 use super::outcome::Outcome;
 use super::{create, delete, patch, update};
 use crate::error::{FhirError, Result};
@@ -141,7 +142,12 @@ async fn plan(
         let replaced = drafts(&steps).filter(|draft| draft.before.is_some());
         locks.locks.extend(replaced.map(|draft| Lock::Key(draft.key.clone())));
     }
-    let (changes, outcomes) = finish::finish(context, steps, under_way.instant()).await?;
+    let (changes, mut outcomes) = finish::finish(context, steps, under_way.instant()).await?;
+    for (write, outcome) in set.writes.iter().zip(&mut outcomes) {
+        if let Act::Meta(_) = write.act {
+            *outcome = meta::answer(outcome.clone())?;
+        }
+    }
     let staged = context.store.stage(changes).await?;
     Ok(Planned { staged, outcomes, locks, signature })
 }
@@ -250,6 +256,9 @@ fn step<'a>(
         (Act::Create(resource), Some(key)) => {
             create::prepare(key, links.rewritten(write, resource), found)
         }
+        (Act::Update(_), Some(key)) if write.is_of_taken_id(&found) => {
+            Err(update::id_is_taken(&key))
+        }
         (Act::Update(resource), Some(key)) => {
             let resource = links.rewritten(write, resource);
             update::prepare(key, resource, (found, &write.guard), upsert)
@@ -257,6 +266,7 @@ fn step<'a>(
         (Act::Create(_), None) => Err(create::several_matches("If-None-Exist")),
         (Act::Update(_), None) => Err(create::several_matches("criteria")),
         (Act::Patch(patch), _) => patch::prepare(&what, patch, (found, &write.guard), settings),
+        (Act::Meta(edit), _) => meta::prepare(&what, edit, (found, &write.guard), settings),
         (Act::Delete, _) => delete::prepare(found, &write.guard, &settings.limits),
     }
 }
@@ -308,7 +318,7 @@ impl Locks {
         locks.extend(set.claim.as_ref().map(Claim::lock));
         for (write, step) in set.writes.iter().zip(steps) {
             if let (Target::Criteria(criteria), Step::Change(draft)) = (&write.target, step)
-                && draft.before.is_none()
+                && draft.before.as_ref().is_none_or(|before| before.is_deleted)
             {
                 locks.extend(criteria.plan.lock_keys().into_iter().map(Lock::Number));
             }

@@ -14,6 +14,7 @@ use crate::fhir::resource::{Id, Resource, ResourceKey};
 use crate::fhir::subset;
 use crate::fhir::validation;
 use crate::interactions::context::Context;
+use crate::interactions::operations;
 use crate::search::Plan;
 
 /// Whether the resource was validated already, as part of its Bundle.
@@ -63,6 +64,10 @@ pub fn write(
             let key = new_key(by.resource_type)?;
             (criteria(context, &by, key)?, Act::Delete, guard)
         }
+        Interaction::Operation(operation) if operation.row.affects_state => {
+            let (key, act) = operations::act(context, &operation)?;
+            (Target::Key(key), act, operation.guard)
+        }
         _ => return Ok(None),
     };
     Ok(Some(Write { permit, target, act, guard, full_url: None, expression: String::new() }))
@@ -77,7 +82,7 @@ fn new_key(resource_type: ResourceType) -> Result<ResourceKey> {
 fn criteria(context: &Context, by: &TypeCriteria, assigned: ResourceKey) -> Result<Target> {
     let plan = plan(context, by)?;
     let normalised = plan.normalised();
-    Ok(Target::Criteria(Criteria { plan, normalised, assigned }))
+    Ok(Target::Criteria(Box::new(Criteria { plan, normalised, assigned })))
 }
 
 /// The plan of the criteria of a conditional interaction. Unknown parameters are refused

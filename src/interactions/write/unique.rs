@@ -61,12 +61,9 @@ impl UniqueClaims {
         let rids: Vec<i64> = staged.iter().map(|staged| staged.change.rid).collect();
         for claim in &self.0 {
             let parameter = context.identifier_parameter(claim.key.resource_type)?;
-            let place = (claim.key.resource_type, parameter);
+            let sought = (claim.key.resource_type, parameter, &claim.identifier);
             let connection = unit.connection();
-            let holder = context
-                .store
-                .identifier_holder(connection, place, &claim.identifier, &rids)
-                .await?;
+            let holder = context.store.identifier_holder(connection, sought, &rids).await?;
             if let Some(holder) = holder {
                 return Err(taken(claim, &holder));
             }

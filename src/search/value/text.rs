@@ -1,6 +1,7 @@
 //! Escapes of search values and texts as index keys
 //! (<https://hl7.org/fhir/R4/search.html#escaping>).
 
+use super::letters;
 use sha2::{Digest, Sha256};
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
@@ -85,7 +86,8 @@ fn without_nul(text: &str) -> String {
     }
 }
 
-/// Without case, accents and combining marks, white space folded
+/// Without case, accents and combining marks, letters such as `ł` as their base, white space
+/// folded
 /// (<https://hl7.org/fhir/R4/search.html#string>); the first 800 bytes of it.
 pub fn normalised(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
@@ -97,7 +99,9 @@ pub fn normalised(text: &str) -> String {
         .flat_map(char::to_lowercase)
         .filter(|letter| *letter != '\0');
     for letter in letters {
-        if !letter.is_whitespace() {
+        if let Some(base) = letters::base(letter) {
+            folded.push_str(base);
+        } else if !letter.is_whitespace() {
             folded.push(letter);
         } else if !is_after_space {
             folded.push(' ');
@@ -139,6 +143,12 @@ mod tests {
             ("STRASSE", "strasse"),
             ("Straße", "strasse"),
             ("ﬁn", "fin"),
+            ("Łęski ĐURO Ħaż Øster", "leski duro haz oster"),
+            ("Æsa Œuvre Þór Guðrún", "aesa oeuvre thor gudrun"),
+            ("ışık IŞIK", "isik isik"),
+            ("Ǽ ǿ", "ae o"),
+            ("Ɗanjuma Ƙwari Ɓala Ɔkɔ", "danjuma kwari bala oko"),
+            ("Əliyev", "əliyev"),
             ("Ῥόδος", "ροδοσ"),
             ("\u{130}", "i"),
             ("ᐃᓄᒃᑎᑐᑦ", "ᐃᓄᒃᑎᑐᑦ"),

@@ -88,14 +88,17 @@ impl Store {
         Ok(())
     }
 
-    /// Forgets answers older than `before`; returns how many.
-    pub async fn forget_answers(&self, before: DateTime<Utc>) -> Result<u64> {
+    /// Forgets at most `limit` answers older than `before`, and none that another connection is
+    /// at; returns how many.
+    pub async fn forget_answers(&self, before: DateTime<Utc>, limit: i64) -> Result<u64> {
         let mut connection = self.connection().await?;
         let done = sqlx::query(include_str!("../sql/answer_forget.sql"))
             .bind(before)
+            .bind(limit)
             .execute(&mut *connection)
             .await
             .map_err(of_sqlx)?;
+        connection.release();
         Ok(done.rows_affected())
     }
 
@@ -103,20 +106,20 @@ impl Store {
     pub async fn identifier_holder(
         &self,
         connection: &mut Connection,
-        place: (ResourceType, ParameterId),
-        identifier: &Token,
+        sought: (ResourceType, ParameterId, &Token),
         rids: &[i64],
     ) -> Result<Option<ResourceKey>> {
+        let (resource_type, parameter, identifier) = sought;
         let id: Option<String> = sqlx::query_scalar(include_str!("../sql/identifier_holder.sql"))
             .bind(&identifier.code)
-            .bind(place.1.0)
+            .bind(parameter.0)
             .bind(&identifier.system)
-            .bind(place.0.number())
+            .bind(resource_type.number())
             .bind(rids)
             .fetch_optional(connection)
             .await
             .map_err(of_sqlx)?;
-        Ok(id.and_then(|id| Id::parse(&id)).map(|id| ResourceKey::new(place.0, id)))
+        Ok(id.and_then(|id| Id::parse(&id)).map(|id| ResourceKey::new(resource_type, id)))
     }
 
     /// A live resource outside `written` that refers, by one of the parameters, to one of the
