@@ -13,9 +13,13 @@ const LEVEL: i32 = 3;
 /// More than any body that was ever stored.
 const BODY_BYTES: u64 = 2 << 30;
 
+/// A buffer beyond this is not kept for the next body.
+const SCRATCH_BYTES: usize = 256 << 10;
+
 thread_local! {
     /// To make a context costs several times the compression of a resource.
-    static COMPRESSION: RefCell<CCtx<'static>> = RefCell::new(CCtx::create());
+    static COMPRESSION: RefCell<(CCtx<'static>, Vec<u8>)> =
+        RefCell::new((CCtx::create(), Vec::new()));
     static DECOMPRESSION: RefCell<DCtx<'static>> = RefCell::new(DCtx::create());
 }
 
@@ -39,16 +43,23 @@ impl BodyCodec {
 
     /// A frame that holds its content's size and its dictionary's id.
     pub fn compress(&self, json: &[u8]) -> Result<Vec<u8>> {
-        let mut frame = Vec::with_capacity(zstd_safe::compress_bound(json.len()));
-        let compressed = COMPRESSION.with_borrow_mut(|context| match &self.encoder {
-            Some(dictionary) => {
-                context.compress_using_cdict(&mut frame, json, dictionary.as_cdict())
+        let bound = zstd_safe::compress_bound(json.len());
+        COMPRESSION.with_borrow_mut(|(context, scratch)| {
+            scratch.clear();
+            scratch.reserve(bound);
+            match &self.encoder {
+                Some(dictionary) => {
+                    context.compress_using_cdict(scratch, json, dictionary.as_cdict())
+                }
+                None => context.compress(scratch, json, LEVEL),
             }
-            None => context.compress(&mut frame, json, LEVEL),
-        });
-        compressed.map_err(of_zstd)?;
-        frame.shrink_to_fit();
-        Ok(frame)
+            .map_err(of_zstd)?;
+            let frame = scratch.as_slice().to_vec();
+            if bound > SCRATCH_BYTES {
+                *scratch = Vec::new();
+            }
+            Ok(frame)
+        })
     }
 
     /// The JSON of a frame; empty for the empty body of a deleted version.

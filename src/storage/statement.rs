@@ -20,6 +20,11 @@ impl Statement {
         statement
     }
 
+    /// Makes room for values of so many bytes.
+    pub fn reserve(&mut self, bytes: usize) {
+        self.arguments.reserve(0, bytes);
+    }
+
     /// Appends text of the program, never of a request.
     pub fn push(&mut self, text: &'static str) -> &mut Self {
         self.text.push_str(text);

@@ -1,7 +1,7 @@
 //! What is read and not yet stored, bounded in bytes.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -18,7 +18,29 @@ pub struct Task {
     /// The first line; 1 for a document.
     pub place: u64,
     pub content: Content,
+    spare: Spare,
     _room: OwnedSemaphorePermit,
+}
+
+/// Buffers that were read out, for the files that follow: fresh memory costs more than reading.
+type Spare = Arc<Mutex<Vec<Vec<u8>>>>;
+
+/// So many buffers are kept, and none beyond this size.
+const SPARE: usize = 8;
+const SPARE_BYTES: usize = 4 << 20;
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        let mut bytes = match &mut self.content {
+            Content::Document(bytes) => std::mem::take(bytes),
+            Content::Lines(lines) => std::mem::take(&mut lines.text),
+        };
+        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        if spare.len() < SPARE && bytes.capacity() <= SPARE_BYTES {
+            bytes.clear();
+            spare.push(bytes);
+        }
+    }
 }
 
 pub enum Content {
@@ -42,6 +64,7 @@ pub struct Queue {
     capacity: usize,
     sender: UnboundedSender<Task>,
     stop: Arc<AtomicBool>,
+    spare: Spare,
 }
 
 /// The receiving side.
@@ -53,7 +76,8 @@ impl Queue {
         let capacity = (bytes / GRAIN).clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
         let (sender, receiver) = unbounded_channel();
         let room = Arc::new(Semaphore::new(capacity));
-        (Queue { room, capacity, sender, stop }, Tasks(receiver))
+        let spare = Spare::default();
+        (Queue { room, capacity, sender, stop, spare }, Tasks(receiver))
     }
 
     /// Waits for room. False where the import was stopped.
@@ -72,8 +96,15 @@ impl Queue {
                 Err(_) => std::thread::sleep(LOOK),
             }
         };
-        let task = Task { source: source.clone(), place, content, _room: room };
+        let (source, spare) = (source.clone(), self.spare.clone());
+        let task = Task { source, place, content, spare, _room: room };
         self.sender.send(task).is_ok()
+    }
+
+    /// An empty buffer to read into.
+    pub fn buffer(&self) -> Vec<u8> {
+        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        spare.pop().unwrap_or_default()
     }
 
     pub fn is_stopped(&self) -> bool {

@@ -120,7 +120,7 @@ impl Reader<'_> {
 
     fn read_document(&mut self, name: &str, content: &mut dyn Read) -> io::Result<Vec<Unread>> {
         let source: Arc<str> = name.into();
-        let mut bytes = Vec::new();
+        let mut bytes = self.queue.buffer();
         content.take(DOCUMENT_BYTES as u64 + 1).read_to_end(&mut bytes)?;
         if bytes.len() > DOCUMENT_BYTES {
             return Ok(vec![Unread { source, place: Position::Whole, error: too_long() }]);

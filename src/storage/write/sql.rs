@@ -5,9 +5,13 @@ use super::Staged;
 use crate::storage::statement::Statement;
 use crate::storage::store::Place;
 use chrono::{DateTime, Utc};
+use std::fmt::{Display, Write};
 
 /// Version of the index data that this program writes.
 pub const GENERATION: i16 = 2;
+
+/// What the values of a change take, roughly, without its body and JSON.
+const CHANGE_BYTES: usize = 800;
 
 /// One change alone is bound as scalars and changes nothing where it lost its race; several
 /// are bound as arrays, and their transaction is rolled back.
@@ -22,6 +26,7 @@ enum Shape {
 pub fn compose(statement: &mut Statement, staged: &[&Staged], place: Place) {
     let Place { epoch, keeps_jsonb } = place;
     let shape = if staged.len() == 1 { Shape::One } else { Shape::Many };
+    statement.reserve(staged.iter().map(|staged| bytes(staged, keeps_jsonb)).sum());
     let creates = staged.iter().any(|staged| staged.change.is_create());
     let updates = staged.iter().any(|staged| !staged.change.is_create());
     statement.push("with change as (");
@@ -52,6 +57,12 @@ pub fn compose(statement: &mut Statement, staged: &[&Staged], place: Place) {
         (true, false) => "\nselect count(*) from created",
         _ => "\nselect count(*) from updated",
     });
+}
+
+/// About what the values of a change take.
+fn bytes(staged: &Staged, keeps_jsonb: bool) -> usize {
+    let json = staged.change.content.as_ref().filter(|_| keeps_jsonb).map_or(0, |c| c.json.len());
+    staged.body.len() + json + CHANGE_BYTES
 }
 
 /// Of the row that a change replaces: where a reindex came between, the race is lost.
@@ -115,14 +126,15 @@ pub fn stamps(ids: &[i64]) -> Option<&[i64]> {
 }
 
 /// An array as text, for arrays of arrays that differ in length.
-pub fn array_literal<T: ToString>(items: &[T]) -> String {
+pub fn array_literal<T: Display>(items: &[T]) -> String {
     let mut text = String::with_capacity(2 + items.len() * 18);
     text.push('{');
     for (index, item) in items.iter().enumerate() {
         if index > 0 {
             text.push(',');
         }
-        text.push_str(&item.to_string());
+        // Writing to memory cannot fail.
+        let _ = write!(text, "{item}");
     }
     text.push('}');
     text
