@@ -126,7 +126,7 @@ pub struct ImportConfig {
     #[arg(long, env = "BHN_IMPORT_WORKERS", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: Option<u16>,
     /// Bytes that may be read and not yet stored.
-    #[arg(long, env = "BHN_IMPORT_QUEUE_BYTES", default_value_t = 64 << 20)]
+    #[arg(long, env = "BHN_IMPORT_QUEUE_BYTES", default_value_t = 16 << 20)]
     pub queue_bytes: usize,
     #[command(flatten)]
     pub beside: BesideConfig,

@@ -6,6 +6,7 @@
 
 pub mod answers;
 pub mod change;
+mod copy;
 pub mod index_rows;
 pub mod intern;
 pub mod sql;
@@ -173,10 +174,15 @@ impl Store {
         Ok(Unit { connection })
     }
 
-    /// Stores all changes inside the unit, by one statement. After a lost race the unit can
-    /// only be dropped.
+    /// Stores all changes inside the unit, by one statement, or by one for each table. After a
+    /// lost race the unit can only be dropped.
     pub async fn apply(&self, unit: &mut Unit, staged: &[Staged]) -> Result<Applied> {
-        self.apply_on(&mut unit.connection, staged).await
+        if !copy::is_for_copy(staged) {
+            return self.apply_on(&mut unit.connection, staged).await;
+        }
+        self.has_written.store(true, Ordering::Relaxed);
+        let copied = copy::copy(&mut unit.connection, staged, self.place).await;
+        settled(copied.map(|()| Applied::Yes))
     }
 
     async fn apply_on(&self, connection: &mut Connection, staged: &[Staged]) -> Result<Applied> {
@@ -185,11 +191,7 @@ impl Store {
         }
         self.has_written.store(true, Ordering::Relaxed);
         let staged: Vec<&Staged> = staged.iter().collect();
-        match execute(connection, &staged, self.place).await {
-            Ok(applied) => Ok(applied),
-            Err(error) if is_lost_race(&error) => Ok(Applied::LostRace),
-            Err(error) => Err(of_sqlx(error)),
-        }
+        settled(execute(connection, &staged, self.place).await)
     }
 }
 

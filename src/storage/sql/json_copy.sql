@@ -1,0 +1,1 @@
+copy resource_json (rid, resource) from stdin (format binary)

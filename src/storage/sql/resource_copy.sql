@@ -1,0 +1,2 @@
+copy resource (rid, type, id, version, last_updated, patient, date_low, date_high, lead, keys,
+  present, subject_rids, labels, profiles, body, epoch, generation) from stdin (format binary)

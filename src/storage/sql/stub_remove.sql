@@ -1,0 +1,1 @@
+delete from reference_stub where rid = any($1)
