@@ -33,8 +33,15 @@ struct Transaction {
     reads: Reads,
 }
 
+/// A read of a transaction, and the place of its entry.
+struct ReadEntry {
+    permit: Permit,
+    request: Request,
+    expression: String,
+}
+
 struct Reads {
-    requests: Vec<(Permit, Request)>,
+    requests: Vec<ReadEntry>,
     places: Vec<Place>,
     returning: Option<Returning>,
 }
@@ -88,7 +95,7 @@ fn understand(
         if !request.interaction.is_write() {
             check_read(&request.interaction).map_err(|error| error.within(&expression))?;
             places.push(Place::Read(requests.len()));
-            requests.push((permit, request));
+            requests.push(ReadEntry { permit, request, expression });
             continue;
         }
         let prepared = prepare::write(context, permit.clone(), request.interaction, Validated::Yes);
@@ -166,9 +173,9 @@ impl AfterWrites for Reads {
 
     async fn run(&self, context: &Context, unit: &mut Unit) -> Result<Vec<Outcome>> {
         let mut outcomes = Vec::with_capacity(self.requests.len());
-        for (permit, request) in &self.requests {
-            let read = super::perform_read(context, unit.connection(), permit, request);
-            outcomes.push(read.await?);
+        for ReadEntry { permit, request, expression } in &self.requests {
+            let read = super::perform_read(context, unit.connection(), permit, request).await;
+            outcomes.push(read.map_err(|error| error.within(expression))?);
         }
         Ok(outcomes)
     }
