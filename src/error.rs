@@ -294,7 +294,8 @@ fn placed(prefix: &str, expression: &str) -> String {
         None => (expression, None),
     };
     let is_type = root.starts_with(|first: char| first.is_ascii_uppercase());
-    if !is_type && root != "resourceType" {
+    let is_element = prefix.starts_with("Bundle") || prefix == "resource";
+    if !is_element || (!is_type && root != "resourceType") {
         return format!("{prefix}.{expression}");
     }
     let holder = match prefix.ends_with("resource") {

@@ -191,3 +191,51 @@ async fn the_entry_that_fails_is_named_whatever_it_is() {
     }
     assert_eq!(server.count("Patient").await, 0);
 }
+
+#[tokio::test]
+async fn images_of_the_narrative_lead_to_entries_as_well() {
+    let server = TestServer::start().await;
+    let div = format!(
+        "<div xmlns=\"http://www.w3.org/1999/xhtml\"><img src=\"{URN}\" alt=\"scan\"/></div>"
+    );
+    let about = observation().with("text", json!({"status": "generated", "div": div}));
+    let image = json!({"resourceType": "Binary", "contentType": "image/png", "data": "aGk="});
+    let reply = transaction(
+        &server,
+        vec![entry("POST", "Observation", about), with_url(URN, entry("POST", "Binary", image))],
+    )
+    .await
+    .expect(200);
+    let stored = server.get(place(&reply, 0)).await.expect(200);
+    let div = stored.body["text"]["div"].as_str().unwrap();
+    assert!(div.contains(&format!("<img src=\"{}\"", place(&reply, 1))), "{div}");
+}
+
+#[tokio::test]
+async fn entries_are_handled_as_their_bundle_asks() {
+    let server = TestServer::start().await;
+    server.update(patient().id("a")).await.expect(201);
+    for kind in ["batch", "transaction"] {
+        let bundle = json!({"resourceType": "Bundle", "type": kind,
+            "entry": [without_body("GET", "Patient?colour=red&_id=a")]});
+        let lenient = server.request("POST", "").header("Prefer", "handling=lenient");
+        let reply = lenient.json(&bundle).send().await.expect(200);
+        assert_eq!(reply.body["entry"][0]["resource"]["total"], 1, "{kind}: {}", reply.body);
+        let strict = server.post("", &bundle).await;
+        assert!(!strict.text().contains("searchset"), "{kind}: {}", strict.body);
+    }
+}
+
+#[tokio::test]
+async fn head_in_a_bundle_is_answered_without_the_resource() {
+    let server = TestServer::start().await;
+    server.update(patient().id("a")).await.expect(201);
+    for kind in ["batch", "transaction"] {
+        let bundle = json!({"resourceType": "Bundle", "type": kind,
+            "entry": [without_body("HEAD", "Patient/a"), without_body("GET", "Patient/a")]});
+        let reply = server.post("", &bundle).await.expect(200);
+        let (head, get) = (&reply.body["entry"][0], &reply.body["entry"][1]);
+        assert!(head.get("resource").is_none(), "{kind}: {head}");
+        assert_eq!(head["response"], get["response"], "{kind}");
+    }
+}

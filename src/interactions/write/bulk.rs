@@ -7,7 +7,7 @@ use super::prepare::{self, Validated};
 use super::{AfterWrites, WriteSet, Written, store};
 use crate::access::{Caller, Permit};
 use crate::error::{FhirError, Result};
-use crate::fhir::interaction::{Interaction, WriteGuard};
+use crate::fhir::interaction::{Handling, Interaction, WriteGuard};
 use crate::fhir::resource::{Resource, ResourceKey};
 use crate::interactions::context::Context;
 use crate::interactions::outcome::Outcome;
@@ -64,7 +64,7 @@ impl Item {
 
     /// An entry of a batch; None for one that only reads.
     pub fn of_entry(context: &Context, entry: Value, index: usize) -> Result<Option<Item>> {
-        let read = entry::read(entry, index, &context.settings.limits)?;
+        let read = entry::read((entry, index), Handling::Strict, &context.settings.limits)?;
         Item::of_interaction(context, read.request.interaction)
             .map_err(|error| error.within(&read.expression))
     }
