@@ -62,6 +62,8 @@ pub struct Pooled {
     place: Option<OwnedSemaphorePermit>,
     /// A transaction is open, to be rolled back where this is dropped.
     is_in_transaction: bool,
+    /// When it was last asked for something.
+    used: Instant,
 }
 
 impl Pool {
@@ -99,7 +101,7 @@ impl Pool {
         };
         let pool = self.clone();
         let (connection, place) = (Some(connection), Some(place));
-        Ok(Pooled { connection, pool, place, is_in_transaction: false })
+        Ok(Pooled { connection, pool, place, is_in_transaction: false, used: Instant::now() })
     }
 
     /// The connection used last; after a rest only one that answers.
@@ -187,6 +189,7 @@ impl Deref for Pooled {
 
 impl DerefMut for Pooled {
     fn deref_mut(&mut self) -> &mut PgConnection {
+        self.used = Instant::now();
         self.connection.as_mut().unwrap_or_else(|| unreachable!("held until dropped"))
     }
 }
@@ -199,12 +202,13 @@ impl Drop for Pooled {
             return;
         };
         let (pool, is_in_transaction) = (self.pool.clone(), self.is_in_transaction);
+        let rest = pool.0.bounds.statement_within.saturating_sub(self.used.elapsed());
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return;
         };
         runtime.spawn(async move {
-            let within = pool.0.bounds.statement_within + ENDED_WITHIN;
-            match timeout(within, make_ready(&mut connection, is_in_transaction)).await {
+            match timeout(rest + ENDED_WITHIN, make_ready(&mut connection, is_in_transaction)).await
+            {
                 Ok(Ok(())) => pool.put(connection),
                 // The others were most likely lost with it, as by a restart of the database.
                 Ok(Err(_)) => pool.idle().clear(),
