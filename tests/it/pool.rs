@@ -155,6 +155,7 @@ async fn a_transaction_whose_session_is_ended_does_not_commit() {
     connection.begin().await.unwrap();
     end_all_sessions(&mut server.database.administer().await).await;
     assert!(connection.commit().await.is_err());
+    sleep(Duration::from_millis(150)).await;
     server.create(patient()).await.expect(201);
 }
 
