@@ -95,6 +95,9 @@ pub struct DatabaseConfig {
     /// A PostgreSQL server of your own, instead of the private one.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<String>,
+    /// The same database as the role that owns its tables, where DATABASE_URL has another role.
+    #[arg(long, env = "BHN_OWNER_DATABASE_URL", hide_env_values = true, requires = "database_url")]
+    pub owner_database_url: Option<String>,
     /// Connections for reads by id and for writes.
     #[arg(long, env = "BHN_POOL", default_value_t = default_pool(),
         value_parser = clap::value_parser!(u32).range(1..=1000))]

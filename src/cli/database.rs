@@ -14,7 +14,8 @@ impl OpenDatabase {
     /// Starts the private PostgreSQL unless `DATABASE_URL` names a server.
     pub async fn open(config: &DatabaseConfig) -> Result<OpenDatabase, Failure> {
         if let Some(url) = &config.database_url {
-            return Ok(OpenDatabase { database: Database::from_url(url)?, embedded: None });
+            let database = Database::from_urls(url, config.owner_database_url.as_deref())?;
+            return Ok(OpenDatabase { database, embedded: None });
         }
         let settings = embedded_settings(config);
         let embedded =

@@ -17,10 +17,12 @@ use tokio::time::timeout;
 /// Longer than this nobody waits for a connection to end, or to say that it lives.
 const ENDED_WITHIN: Duration = Duration::from_secs(5);
 
-/// A connection over a network has to answer within this time.
+/// A connection that is asked has to answer within this time.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
-/// Used that shortly ago, a connection over a network is taken to live.
-const TRUSTED_FOR: Duration = Duration::from_secs(1);
+/// Used that shortly ago, a connection is taken to live; after a longer rest it is asked, so
+/// that a database that was started again meanwhile fails no request. A network that went
+/// silent is noticed so, too, which the kernel does only after a quarter of an hour.
+const TRUSTED_FOR: Duration = Duration::from_millis(100);
 
 /// Bounds of a pool.
 #[derive(Clone, Copy, Debug)]
@@ -30,9 +32,9 @@ pub struct PoolBounds {
     pub acquire_within: Duration,
     /// Connections that nobody needed for so long are closed.
     pub idle_for: Duration,
-    /// A network can go silent, which the kernel notices only after a quarter of an hour: a
-    /// connection over one has to answer before use after a rest.
-    pub is_over_network: bool,
+    /// The database ends a statement by then. One that nobody waits for any more keeps its
+    /// place so long, or there would be more statements under way than places.
+    pub statement_within: Duration,
 }
 
 /// Open connections, given out one at a time.
@@ -60,6 +62,8 @@ pub struct Pooled {
     place: Option<OwnedSemaphorePermit>,
     /// A transaction is open, to be rolled back where this is dropped.
     is_in_transaction: bool,
+    /// When it was last asked for something.
+    used: Instant,
 }
 
 impl Pool {
@@ -97,15 +101,15 @@ impl Pool {
         };
         let pool = self.clone();
         let (connection, place) = (Some(connection), Some(place));
-        Ok(Pooled { connection, pool, place, is_in_transaction: false })
+        Ok(Pooled { connection, pool, place, is_in_transaction: false, used: Instant::now() })
     }
 
-    /// The connection used last; over a network only one that answers.
+    /// The connection used last; after a rest only one that answers.
     async fn living(&self) -> Option<PgConnection> {
         loop {
             let idle = self.idle().pop()?;
             let mut connection = idle.connection;
-            if !self.0.bounds.is_over_network || idle.since.elapsed() < TRUSTED_FOR {
+            if idle.since.elapsed() < TRUSTED_FOR {
                 return Some(connection);
             }
             if let Ok(Ok(())) = timeout(ANSWERS_WITHIN, connection.ping()).await {
@@ -185,6 +189,7 @@ impl Deref for Pooled {
 
 impl DerefMut for Pooled {
     fn deref_mut(&mut self) -> &mut PgConnection {
+        self.used = Instant::now();
         self.connection.as_mut().unwrap_or_else(|| unreachable!("held until dropped"))
     }
 }
@@ -197,22 +202,38 @@ impl Drop for Pooled {
             return;
         };
         let (pool, is_in_transaction) = (self.pool.clone(), self.is_in_transaction);
+        let rest = pool.0.bounds.statement_within.saturating_sub(self.used.elapsed());
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return;
         };
         runtime.spawn(async move {
-            let made_ready = async {
-                match is_in_transaction {
-                    true => sqlx::raw_sql("rollback").execute(&mut connection).await.map(drop),
-                    false => connection.ping().await,
-                }
-            };
-            match timeout(ENDED_WITHIN, made_ready).await {
+            match timeout(rest + ENDED_WITHIN, make_ready(&mut connection, is_in_transaction)).await
+            {
                 Ok(Ok(())) => pool.put(connection),
                 // The others were most likely lost with it, as by a restart of the database.
-                _ => pool.idle().clear(),
+                Ok(Err(_)) => pool.idle().clear(),
+                Err(_) => {}
             }
             drop(place);
         });
+    }
+}
+
+/// What a statement failed with that nobody waited for is told to the next one, which does not
+/// run: it is sent once more.
+async fn make_ready(
+    connection: &mut PgConnection,
+    is_in_transaction: bool,
+) -> Result<(), sqlx::Error> {
+    match settle(connection, is_in_transaction).await {
+        Err(sqlx::Error::Database(_)) => settle(connection, is_in_transaction).await,
+        result => result,
+    }
+}
+
+async fn settle(connection: &mut PgConnection, is_in_transaction: bool) -> Result<(), sqlx::Error> {
+    match is_in_transaction {
+        true => sqlx::raw_sql("rollback").execute(connection).await.map(drop),
+        false => connection.ping().await,
     }
 }

@@ -56,7 +56,6 @@ impl Store {
         }
         let mut connection = self.connection().await?;
         sqlx::query(include_str!("sql/key_index_flush.sql"))
-            .bind("resource_keys")
             .execute(&mut *connection)
             .await
             .map_err(of_sqlx)?;

@@ -1,7 +1,7 @@
 //! The private PostgreSQL: what it survives and what it refuses.
 
-use super::harness::{ServerProcess, folder, open_store, search_path};
-use bhn_fhir::storage::{EmbeddedPostgres, EmbeddedSettings};
+use super::harness::{ServerProcess, folder, open_store, patient, search_path};
+use bhn_fhir::storage::{Database, EmbeddedPostgres, EmbeddedSettings};
 use sqlx::{ConnectOptions, PgConnection};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -34,7 +34,7 @@ async fn a_start_after_kill_9_of_the_server_or_of_both_keeps_what_was_committed(
     let data = folder.path().join("data");
     let options = {
         let embedded = EmbeddedPostgres::start(&settings(&data)).unwrap();
-        embedded.database().options().clone()
+        embedded.database().owner_options().clone()
     };
     let mut process = ServerProcess::start_in(&data);
     let mut connection = options.connect().await.unwrap();
@@ -89,6 +89,31 @@ async fn the_store_recovers_without_hands_after_the_postmaster_dies() {
         answers = if store.is_reachable().await { answers + 1 } else { 0 };
         assert!(started.elapsed() < Duration::from_secs(30), "the store does not recover");
         tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_cluster_of_before_two_roles_gets_the_one_that_serves() {
+    let folder = folder();
+    let data = folder.path().join("data");
+    {
+        let embedded = EmbeddedPostgres::start(&settings(&data)).unwrap();
+        let owner = embedded.database().owner_options().clone();
+        let alone = format!(
+            "postgres://{}@{}/{}",
+            owner.get_username(),
+            owner.get_socket().unwrap().to_str().unwrap().replace('/', "%2F"),
+            owner.get_database().unwrap(),
+        );
+        let store = open_store(&Database::from_url(&alone).unwrap()).await.unwrap();
+        store.close().await;
+        let mut administration = embedded.administration().options().connect().await.unwrap();
+        let sql = "drop role bhn_fhir_application";
+        sqlx::raw_sql(sql).execute(&mut administration).await.unwrap();
+    }
+    for _ in 0..2 {
+        let process = ServerProcess::start_in(&data);
+        process.client.post("Patient", &serde_json::Value::from(patient())).await.expect(201);
     }
 }
 

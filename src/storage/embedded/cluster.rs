@@ -11,7 +11,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// The role and the database of the server within the cluster.
+/// The database of the server within the cluster, and the role that owns it.
 pub const NAME: &str = "bhn_fhir";
 /// The role that owns the cluster.
 pub const SUPERUSER: &str = "postgres";

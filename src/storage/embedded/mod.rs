@@ -9,6 +9,7 @@ mod cluster;
 mod folder;
 mod owner;
 mod postmaster;
+mod roles;
 mod settings;
 mod upgrade;
 
@@ -46,8 +47,8 @@ pub struct EmbeddedPostgres {
 }
 
 impl EmbeddedPostgres {
-    /// Makes the cluster where there is none, and starts it. Blocks until it accepts
-    /// connections.
+    /// Makes the cluster where there is none, starts it, and makes the role that serves where
+    /// that is missing. Blocks until the cluster accepts connections.
     pub fn start(settings: &EmbeddedSettings) -> Result<EmbeddedPostgres, StartError> {
         let cluster = Cluster::prepare(&settings.data, settings.search_path.as_deref())?;
         let postmaster = Postmaster::start(&cluster)?;
@@ -57,19 +58,20 @@ impl EmbeddedPostgres {
             .name("postgres-watch".to_owned())
             .spawn(move || watch(cluster, postmaster, stopped))
             .map_err(StartError::file(&log))?;
-        Ok(EmbeddedPostgres { socket, log, stop, watcher: Some(watcher) })
+        let embedded = EmbeddedPostgres { socket, log, stop, watcher: Some(watcher) };
+        roles::make(&embedded.administration())?;
+        Ok(embedded)
     }
 
     /// The server's database in the cluster of a data folder that another process has taken
     /// now; None where nobody has.
     pub fn running(data: &Path) -> Option<Database> {
-        folder::is_taken(data)
-            .then(|| Database::on_socket(&data.join("socket"), cluster::NAME, cluster::NAME))
+        folder::is_taken(data).then(|| roles::database(&data.join("socket")))
     }
 
     /// The server's database in the cluster.
     pub fn database(&self) -> Database {
-        Database::on_socket(&self.socket, cluster::NAME, cluster::NAME)
+        roles::database(&self.socket)
     }
 
     /// The cluster's first database, as its superuser.

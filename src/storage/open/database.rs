@@ -10,11 +10,25 @@ use std::str::FromStr;
 #[derive(Clone, Debug)]
 pub struct Database {
     options: PgConnectOptions,
+    /// Of the role that owns the tables, where another one serves.
+    owner: Option<PgConnectOptions>,
 }
 
 impl Database {
-    /// From a `postgres://` URL. Over a network the server's certificate is verified, whatever
-    /// the URL leaves unsaid; a URL that asks for less is refused.
+    /// From the URL of the role that serves and, where another one owns the tables, of that one.
+    pub fn from_urls(url: &str, owner: Option<&str>) -> Result<Database, StartError> {
+        let database = Database::from_url(url)?;
+        let Some(owner) = owner else { return Ok(database) };
+        match Database::from_url(owner) {
+            Ok(owner) => Ok(database.owned_by(owner)),
+            Err(StartError::DatabaseUrl(text)) => Err(StartError::OwnerDatabaseUrl(text)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// From a `postgres://` URL; its role does everything. Over a network the server's
+    /// certificate is verified, whatever the URL leaves unsaid; a URL that asks for less is
+    /// refused.
     pub fn from_url(url: &str) -> Result<Database, StartError> {
         let refused = |text: &str| StartError::DatabaseUrl(text.to_owned());
         let parsed = url::Url::parse(url).map_err(|error| refused(&error.to_string()))?;
@@ -24,7 +38,7 @@ impl Database {
         let options = PgConnectOptions::from_str(url)
             .map_err(|_| refused("it is no connection URL of PostgreSQL"))?;
         if is_local(&options) {
-            return Ok(Database { options });
+            return Ok(Database { options, owner: None });
         }
         let asked = parsed.query_pairs().find(|(name, _)| name == "sslmode" || name == "ssl-mode");
         match asked {
@@ -37,7 +51,7 @@ impl Database {
                 )));
             }
         }
-        Ok(Database { options: options.ssl_mode(PgSslMode::VerifyFull) })
+        Ok(Database { options: options.ssl_mode(PgSslMode::VerifyFull), owner: None })
     }
 
     /// Through a unix socket in `folder`.
@@ -48,22 +62,33 @@ impl Database {
             .username(user)
             .database(name)
             .ssl_mode(PgSslMode::Disable);
-        Database { options }
+        Database { options, owner: None }
     }
 
-    /// The same server and user, another database.
+    /// The same database; its tables belong to the role of `owner`.
+    pub fn owned_by(self, owner: Database) -> Database {
+        Database { options: self.options, owner: Some(owner.options) }
+    }
+
+    /// The same server and roles, another database.
     pub fn named(&self, name: &str) -> Database {
-        Database { options: self.options.clone().database(name) }
+        let named = |options: &PgConnectOptions| options.clone().database(name);
+        Database { options: named(&self.options), owner: self.owner.as_ref().map(named) }
     }
 
-    /// True where a connection may go silent without an end: anything but a unix socket.
-    pub(super) fn is_over_network(&self) -> bool {
-        self.options.get_socket().is_none() && !self.options.get_host().starts_with('/')
+    /// True where one role owns the tables and another one serves.
+    pub fn has_two_roles(&self) -> bool {
+        self.owner.is_some()
     }
 
-    /// For connections; also for the tests' own.
+    /// For connections of the role that serves; also for the tests' own.
     pub fn options(&self) -> &PgConnectOptions {
         &self.options
+    }
+
+    /// For connections of the role that owns the tables.
+    pub fn owner_options(&self) -> &PgConnectOptions {
+        self.owner.as_ref().unwrap_or(&self.options)
     }
 }
 
@@ -98,6 +123,20 @@ mod tests {
         assert_eq!(ssl_mode("postgres://u@localhost/bhn?sslmode=disable"), "Disable");
         assert_eq!(ssl_mode("postgres://u@127.0.0.1/bhn?sslmode=disable"), "Disable");
         assert_eq!(ssl_mode("postgres://u@%2Frun%2Fpostgresql/bhn?sslmode=disable"), "Disable");
+    }
+
+    #[test]
+    fn the_owners_url_is_checked_as_the_other_and_named_in_its_error() {
+        let url = "postgres://application@localhost/bhn";
+        let database = Database::from_urls(url, Some("postgres://owner@localhost/bhn")).unwrap();
+        assert_eq!(database.options().get_username(), "application");
+        assert_eq!(database.owner_options().get_username(), "owner");
+        assert_eq!(database.named("other").owner_options().get_database(), Some("other"));
+        let alone = Database::from_urls(url, None).unwrap();
+        assert_eq!(alone.owner_options().get_username(), "application");
+        let weak = "postgres://owner@10.0.0.1/bhn?sslmode=require";
+        let error = Database::from_urls(url, Some(weak)).unwrap_err().to_string();
+        assert!(error.starts_with("BHN_OWNER_DATABASE_URL: "), "{error}");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod database;
 mod migrate;
+mod roles;
 mod start_error;
 
 pub use database::Database;
@@ -64,8 +65,9 @@ struct Contents {
 }
 
 impl Store {
-    /// Migrates the database, checks that its numbers mean what this server means by them, and
-    /// opens the pools. Several servers may open one database at once.
+    /// Migrates the database as its owner; as the role that serves checks that its numbers mean
+    /// what this server means by them, and opens the pools. Several servers may open one
+    /// database at once.
     pub async fn open(
         database: &Database,
         registry: &Registry,
@@ -75,7 +77,7 @@ impl Store {
         if missing > 0 {
             tracing::info!(migrations = missing, "the schema was brought up to date");
         }
-        let mut connection = connect(database).await?;
+        let mut connection = connect(database.options()).await?;
         agree_on_resource_types(&mut connection).await?;
         agree_on_parameters(&mut connection, registry).await?;
         agree_on_generation(&mut connection).await?;
@@ -115,8 +117,7 @@ struct Pools<'a> {
 }
 
 impl Pools<'_> {
-    /// A pool with one connection open. Connections are not tested before use: a statement on
-    /// a broken one fails, and is retried where that is safe.
+    /// A pool with one connection open.
     async fn open(&self, connections: u32, plans: &str) -> Result<Pool, StartError> {
         let timeout = format!("{}s", self.statement_seconds);
         let options = self.database.options().clone().application_name("bhn-fhir").options([
@@ -131,7 +132,7 @@ impl Pools<'_> {
             connections,
             acquire_within: ACQUIRE_WITHIN,
             idle_for: IDLE_FOR,
-            is_over_network: self.database.is_over_network(),
+            statement_within: Duration::from_secs(self.statement_seconds.into()),
         };
         Ok(Pool::open(options.statement_cache_capacity(256), bounds).await?)
     }

@@ -38,6 +38,18 @@ pub enum StartError {
     Postmaster { log: PathBuf, tail: String },
     #[error("DATABASE_URL: {0}")]
     DatabaseUrl(String),
+    #[error("BHN_OWNER_DATABASE_URL: {0}")]
+    OwnerDatabaseUrl(String),
+    #[error(
+        "The schema is not up to date, and the role of DATABASE_URL may not change it ({source}). \
+         Set BHN_OWNER_DATABASE_URL to the owner's URL, here or for `bhn-fhir migrate`"
+    )]
+    NotOwner { source: sqlx::migrate::MigrateError },
+    #[error(
+        "DATABASE_URL leads to the database {serving}, BHN_OWNER_DATABASE_URL to {owned}: both \
+         must lead to the same one"
+    )]
+    TwoDatabases { serving: String, owned: String },
     #[error("The database: {0}")]
     Database(#[from] sqlx::Error),
     #[error("A migration: {0}")]

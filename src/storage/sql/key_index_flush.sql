@@ -1,1 +1,1 @@
-select gin_clean_pending_list($1::text::regclass)
+select flush_key_index()

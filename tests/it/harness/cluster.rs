@@ -7,6 +7,7 @@
 use super::store_settings;
 use bhn_fhir::search::Registry;
 use bhn_fhir::storage::{Database, EmbeddedPostgres, EmbeddedSettings, Store};
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt;
@@ -61,9 +62,31 @@ impl TestDatabase {
         TestDatabase { database: cluster.database.named(&name), name }
     }
 
-    /// A connection beside the server's own, as the server's role.
+    /// A connection beside the server's own, as the role that owns the tables: it may change
+    /// what a server may not.
     pub async fn connect(&self) -> PgConnection {
+        self.database.owner_options().connect().await.unwrap()
+    }
+
+    /// A connection as the role that serves.
+    pub async fn connect_as_application(&self) -> PgConnection {
         self.database.options().connect().await.unwrap()
+    }
+
+    /// The same database for servers whose one role owns the tables and serves.
+    pub fn with_one_role(mut self) -> TestDatabase {
+        self.database = Database::from_url(&self.owner_url()).unwrap();
+        self
+    }
+
+    /// How a server is told of the role that serves.
+    pub fn url(&self) -> String {
+        url_of(self.database.options())
+    }
+
+    /// How a server is told of the role that owns the tables.
+    pub fn owner_url(&self) -> String {
+        url_of(self.database.owner_options())
     }
 
     /// A connection as superuser.
@@ -114,7 +137,10 @@ fn administer(embedded: EmbeddedPostgres, orders: Receiver<Order>, ready: SyncSe
         let options = embedded.administration().options().clone();
         let mut connection = options.connect().await.unwrap();
         // Commits of tests need not outlive the machine; fsync itself stays on.
-        run(&mut connection, "alter role bhn_fhir set synchronous_commit = off".to_owned()).await;
+        for role in ["bhn_fhir", "bhn_fhir_application"] {
+            let sql = format!("alter role {role} set synchronous_commit = off");
+            run(&mut connection, sql).await;
+        }
         run(&mut connection, make(TEMPLATE, "template0")).await;
         let template = embedded.database().named(TEMPLATE);
         Store::open(&template, &Registry::r4().unwrap(), &store_settings())
@@ -145,6 +171,14 @@ fn make(name: &str, template: &str) -> String {
 
 async fn run(connection: &mut PgConnection, sql: String) {
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.unwrap();
+}
+
+/// Through the cluster's socket.
+fn url_of(options: &PgConnectOptions) -> String {
+    let socket = options.get_socket().expect("the cluster has a socket");
+    let encoded = socket.to_str().unwrap().replace('/', "%2F");
+    let name = options.get_database().unwrap();
+    format!("postgres://{}@{encoded}/{name}?sslmode=disable", options.get_username())
 }
 
 /// Only the shell's own commands: `kill` is one of them.

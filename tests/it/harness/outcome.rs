@@ -65,9 +65,12 @@ pub async fn send_raw(base: &str, request: (&str, &str), lines: &[&str], body: &
     head.push_str("\r\n");
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(head.as_bytes()).await.unwrap();
-    // The server may have answered and closed before all of it was sent.
-    let _ = stream.write_all(body).await;
-    let _ = stream.shutdown().await;
+    // The server may have answered and closed before all of it was sent. An end without a body
+    // would be that of a client who leaves, whom nobody answers.
+    if !body.is_empty() {
+        let _ = stream.write_all(body).await;
+        let _ = stream.shutdown().await;
+    }
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer).await;
     let answer = String::from_utf8_lossy(&answer).into_owned();

@@ -37,7 +37,9 @@ impl ServerProcess {
     /// ended and what it said.
     pub fn command_on(database: &TestDatabase, arguments: &[&str]) -> (ExitStatus, String) {
         let mut command = clean_command();
-        command.args(arguments).args(["--log", "warn"]).env("DATABASE_URL", url_of(database));
+        command.args(arguments).args(["--log", "warn"]);
+        command.env("DATABASE_URL", database.url());
+        command.env("BHN_OWNER_DATABASE_URL", database.owner_url());
         let output = command.stdin(Stdio::null()).output().unwrap();
         let said = [output.stdout, output.stderr].concat();
         (output.status, String::from_utf8_lossy(&said).into_owned())
@@ -52,7 +54,8 @@ impl ServerProcess {
     pub fn start_on_with(database: &TestDatabase, arguments: &[&str]) -> ServerProcess {
         let arguments: Vec<String> = arguments.iter().map(|text| (*text).to_owned()).collect();
         let mut command = command(&arguments);
-        command.env("DATABASE_URL", url_of(database));
+        command.env("DATABASE_URL", database.url());
+        command.env("BHN_OWNER_DATABASE_URL", database.owner_url());
         command.env("BHN_POOL", "4").env("BHN_SEARCH_POOL", "2");
         let started = ServerProcess::start(command);
         started.unwrap_or_else(|status| panic!("the server ended: {status}"))
@@ -138,15 +141,6 @@ fn end_cluster(data: &Path) {
     if data.join("postgres/postmaster.pid").exists() {
         signal(postmaster_pid(data), "QUIT");
     }
-}
-
-/// Where a database of the tests' cluster is.
-fn url_of(database: &TestDatabase) -> String {
-    let options = database.database.options();
-    let socket = options.get_socket().expect("the cluster has a socket");
-    let encoded = socket.to_str().unwrap().replace('/', "%2F");
-    let name = options.get_database().unwrap();
-    format!("postgres://{}@{encoded}/{name}?sslmode=disable", options.get_username())
 }
 
 /// The binary without the settings of whoever runs the tests.

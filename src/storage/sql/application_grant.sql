@@ -1,0 +1,2 @@
+-- binds: role
+select grant_application($1)
