@@ -4,6 +4,7 @@
 use crate::floor::sql;
 use crate::processes;
 use crate::server::Server;
+use std::ffi::OsStr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -40,7 +41,8 @@ pub fn share_of_copy(server: &Server, binary: &Path, archive: &Path) -> Result<f
         sql(server, COPIED, &format!("truncate {table}"))?;
         load.push_str(&format!("copy {table} from {};", place(table)));
     }
-    let before = processes::cpu_of_cluster(server.postmaster);
+    sql(server, "postgres", "checkpoint")?;
+    let before = processes::settled_cpu_of_cluster(server.postmaster);
     sql(server, COPIED, &load)?;
     let copy = processes::settled_cpu_of_cluster(server.postmaster) - before;
     for table in TABLES {
@@ -56,25 +58,31 @@ pub fn share_of_copy(server: &Server, binary: &Path, archive: &Path) -> Result<f
 fn imported(server: &Server, binary: &Path, archive: &Path) -> Result<f64, String> {
     let socket = server.socket.replace('/', "%2F");
     let url = format!("postgres://bhn_fhir@{socket}/{IMPORTED}?sslmode=disable");
+    let run = |arguments: &[&OsStr]| {
+        let output = Command::new(binary)
+            .args(arguments)
+            .env("DATABASE_URL", &url)
+            .current_dir(std::env::temp_dir())
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|error| format!("{}: {error}", binary.display()))?;
+        match output.status.success() {
+            true => Ok(()),
+            false => Err(format!(
+                "{arguments:?} failed: {}{}",
+                String::from_utf8_lossy(&output.stdout),
+                String::from_utf8_lossy(&output.stderr)
+            )),
+        }
+    };
+    // COPY finds its tables there as well.
+    run(&["migrate".as_ref()])?;
+    sql(server, "postgres", "checkpoint")?;
     let own = || processes::cpu(std::process::id());
-    let (cluster, before) = (processes::cpu_of_cluster(server.postmaster), own());
-    let output = Command::new(binary)
-        .arg("import")
-        .arg(archive)
-        .env("DATABASE_URL", url)
-        .current_dir(std::env::temp_dir())
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| format!("{}: {error}", binary.display()))?;
+    let (cluster, before) = (processes::settled_cpu_of_cluster(server.postmaster), own());
+    run(&["import".as_ref(), archive.as_os_str()])?;
     // An ended child's time is among that of its parent.
     let cpu = own() - before;
     let cluster = processes::settled_cpu_of_cluster(server.postmaster) - cluster;
-    match output.status.success() {
-        true => Ok(cpu + cluster),
-        false => Err(format!(
-            "the import failed: {}{}",
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr)
-        )),
-    }
+    Ok(cpu + cluster)
 }
