@@ -47,7 +47,7 @@ pub struct Clause {
     pub is_negated: bool,
 }
 
-/// One condition on a resource. Chained parameters and `_has` become variants here.
+/// One condition on a resource.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Predicate {
     /// Holds for every resource or none.
@@ -104,12 +104,30 @@ pub enum Predicate {
     },
     /// All of these.
     Both(Box<[Clause; 2]>),
+    /// A chained parameter (search.html#chaining): a reference by it leads to a resource of one
+    /// of these types that meets the clause.
+    Chain(Box<Link>),
+    /// `_has` (search.html#has): a resource of one of these types refers here by the parameter,
+    /// and meets the clause.
+    Has(Box<Link>),
     /// Member of the compartment of this resource: the resource itself, or one of the types by
     /// one of its parameters (search.html#compartment).
     Compartment {
         key: ResourceKey,
         members: Vec<(ResourceType, Vec<ParameterId>)>,
     },
+}
+
+/// From one resource to others.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Link {
+    /// The reference parameter.
+    pub parameter: ParameterId,
+    /// True where the reference can only be to the referring row's one subject, a Patient.
+    pub is_subject: bool,
+    /// Of the resources at the other end.
+    pub types: Vec<ResourceType>,
+    pub clause: Clause,
 }
 
 /// The second part of a composite value.

@@ -11,6 +11,7 @@
 
 mod condition;
 mod keys;
+mod link;
 mod order;
 mod shape;
 mod test_sql;

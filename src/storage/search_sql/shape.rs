@@ -1,6 +1,6 @@
 //! Which index leads: the branches of a statement.
 
-use super::condition::{Conditions, Keys, numbers, push_lead};
+use super::condition::{Conditions, Keys, push_lead, push_visible};
 use super::keys::Found;
 use super::order::{By, Order};
 use crate::access::RowFilter;
@@ -185,15 +185,7 @@ impl Query<'_> {
     }
 
     fn push_where(&self, sql: &mut Statement, driver: &Driver, branch: Branch) {
-        sql.push(" where not r.deleted");
-        match &self.plan.types[..] {
-            [] => {}
-            [kind] => drop(sql.push(" and r.type = ").bind(kind.number())),
-            kinds => drop(sql.push(" and r.type = any(").bind(numbers(kinds)).push(")")),
-        }
-        if *self.filter != RowFilter::All {
-            sql.push(" and ").push_filter("r", self.filter);
-        }
+        push_visible(sql, &self.plan.types, self.filter);
         let taken = self.push_driver(sql, driver, branch);
         for (at, clause) in self.plan.clauses.iter().enumerate() {
             if Some(at) != taken {
@@ -204,7 +196,8 @@ impl Query<'_> {
                     _ => Keys::Fenced,
                 };
                 sql.push(" and ");
-                let conditions = Conditions { found: self.found, keys, types: &self.plan.types };
+                let Query { plan, found, filter } = *self;
+                let conditions = Conditions { found, keys, types: &plan.types, filter };
                 conditions.push_clause(sql, clause);
             }
         }
