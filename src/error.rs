@@ -277,13 +277,32 @@ impl FhirError {
     /// The same error with `prefix` before every expression: a Bundle entry's path.
     pub fn within(mut self, prefix: &str) -> Self {
         for issue in &mut self.issues {
-            issue.expression = match issue.expression.is_empty() {
-                true => prefix.to_owned(),
-                false => format!("{prefix}.{}", issue.expression),
-            };
+            issue.expression = placed(prefix, &issue.expression);
         }
         self
     }
+}
+
+/// The expression of an element below `prefix`. A path that begins with the type of a resource
+/// goes on behind the element that holds the resource (operationoutcome.html, `expression`).
+fn placed(prefix: &str, expression: &str) -> String {
+    if expression.is_empty() {
+        return prefix.to_owned();
+    }
+    let (root, rest) = match expression.split_once('.') {
+        Some((root, rest)) => (root, Some(rest)),
+        None => (expression, None),
+    };
+    let is_type = root.starts_with(|first: char| first.is_ascii_uppercase());
+    let is_element = prefix.starts_with("Bundle") || prefix == "resource";
+    if !is_element || (!is_type && root != "resourceType") {
+        return format!("{prefix}.{expression}");
+    }
+    let holder = match prefix.ends_with("resource") {
+        true => prefix.to_owned(),
+        false => format!("{prefix}.resource"),
+    };
+    rest.map_or(holder.clone(), |rest| format!("{holder}.{rest}"))
 }
 
 impl fmt::Display for FhirError {

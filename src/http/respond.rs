@@ -23,6 +23,9 @@ pub struct Asked {
     pub wishes: Wishes,
     /// True for a create, update or patch of one resource, whose body `Prefer` decides.
     is_write: bool,
+    /// True for a write whose URL does not name its resource: whichever it was, the client
+    /// learns it by `Location`, also where there is no body.
+    is_by_criteria: bool,
     /// True where a Binary may be sent in its own form.
     is_binary: bool,
     returning: Option<Returning>,
@@ -39,13 +42,20 @@ impl Asked {
                 | Interaction::Patch { .. }
                 | Interaction::ConditionalPatch { .. }
         );
+        let is_by_criteria = matches!(
+            interaction,
+            Interaction::Create { .. }
+                | Interaction::ConditionalUpdate { .. }
+                | Interaction::ConditionalPatch { .. }
+        );
         let key = match interaction {
             Interaction::Read { key, .. } | Interaction::Vread { key, .. } => Some(key),
             _ => None,
         };
         let is_binary = key.is_some_and(|key: &ResourceKey| key.resource_type.name() == "Binary");
         let is_binary = is_binary && *subset == Subset::None;
-        Asked { wishes, is_write, is_binary, returning: prefer.returning }
+        let returning = prefer.returning;
+        Asked { wishes, is_write, is_by_criteria, is_binary, returning }
     }
 
     /// The form of the answer, before anything is done: nobody should have to learn of a 406
@@ -74,7 +84,9 @@ pub async fn answer(outcome: Outcome, asked: &Asked, base_url: &str) -> Result<R
         None => with_content(status, content, looks).await?,
     };
     if let Some(version) = &version {
-        let place = (base_url, is_created, has_resource && status == 200);
+        let is_told = is_created || (asked.is_by_criteria && status == 200);
+        let is_body = status == 304 || (has_resource && status == 200);
+        let place = (base_url, is_told, is_body);
         version_headers(response.headers_mut(), version, place);
     }
     Ok(response)
@@ -106,16 +118,17 @@ async fn with_content(status: u16, content: Content, looks: Looks) -> Result<Res
     Ok(response)
 }
 
-/// `ETag`, `Last-Modified`, `Location` of a create, and `Content-Location` where the body is
-/// that version (http.html#versioning).
+/// `ETag`, `Last-Modified`, `Location` of a create or of what criteria led to, and
+/// `Content-Location` where the body is that version, or would be but for 304 (RFC 9110,
+/// 15.4.5; http.html#versioning).
 fn version_headers(headers: &mut HeaderMap, version: &ResourceVersion, place: (&str, bool, bool)) {
-    let (base_url, is_created, is_body) = place;
+    let (base_url, is_told, is_body) = place;
     let ResourceVersion { key, version, last_updated } = version;
     let modified = last_updated.format("%a, %d %b %Y %H:%M:%S GMT");
     insert(headers, header::ETAG, &etag(*version));
     insert(headers, header::LAST_MODIFIED, &modified.to_string());
     let url = format!("{base_url}/{key}/_history/{version}");
-    if is_created {
+    if is_told {
         insert(headers, header::LOCATION, &url);
     }
     if is_body {

@@ -7,7 +7,7 @@ use super::transaction::check_size;
 use crate::access::Caller;
 use crate::error::{ErrorKind, FhirError, IssueCode, Result};
 use crate::fhir::bundle::Bundle;
-use crate::fhir::interaction::{Interaction, Method, Prefer};
+use crate::fhir::interaction::{Handling, Interaction, Method, Prefer};
 use crate::fhir::resource::Resource;
 use crate::fhir::validation;
 use futures_util::StreamExt;
@@ -36,7 +36,8 @@ pub async fn batch(
         .map(async |(index, entry)| {
             // No client's own key holds a space.
             let key = idempotency_key.map(|key| format!("{key} {index}"));
-            let answer = Box::pin(perform_entry(context, caller, (entry, index), key)).await;
+            let place = ((entry, index), prefer.handling);
+            let answer = Box::pin(perform_entry(context, caller, place, key)).await;
             let base_url = &context.settings.base_url;
             entry::answered(base_url, prefer.returning, answer)
         })
@@ -56,12 +57,12 @@ pub async fn batch(
 async fn perform_entry(
     context: &Context,
     caller: &Caller,
-    entry: (Value, usize),
+    place: ((Value, usize), Handling),
     idempotency_key: Option<String>,
 ) -> Result<Outcome> {
-    let (entry, index) = entry;
+    let (entry, handling) = place;
     let RequestEntry { method, mut request, expression, .. } =
-        entry::read(entry, index, &context.settings.limits)?;
+        entry::read(entry, handling, &context.settings.limits)?;
     if matches!(request.interaction, Interaction::Bundle { .. }) {
         let text = "A batch cannot hold a batch or a transaction";
         return Err(FhirError::unprocessable(IssueCode::NotSupported, text).within(&expression));
@@ -69,5 +70,5 @@ async fn perform_entry(
     if method == Method::Post {
         request.idempotency_key = idempotency_key;
     }
-    super::perform(context, caller, request).await
+    Ok(super::perform(context, caller, request).await?.of_method(method))
 }

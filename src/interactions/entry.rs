@@ -3,7 +3,9 @@
 use super::outcome::{Content, Outcome};
 use crate::error::{FhirError, IssueCode, Result};
 use crate::fhir::bundle::{Entry, Response};
-use crate::fhir::interaction::{self, Body, Conditions, Method, Request, RequestParts, Returning};
+use crate::fhir::interaction::{
+    self, Body, Conditions, Handling, Method, Request, RequestParts, Returning,
+};
 use crate::fhir::outcome;
 use crate::fhir::patch::{MEDIA_TYPES, Patch};
 use crate::fhir::resource::Resource;
@@ -45,13 +47,18 @@ pub fn with_resource((mut entry, resource): (Value, Option<Value>)) -> Value {
     entry
 }
 
-/// Understands one entry. Issues name elements of the Bundle.
-pub fn read(entry: Value, index: usize, limits: &Limits) -> Result<RequestEntry> {
+/// Understands one entry. Issues name elements of the Bundle. An entry has no headers of its
+/// own: the handling that the Bundle was sent with is that of its entries.
+pub fn read(place: (Value, usize), handling: Handling, limits: &Limits) -> Result<RequestEntry> {
+    let (entry, index) = place;
     let expression = format!("Bundle.entry[{index}]");
-    read_entry(entry, &expression, limits).map_err(|error| error.within(&expression))
+    let mut read =
+        read_entry(entry, handling, limits).map_err(|error| error.within(&expression))?;
+    read.expression = expression;
+    Ok(read)
 }
 
-fn read_entry(entry: Value, expression: &str, limits: &Limits) -> Result<RequestEntry> {
+fn read_entry(entry: Value, handling: Handling, limits: &Limits) -> Result<RequestEntry> {
     let Value::Object(mut entry) = entry else {
         return Err(FhirError::at(IssueCode::Structure, "", "An entry is a JSON object"));
     };
@@ -83,10 +90,11 @@ fn read_entry(entry: Value, expression: &str, limits: &Limits) -> Result<Request
         if_modified_since: text_of(&line, "ifModifiedSince"),
         if_none_exist: text_of(&line, "ifNoneExist"),
     };
-    let parts = RequestParts { method, path, query, conditions, prefer: None, body };
+    let prefer = (handling == Handling::Lenient).then_some("handling=lenient");
+    let parts = RequestParts { method, path, query, conditions, prefer, body };
     let request = interaction::read(parts)?;
     let full_url = text_of(&entry, "fullUrl").map(str::to_owned);
-    Ok(RequestEntry { method, full_url, expression: expression.to_owned(), request })
+    Ok(RequestEntry { method, full_url, expression: String::new(), request })
 }
 
 fn text_of<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a str> {

@@ -10,7 +10,7 @@ use super::page::{self, PageLink};
 use crate::access::Permit;
 use crate::error::{FhirError, IssueCode, Result};
 use crate::fhir::bundle::{Bundle, Entry, Response};
-use crate::fhir::interaction::{HistoryScope, Parameter, Request};
+use crate::fhir::interaction::{Handling, HistoryScope, Parameter, Request};
 use crate::fhir::types::instant_range;
 use crate::search::unknown_page;
 use crate::storage::{
@@ -52,7 +52,7 @@ pub async fn history(
 ) -> Result<Outcome> {
     let (scope, parameters, request) = wanted;
     let path = path_of(scope);
-    let asked = asked(context, &path, (parameters, permit))?;
+    let asked = asked(context, &path, (parameters, permit, request.prefer.handling))?;
     let page = match scope {
         HistoryScope::Instance(key) => {
             let before = match &asked.from {
@@ -86,8 +86,12 @@ fn path_of(scope: &HistoryScope) -> String {
     }
 }
 
-fn asked(context: &Context, path: &str, wanted: (&[Parameter], &Permit)) -> Result<Asked> {
-    let (parameters, permit) = wanted;
+fn asked(
+    context: &Context,
+    path: &str,
+    wanted: (&[Parameter], &Permit, Handling),
+) -> Result<Asked> {
+    let (parameters, permit, handling) = wanted;
     let limits = &context.settings.limits;
     let mut asked = Asked {
         window: Window::default(),
@@ -115,8 +119,9 @@ fn asked(context: &Context, path: &str, wanted: (&[Parameter], &Permit)) -> Resu
             }
             page::PARAMETER => {
                 let state: State = page::open(context, permit, value)?;
-                return resumed(path, state);
+                return resumed(path, state, (name, value));
             }
+            _ if handling == Handling::Lenient => continue,
             _ => {
                 let text = "A history takes _since, _at and _count";
                 return Err(FhirError::at(IssueCode::NotSupported, format!("http.{name}"), text));
@@ -127,7 +132,7 @@ fn asked(context: &Context, path: &str, wanted: (&[Parameter], &Permit)) -> Resu
     Ok(asked)
 }
 
-fn resumed(path: &str, state: State) -> Result<Asked> {
+fn resumed(path: &str, state: State, link: (&str, &str)) -> Result<Asked> {
     if state.path != path {
         return Err(unknown_page());
     }
@@ -138,7 +143,9 @@ fn resumed(path: &str, state: State) -> Result<Asked> {
         false => From::Before(position),
     };
     let window = Window { since: state.since, at: state.at };
-    Ok(Asked { window, count: state.count, from, applied: Vec::new() })
+    // The page is named by its own link: without it `self` would be the first page.
+    let applied = vec![(link.0.to_owned(), link.1.to_owned())];
+    Ok(Asked { window, count: state.count, from, applied })
 }
 
 fn bundle(

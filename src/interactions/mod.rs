@@ -56,7 +56,8 @@ pub async fn perform(context: &Context, caller: &Caller, request: Request) -> Re
             transaction::transaction(context, caller, (bundle, request.prefer), beside).await
         }
         Interaction::Capabilities { mode } => {
-            Ok(context.statements.answer(mode.as_deref())?.of_read())
+            let statement = context.statements.answer(mode.as_deref())?.of_read();
+            statement.subsetted(&request.subset)
         }
         Interaction::Read { key, unless } => {
             let outcome = read::read_alone(context, &permit, (&key, &unless)).await?;

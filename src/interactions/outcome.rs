@@ -1,6 +1,7 @@
 //! What an interaction answers, before it is put into HTTP or a Bundle entry.
 
 use crate::error::{Issue, Result};
+use crate::fhir::interaction::Method;
 use crate::fhir::json;
 use crate::fhir::resource::ResourceKey;
 use crate::fhir::subset::{Subset, part};
@@ -62,6 +63,14 @@ impl Outcome {
     /// The same as the answer to a read.
     pub fn of_read(self) -> Self {
         Outcome { is_read: true, ..self }
+    }
+
+    /// The same as the answer to HEAD in a Bundle entry: no resource goes with it.
+    pub fn of_method(self, method: Method) -> Self {
+        match method {
+            Method::Head => Outcome { content: Content::None, ..self },
+            _ => self,
+        }
     }
 
     /// The same with that part of its resource, or of the resources of its Bundle.

@@ -3,6 +3,7 @@
 use super::create::several_matches;
 use super::update::check_guard;
 use super::write::draft::{Draft, Found, Step};
+use super::write::links::Resolved;
 use super::write::prepare::storable;
 use crate::config::Settings;
 use crate::error::{ErrorKind, FhirError, IssueCode, Result};
@@ -17,18 +18,21 @@ use serde_json::Value;
 use std::borrow::Cow;
 
 /// A version with the patch applied, valid as any other; nothing where it changes nothing.
-/// `what` names the resource or the criteria in an error.
+/// `what` names the resource or the criteria in an error; links to entries of the same
+/// transaction are replaced in what the patch brings.
 pub fn prepare(
     what: &str,
     patch: &Patch,
     found: (Found, &WriteGuard),
-    settings: &Settings,
+    beside: (&Settings, &Resolved),
 ) -> Result<Step<'static>> {
+    let (settings, links) = beside;
     let (found, guard) = found;
     let stored = current(what, found)?;
     check_guard(guard, Some(&stored))?;
     let before: Value = json::read_stored(&stored.body)?;
     let patched = patch::apply(patch, &before, &settings.limits)?;
+    let patched = links.rewritten_patch(&before, patched)?;
     validated(stored, &before, patched, settings)
 }
 

@@ -14,7 +14,7 @@ use crate::access::{Caller, Permit};
 use crate::error::{ErrorKind, FhirError, IssueCode, Result};
 use crate::fhir::bundle::Bundle;
 use crate::fhir::definitions::ResourceType;
-use crate::fhir::interaction::{Interaction, Prefer, Request, Returning, TypeCriteria};
+use crate::fhir::interaction::{Interaction, Method, Prefer, Request, Returning, TypeCriteria};
 use crate::fhir::resource::Resource;
 use crate::fhir::validation;
 use crate::storage::Unit;
@@ -33,8 +33,16 @@ struct Transaction {
     reads: Reads,
 }
 
+/// A read of a transaction, and the place of its entry.
+struct ReadEntry {
+    method: Method,
+    permit: Permit,
+    request: Request,
+    expression: String,
+}
+
 struct Reads {
-    requests: Vec<(Permit, Request)>,
+    requests: Vec<ReadEntry>,
     places: Vec<Place>,
     returning: Option<Returning>,
 }
@@ -81,14 +89,14 @@ fn understand(
     let mut requests = Vec::new();
     let mut conditional: Vec<(String, Permit, crate::search::Plan)> = Vec::new();
     for (index, entry) in entries.into_iter().enumerate() {
-        let RequestEntry { full_url, expression, request, .. } =
-            entry::read(entry, index, &context.settings.limits)?;
+        let RequestEntry { method, full_url, expression, request } =
+            entry::read((entry, index), prefer.handling, &context.settings.limits)?;
         let permit = Permit::authorize(caller, &request.interaction)
             .map_err(|error| error.within(&expression))?;
         if !request.interaction.is_write() {
             check_read(&request.interaction).map_err(|error| error.within(&expression))?;
             places.push(Place::Read(requests.len()));
-            requests.push((permit, request));
+            requests.push(ReadEntry { method, permit, request, expression });
             continue;
         }
         let prepared = prepare::write(context, permit.clone(), request.interaction, Validated::Yes);
@@ -166,9 +174,10 @@ impl AfterWrites for Reads {
 
     async fn run(&self, context: &Context, unit: &mut Unit) -> Result<Vec<Outcome>> {
         let mut outcomes = Vec::with_capacity(self.requests.len());
-        for (permit, request) in &self.requests {
-            let read = super::perform_read(context, unit.connection(), permit, request);
-            outcomes.push(read.await?);
+        for ReadEntry { method, permit, request, expression } in &self.requests {
+            let read = super::perform_read(context, unit.connection(), permit, request).await;
+            let read = read.map_err(|error| error.within(expression))?;
+            outcomes.push(read.of_method(*method));
         }
         Ok(outcomes)
     }

@@ -1,6 +1,7 @@
 //! Search planning and index rows, no SQL: <https://hl7.org/fhir/R4/search.html>.
 
 mod extraction;
+mod holds;
 mod index_rows;
 mod main_values;
 mod names;

@@ -16,6 +16,8 @@ pub trait Batch: Send + Sync + 'static {
     -> impl Future<Output = Vec<Result<Self::Answer>>> + Send;
 }
 
+type Asker<B> = oneshot::Sender<Result<<B as Batch>::Answer>>;
+
 /// Items wait here while every lane is busy.
 pub struct Gather<B: Batch>(Arc<Shared<B>>);
 
@@ -35,7 +37,7 @@ struct State<B: Batch> {
 
 struct Waiting<B: Batch> {
     item: B::Item,
-    answer: oneshot::Sender<Result<B::Answer>>,
+    answer: Asker<B>,
 }
 
 impl<B: Batch> Gather<B> {
@@ -78,7 +80,7 @@ struct Lane<B: Batch> {
 
 impl<B: Batch> Lane<B> {
     /// The next items, first come first; none where nobody waits, and the lane is given back.
-    fn next(&mut self) -> (Vec<B::Item>, Vec<oneshot::Sender<Result<B::Answer>>>) {
+    fn next(&mut self) -> (Vec<B::Item>, Vec<Asker<B>>) {
         let mut state = self.shared.state();
         let count = state.waiting.len().min(self.shared.most);
         if count == 0 {

@@ -99,3 +99,18 @@ async fn other_encodings_are_415_with_those_that_are_taken() {
         assert!(reply.header("accept-encoding").contains("gzip"), "{encoding}");
     }
 }
+
+#[tokio::test]
+async fn head_tells_no_length_that_a_get_would_not_tell() {
+    let server = TestServer::start().await;
+    server.put("Patient/a", &large()).await.expect(201);
+    for accept in ["gzip", "br", "identity"] {
+        let asked = |method| server.request(method, "Patient/a").header("Accept-Encoding", accept);
+        let get = asked("GET").send().await.expect(200);
+        let head = asked("HEAD").send().await.expect(200);
+        for name in ["content-length", "content-encoding", "content-type", "vary"] {
+            assert_eq!(head.header(name), get.header(name), "{name} with {accept}");
+        }
+        assert!(head.bytes.is_empty(), "{accept}");
+    }
+}

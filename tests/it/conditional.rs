@@ -168,7 +168,7 @@ async fn entries_of_bundles_obey_the_id_of_a_conditional_update_too() {
             json!({"resourceType": "Bundle", "type": kind, "entry": [other, entry(criteria)]})
         };
         let refused = server.post("", &bundle("transaction")).await.expect_outcome(status, code);
-        assert_eq!(refused.expressions(), ["Bundle.entry[1].Patient.id"]);
+        assert_eq!(refused.expressions(), ["Bundle.entry[1].resource.id"]);
         server.get(&format!("Patient/{id}")).await.expect(404);
         let reply = server.post("", &bundle("batch")).await.expect(200);
         let response = &reply.body["entry"][1]["response"];
@@ -280,4 +280,23 @@ async fn a_malformed_value_in_criteria_is_400() {
     let server = TestServer::start().await;
     server.delete("Patient?birthdate=yesterday").await.expect(400);
     if_none_exist(&server, "birthdate=yesterday").await.expect(400);
+}
+
+#[tokio::test]
+async fn a_client_that_gave_criteria_learns_which_resource_it_was() {
+    let server = TestServer::start().await;
+    let id = server.create(patient().mrn("1")).await.expect(201).id().to_owned();
+    let place = |version: u32| format!("{}/Patient/{id}/_history/{version}", server.base());
+    let minimal =
+        |method: &str, path: &str| server.request(method, path).header("Prefer", "return=minimal");
+    let create = minimal("POST", "Patient").header("If-None-Exist", "identifier=1");
+    let reply = create.json(&patient().mrn("1").into()).send().await.expect(200);
+    assert_eq!(reply.header("location"), place(1));
+    let update = minimal("PUT", "Patient?identifier=1");
+    let reply = update.json(&patient().mrn("1").family("New").into()).send().await.expect(200);
+    assert_eq!(reply.header("location"), place(2));
+    let operations = json!([{"op": "add", "path": "/active", "value": false}]).to_string();
+    let patch = minimal("PATCH", "Patient?identifier=1");
+    let patch = patch.body("application/json-patch+json", operations);
+    assert_eq!(patch.send().await.expect(200).header("location"), place(3));
 }

@@ -193,3 +193,29 @@ async fn a_poller_who_asks_since_the_newest_instant_he_saw_misses_nothing() {
     is_done.store(true, Ordering::SeqCst);
     assert_eq!(poller.await.unwrap(), made);
 }
+
+#[tokio::test]
+async fn the_self_link_of_a_page_leads_to_that_page() {
+    let server = TestServer::start().await;
+    for family in ["One", "Two", "Three"] {
+        server.update(patient().id("a").family(family)).await;
+    }
+    for path in ["Patient/a/_history", "Patient/_history", "_history"] {
+        let first = server.get(&format!("{path}?_count=1")).await.expect(200);
+        let second = server.get(&link(&first, "next").unwrap()).await.expect(200);
+        let again = server.get(&link(&second, "self").unwrap()).await.expect(200);
+        assert_eq!(versions(&second), ["Patient/a/2"], "{path}");
+        assert_eq!(versions(&again), versions(&second), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_parameter_of_a_history_is_refused_unless_handling_is_lenient() {
+    let server = TestServer::start().await;
+    server.update(patient().id("a")).await.expect(201);
+    let path = "Patient/a/_history?colour=red&_count=1";
+    server.get(path).await.expect_outcome(400, "not-supported");
+    let lenient = server.request("GET", path).header("Prefer", "handling=lenient");
+    let reply = lenient.send().await.expect(200);
+    assert_eq!(link(&reply, "self").unwrap(), "Patient/a/_history?_count=1");
+}

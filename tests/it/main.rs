@@ -38,5 +38,6 @@ mod start;
 mod statements;
 mod tidy;
 mod transaction;
+mod transaction_links;
 mod unavailable;
 mod update;

@@ -148,3 +148,20 @@ async fn content_of_a_get_or_delete_is_ignored_and_the_connection_goes_on() {
     server.request("DELETE", "Patient/a").json(&body).send().await.expect(204);
     server.get("Patient/a").await.expect(410);
 }
+
+#[tokio::test]
+async fn the_capability_statement_may_be_asked_for_in_part() {
+    let server = TestServer::start().await;
+    let whole = server.get("metadata").await.expect(200);
+    let summary = server.get("metadata?_summary=true").await.expect(200);
+    assert!(summary.bytes.len() < whole.bytes.len());
+    assert_eq!(summary.body["meta"]["tag"][0]["code"], "SUBSETTED");
+    assert_eq!(summary.body["fhirVersion"], "4.0.1");
+    let elements = server.get("metadata?_elements=software").await.expect(200);
+    assert_eq!(elements.body["software"], whole.body["software"]);
+    assert!(elements.body.get("rest").is_none());
+    assert!(elements.body.get("meta").is_some());
+    for path in ["metadata?_summary=count", "Patient/_history?_summary=count"] {
+        server.get(path).await.expect_outcome(400, "value");
+    }
+}

@@ -66,6 +66,8 @@ async fn an_invalid_provenance_stops_the_write() {
         let reply = put(&server, &header, "One").await;
         assert_eq!(reply.status(), 400, "{header}: {reply:?}");
     }
+    let reply = put(&server, "{}", "One").await;
+    assert_eq!(reply.expressions(), ["http.X-Provenance.resourceType"]);
     assert_eq!(server.count("Patient").await + server.count("Provenance").await, 0);
 }
 

@@ -165,3 +165,18 @@ async fn a_trailing_slash_names_the_same_resource() {
     server.get("Patient/a/").await.expect(200);
     server.get("Patient/").await.expect(200);
 }
+
+#[tokio::test]
+async fn a_304_has_the_headers_that_its_200_would_have() {
+    let server = TestServer::start().await;
+    server.update(patient().id("a")).await.expect(201);
+    for path in ["Patient/a", "Patient/a/_history/1"] {
+        let full = server.get(path).await.expect(200);
+        let known = server.request("GET", path).header("If-None-Match", "W/\"1\"").send().await;
+        let known = known.expect(304);
+        for name in ["etag", "last-modified", "content-location", "vary", "cache-control"] {
+            assert!(!known.header(name).is_empty(), "{name}");
+            assert_eq!(known.header(name), full.header(name), "{name}");
+        }
+    }
+}

@@ -238,17 +238,21 @@ fn if_none_exist(resource_type: ResourceType, header: &str) -> Result<String> {
     parameters::criteria(query)
 }
 
-/// `_summary=count` counts matches, so a single resource has none (search.html#summary); names
+/// `_summary=count` counts matches, so neither a single resource nor a history
+/// has it (search.html#summary); names
 /// in `_elements` are elements of the type that is read.
 fn check_subset(interaction: &Interaction, subset: &Subset, prefer: Prefer) -> Result<()> {
-    let (Interaction::Read { key, .. } | Interaction::Vread { key, .. }) = interaction else {
-        return Ok(());
+    let key = match interaction {
+        Interaction::Read { key, .. } | Interaction::Vread { key, .. } => Some(key),
+        Interaction::History { .. } | Interaction::Capabilities { .. } => None,
+        _ => return Ok(()),
     };
+    if *subset == Subset::Count {
+        let why = "_summary=count is for searches";
+        return Err(FhirError::invalid_value("http._summary", why));
+    }
+    let Some(key) = key else { return Ok(()) };
     match subset {
-        Subset::Count => {
-            let why = "_summary=count is for searches";
-            Err(FhirError::invalid_value("http._summary", why))
-        }
         Subset::Elements(names) if prefer.handling == Handling::Strict => {
             let definition = key.resource_type.definition();
             let is_element = |name: &str| {

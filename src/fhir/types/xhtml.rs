@@ -301,7 +301,7 @@ fn value_rule(key: &str, value: &str) -> Option<&'static str> {
         "href" | "cite" | "longdesc" => (!is_link(value))
             .then_some("links that are relative or of http, https, mailto, tel, ftp or urn"),
         "src" => (!is_image(&squeezed(value, URL_CHARS)))
-            .then_some("images as data:image/..., as #id of a contained one, or relative"),
+            .then_some("images as data:image/..., as #id of a contained one, relative, or urn"),
         "style" => {
             (!is_style(value)).then_some("styles that run nothing and fetch nothing from elsewhere")
         }
@@ -337,6 +337,8 @@ fn is_link(url: &str) -> bool {
 fn is_image(url: &str) -> bool {
     match scheme(url) {
         None => !url.starts_with("//") && !url.contains('\\'),
+        // No browser fetches it, and a transaction replaces it (http.html#trules).
+        Some("urn") => true,
         Some("data") => {
             let kind = url.strip_prefix("data:image/").unwrap_or_default();
             ["png", "jpeg", "jpg", "gif"].iter().any(|known| {

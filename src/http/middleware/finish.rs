@@ -8,6 +8,9 @@ use axum::extract::Request;
 use axum::http::Method;
 use axum::http::header::{self, HeaderName, HeaderValue};
 use axum::response::Response;
+use bytes::Bytes;
+use futures_util::stream;
+use std::convert::Infallible;
 
 /// Unless the answer has its own.
 const ALWAYS: [(HeaderName, HeaderValue); 5] = [
@@ -55,10 +58,15 @@ impl Finish {
             headers.insert(header::STRICT_TRANSPORT_SECURITY, TWO_YEARS);
         }
         if self.is_head {
-            if let Some(size) = size.filter(|_| !headers.contains_key(header::CONTENT_LENGTH)) {
+            let has_length = headers.contains_key(header::CONTENT_LENGTH);
+            if let Some(size) = size.filter(|_| !has_length) {
                 headers.insert(header::CONTENT_LENGTH, HeaderValue::from(size));
             }
-            *response.body_mut() = Body::empty();
+            *response.body_mut() = match size.is_some() || has_length {
+                true => Body::empty(),
+                // A GET would not tell the length, so HEAD does not say 0 (RFC 9110, 8.6).
+                false => Body::from_stream(stream::empty::<Result<Bytes, Infallible>>()),
+            };
         }
     }
 }

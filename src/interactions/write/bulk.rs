@@ -1,13 +1,13 @@
 //! Writes of an import: the same preparation and the same write path as those of requests,
 //! with a mark in their transaction that says that they are done.
 
-use super::draft::{Target, Write};
-use super::links::{FullUrls, Links};
+use super::draft::{Found, Target, Write};
+use super::links::{FullUrls, Links, Named};
 use super::prepare::{self, Validated};
 use super::{AfterWrites, WriteSet, Written, store};
 use crate::access::{Caller, Permit};
 use crate::error::{FhirError, Result};
-use crate::fhir::interaction::{Interaction, WriteGuard};
+use crate::fhir::interaction::{Handling, Interaction, WriteGuard};
 use crate::fhir::resource::{Resource, ResourceKey};
 use crate::interactions::context::Context;
 use crate::interactions::outcome::Outcome;
@@ -64,7 +64,7 @@ impl Item {
 
     /// An entry of a batch; None for one that only reads.
     pub fn of_entry(context: &Context, entry: Value, index: usize) -> Result<Option<Item>> {
-        let read = entry::read(entry, index, &context.settings.limits)?;
+        let read = entry::read((entry, index), Handling::Strict, &context.settings.limits)?;
         Item::of_interaction(context, read.request.interaction)
             .map_err(|error| error.within(&read.expression))
     }
@@ -88,8 +88,9 @@ impl Names {
     pub fn of<'a>(items: impl IntoIterator<Item = &'a Item>) -> Names {
         let mut names = HashMap::new();
         for item in items {
-            if let (Some(url), Some(key)) = (&item.0.full_url, item.key()) {
-                names.entry(url.clone()).or_insert_with(|| key.clone());
+            let named = item.key().and_then(|_| Named::of(&item.0, &Found::Nothing));
+            if let Some((url, named)) = item.0.full_url.clone().zip(named) {
+                names.entry(url).or_insert(named);
             }
         }
         Names(Arc::new(names))

@@ -70,7 +70,9 @@ pub async fn gather(
     }
     let mut references = HashMap::new();
     for (text, permit, plan) in set.links.conditional() {
-        let matches = context.store.matching(connection, (permit, plan), 2).await?;
+        // What the set itself writes may match no longer: two others are enough to tell.
+        let limit = 2 + set.writes.len();
+        let matches = context.store.matching(connection, (permit, plan), limit).await?;
         references.insert(text.clone(), matches);
     }
     let matches_of = |write: &Write| match &write.target {

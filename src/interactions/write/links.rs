@@ -7,9 +7,11 @@ use crate::access::Permit;
 use crate::error::{ErrorKind, FhirError, IssueCode, Result};
 use crate::fhir::links::{Place, rewrite};
 use crate::fhir::resource::{Resource, ResourceKey};
-use crate::search::Plan;
+use crate::interactions::context::Context;
+use crate::search::{IndexRows, Plan};
+use serde_json::Value;
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// What has to be replaced in the resources of a set. Empty for a request of its own.
@@ -22,7 +24,51 @@ pub struct Links {
 }
 
 /// Resources by the fullUrl of their entry.
-pub type FullUrls = HashMap<String, ResourceKey>;
+pub type FullUrls = HashMap<String, Named>;
+
+/// What a fullUrl stands for.
+#[derive(Clone)]
+pub struct Named {
+    key: ResourceKey,
+    version: NamedVersion,
+}
+
+/// What becomes of the version in a reference to it (http.html#trules: such a reference still
+/// names a version afterwards, and which one is up to the server).
+#[derive(Clone, Copy)]
+enum NamedVersion {
+    Is(i64),
+    /// The client knows the resource, and its versions.
+    AsSent,
+    /// Known after the write alone: the reference loses it.
+    Open,
+}
+
+impl Named {
+    /// None for a write that is about no one resource.
+    pub fn of(write: &Write, found: &Found) -> Option<Named> {
+        let version = match (&write.target, &write.act, found) {
+            (Target::New(_), ..) => NamedVersion::Is(1),
+            (Target::Key(_), ..) => NamedVersion::AsSent,
+            (Target::Criteria(_), act, Found::Matches(matches)) => match (matches.first(), act) {
+                (None, _) => NamedVersion::Is(1),
+                (Some(stored), Act::Create(_)) => NamedVersion::Is(stored.version),
+                (Some(_), _) => NamedVersion::Open,
+            },
+            (Target::Criteria(_), ..) => NamedVersion::Open,
+        };
+        write.key(found).map(|key| Named { key, version })
+    }
+
+    /// The reference that takes the place of one to the fullUrl, with the version sent.
+    fn reference(&self, version: Option<&str>) -> String {
+        match (self.version, version) {
+            (_, None) | (NamedVersion::Open, _) => self.key.to_string(),
+            (NamedVersion::Is(version), _) => format!("{}/_history/{version}", self.key),
+            (NamedVersion::AsSent, Some(version)) => format!("{}/_history/{version}", self.key),
+        }
+    }
+}
 
 /// The same once it is known what everything became.
 pub struct Resolved {
@@ -32,18 +78,20 @@ pub struct Resolved {
 }
 
 impl Links {
-    /// Of a transaction. Where nothing has to be looked up to know what its entries become,
-    /// their links are replaced now, in place. 400 where two entries have the same fullUrl.
+    /// Of a transaction. Where nothing has to be looked up to know what its entries become and
+    /// bring, their links are replaced now, in place. 400 where two entries have the same fullUrl.
     pub fn of_transaction(
         writes: &mut [Write],
         conditional: Vec<(String, Permit, Plan)>,
     ) -> Result<Self> {
-        let is_open = |write: &Write| matches!(write.target, Target::Criteria(_));
+        let is_open = |write: &Write| {
+            matches!((&write.target, &write.act), (Target::Criteria(_), _) | (_, Act::Patch(_)))
+        };
         if !conditional.is_empty() || writes.iter().any(is_open) {
             return Ok(Links { is_transaction: true, conditional });
         }
-        let keys = writes.iter().map(|write| write.key(&Found::Nothing));
-        let full_urls = Arc::new(full_urls(writes.iter().zip(keys))?);
+        let full_urls = full_urls(writes.iter().map(|write| (write, &Found::Nothing)))?;
+        let full_urls = Arc::new(full_urls);
         Ok(Links::of_full_urls(writes, full_urls))
     }
 
@@ -65,17 +113,19 @@ impl Links {
 
     /// 412 where a conditional reference has no match or several, 400 where two entries have
     /// the same fullUrl.
-    pub fn resolved(&self, writes: &[Write], facts: &Facts) -> Result<Resolved> {
+    pub fn resolved(&self, context: &Context, writes: &[Write], facts: &Facts) -> Result<Resolved> {
         let mut names = FullUrls::new();
         let mut conditional = HashMap::new();
         if self.is_transaction {
-            let of_facts = writes.iter().zip(&facts.found);
-            names = full_urls(of_facts.map(|(write, found)| (write, write.key(found))))?;
-            for (text, matches) in &facts.references {
+            names = full_urls(writes.iter().zip(&facts.found))?;
+            let own = OwnWrites::of(context, self, (writes, facts));
+            for (text, _, plan) in &self.conditional {
+                let stored = facts.references.get(text).map(Vec::as_slice).unwrap_or_default();
+                let matches = own.matches_after(plan, stored);
                 let [key] = matches.as_slice() else {
-                    return Err(unresolved(text, matches.len()));
+                    return Err(unresolved(text, matches.len(), writes));
                 };
-                conditional.insert(text.clone(), key.clone());
+                conditional.insert(text.clone(), ResourceKey::clone(key));
             }
         }
         let full_urls = Arc::new(names);
@@ -85,13 +135,12 @@ impl Links {
 }
 
 /// What the fullUrls of the writes stand for. 400 where two have the same.
-fn full_urls<'a>(
-    writes: impl Iterator<Item = (&'a Write, Option<ResourceKey>)>,
-) -> Result<FullUrls> {
+fn full_urls<'a>(writes: impl Iterator<Item = (&'a Write, &'a Found)>) -> Result<FullUrls> {
     let mut names = FullUrls::new();
-    for (write, key) in writes {
-        let Some((url, key)) = write.full_url.clone().zip(key) else { continue };
-        if names.insert(url, key).is_some() {
+    for (write, found) in writes {
+        let named = Named::of(write, found);
+        let Some((url, named)) = write.full_url.clone().zip(named) else { continue };
+        if names.insert(url, named).is_some() {
             let expression = format!("{}.fullUrl", write.expression);
             let text = "Another entry of this transaction has the same fullUrl";
             return Err(FhirError::invalid_value(expression, text));
@@ -100,14 +149,63 @@ fn full_urls<'a>(
     Ok(names)
 }
 
-fn unresolved(text: &str, matches: usize) -> FhirError {
+/// What the writes of a set do to the matches of its conditional references, which are resolved
+/// last (http.html#trules).
+struct OwnWrites {
+    /// Resources that are no longer what the store holds.
+    written: HashSet<ResourceKey>,
+    /// What they are afterwards, and what is new.
+    brought: Vec<(ResourceKey, IndexRows)>,
+}
+
+impl OwnWrites {
+    fn of(context: &Context, links: &Links, set: (&[Write], &Facts)) -> Self {
+        let (writes, facts) = set;
+        let mut own = OwnWrites { written: HashSet::new(), brought: Vec::new() };
+        let is_sought = |resource: &Resource| {
+            let of = |plan: &Plan| plan.types.contains(&resource.resource_type());
+            links.conditional.iter().any(|(_, _, plan)| of(plan))
+        };
+        for (write, found) in writes.iter().zip(&facts.found) {
+            match (&write.act, found) {
+                (Act::Create(_), Found::Matches(matches)) if !matches.is_empty() => {}
+                (Act::Delete, Found::Matches(matches)) => {
+                    own.written.extend(matches.iter().map(|stored| stored.key.clone()));
+                }
+                (Act::Delete, _) => own.written.extend(write.key(found)),
+                (Act::Create(resource) | Act::Update(resource), _) if is_sought(resource) => {
+                    let Some(key) = write.key(found) else { continue };
+                    own.written.insert(key.clone());
+                    own.brought.push((key, context.index(resource)));
+                }
+                _ => {}
+            }
+        }
+        own
+    }
+
+    /// The matches once the writes are done.
+    fn matches_after<'a>(&'a self, plan: &Plan, stored: &'a [ResourceKey]) -> Vec<&'a ResourceKey> {
+        let stays = stored.iter().filter(|key| !self.written.contains(key));
+        let comes = self.brought.iter().filter(|(key, rows)| plan.holds(key, rows));
+        stays.chain(comes.map(|(key, _)| key)).collect()
+    }
+}
+
+/// Names the first entry with the reference.
+fn unresolved(text: &str, matches: usize, writes: &[Write]) -> FhirError {
     let (code, found) = match matches {
         0 => (IssueCode::NotFound, "no resource"),
         _ => (IssueCode::MultipleMatches, "several resources"),
     };
     let resource_type = text.split('?').next().unwrap_or_default();
-    let text = format!("A conditional reference to {resource_type} matches {found}");
-    FhirError::new(ErrorKind::PreconditionFailed, code, text)
+    let why = format!("A conditional reference to {resource_type} matches {found}");
+    let error = FhirError::new(ErrorKind::PreconditionFailed, code, why);
+    let has_it = |resource: &Resource| conditional_references(resource).iter().any(|t| t == text);
+    match writes.iter().find(|write| write.resource().is_some_and(has_it)) {
+        Some(write) => error.within(&write.expression),
+        None => error,
+    }
 }
 
 impl Resolved {
@@ -119,6 +217,25 @@ impl Resolved {
         let mut rewritten = resource.clone();
         self.rewrite(&mut rewritten, write.full_url.as_deref());
         Cow::Owned(rewritten)
+    }
+
+    /// A patched resource with the links replaced that the patch brought.
+    pub fn rewritten_patch(&self, before: &Value, patched: Value) -> Result<Value> {
+        if !self.is_needed {
+            return Ok(patched);
+        }
+        let mut had = HashSet::new();
+        let mut before = Resource::from_value(before.clone())?;
+        rewrite(&mut before, &mut |_, link| {
+            had.insert(link.to_owned());
+            None
+        });
+        let mut patched = Resource::from_value(patched)?;
+        rewrite(&mut patched, &mut |place, link| match had.contains(link) {
+            true => None,
+            false => self.replace(place, link, None),
+        });
+        Ok(patched.into_value())
     }
 
     /// Replaces the links of the resource of an entry with this fullUrl.
@@ -137,15 +254,19 @@ impl Resolved {
             Some(at) => link.split_at(at),
             None => (link, ""),
         };
-        let key = match self.full_urls.get(target) {
-            Some(key) => key,
+        let (plain, version) = match target.split_once("/_history/") {
+            Some((plain, version)) => (plain, Some(version)),
+            None => (target, None),
+        };
+        let named = match self.full_urls.get(plain) {
+            Some(named) => named,
             // A relative reference is read from the base of its own entry's fullUrl.
             None => {
-                let relative = ResourceKey::parse_versioned(target)?;
+                let relative = ResourceKey::parse(plain)?;
                 self.full_urls.get(&format!("{}{relative}", base?))?
             }
         };
-        Some(format!("{key}{fragment}"))
+        Some(format!("{}{fragment}", named.reference(version)))
     }
 }
 
@@ -179,11 +300,11 @@ pub fn conditional_references(resource: &Resource) -> Vec<String> {
 
 /// Whether any reference could be conditional, without a copy of the resource.
 fn may_be_conditional(resource: &Resource) -> bool {
-    fn has(value: &serde_json::Value) -> bool {
+    fn has(value: &Value) -> bool {
         match value {
-            serde_json::Value::Array(items) => items.iter().any(has),
-            serde_json::Value::Object(object) => object.iter().any(|(name, value)| match value {
-                serde_json::Value::String(text) => name == "reference" && text.contains('?'),
+            Value::Array(items) => items.iter().any(has),
+            Value::Object(object) => object.iter().any(|(name, value)| match value {
+                Value::String(text) => name == "reference" && text.contains('?'),
                 value => has(value),
             }),
             _ => false,

@@ -223,7 +223,7 @@ async fn apply<A: AfterWrites>(
 
 /// One step for each write. Pure.
 fn steps<'a>(context: &Context, set: &'a WriteSet, facts: Facts) -> Result<Vec<Step<'a>>> {
-    let links = set.links.resolved(&set.writes, &facts)?;
+    let links = set.links.resolved(context, &set.writes, &facts)?;
     let mut steps = Vec::with_capacity(set.writes.len());
     let mut identities = Identities::default();
     for (write, found) in set.writes.iter().zip(facts.found) {
@@ -265,7 +265,9 @@ fn step<'a>(
         }
         (Act::Create(_), None) => Err(create::several_matches("If-None-Exist")),
         (Act::Update(_), None) => Err(create::several_matches("criteria")),
-        (Act::Patch(patch), _) => patch::prepare(&what, patch, (found, &write.guard), settings),
+        (Act::Patch(patch), _) => {
+            patch::prepare(&what, patch, (found, &write.guard), (settings, links))
+        }
         (Act::Meta(edit), _) => meta::prepare(&what, edit, (found, &write.guard), settings),
         (Act::Delete, _) => delete::prepare(found, &write.guard, &settings.limits),
     }

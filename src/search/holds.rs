@@ -1,0 +1,120 @@
+//! Whether a search would find a resource that is not stored yet: conditional references are
+//! resolved after the writes of their transaction (<https://hl7.org/fhir/R4/http.html#trules>).
+
+use super::index_rows::{IndexRows, StringRow};
+use super::plan::{Clause, Plan, Predicate};
+use super::value::prefix::Test;
+use super::value::string::StringTest;
+use super::value::token::TokenTest;
+use crate::fhir::resource::ResourceKey;
+use chrono::{DateTime, Utc};
+
+impl Plan {
+    /// True where a resource with this key and these rows meets every clause. Quantities,
+    /// composites, compartments and the instant of the version are not looked at: a clause that
+    /// depends on one does not hold.
+    pub fn holds(&self, key: &ResourceKey, rows: &IndexRows) -> bool {
+        let is_searched = self.types.is_empty() || self.types.contains(&key.resource_type);
+        is_searched && self.clauses.iter().all(|clause| clause.holds(key, rows) == Some(true))
+    }
+}
+
+impl Clause {
+    /// None where that cannot be told.
+    fn holds(&self, key: &ResourceKey, rows: &IndexRows) -> Option<bool> {
+        let answers: Vec<Option<bool>> =
+            self.alternatives.iter().map(|predicate| predicate.holds(key, rows)).collect();
+        let any = match answers.contains(&Some(true)) {
+            true => true,
+            false if answers.contains(&None) => return None,
+            false => false,
+        };
+        Some(any != self.is_negated)
+    }
+}
+
+impl Predicate {
+    fn holds(&self, key: &ResourceKey, rows: &IndexRows) -> Option<bool> {
+        Some(match self {
+            Predicate::Always(holds) => *holds,
+            Predicate::Id(id) => key.id == *id,
+            Predicate::Missing { parameter, is_missing } => {
+                rows.present.contains(parameter) != *is_missing
+            }
+            Predicate::Token { parameter, test, .. } => rows.tokens.iter().any(|row| {
+                row.parameter == *parameter && test.admits(&row.token.system, &row.token.code)
+            }),
+            Predicate::Identifier { parameter, test } => rows
+                .identifiers
+                .iter()
+                .any(|row| row.parameter == *parameter && test.admits(&row.system, &row.value)),
+            Predicate::Reference { parameter, targets, .. } => rows
+                .references
+                .iter()
+                .any(|row| row.parameter == *parameter && targets.contains(&row.target)),
+            Predicate::Uri { parameter, value } => {
+                rows.uris.iter().any(|row| row.parameter == *parameter && row.value == *value)
+            }
+            Predicate::String { parameter, test } => {
+                rows.strings.iter().any(|row| row.parameter == *parameter && test.admits(row))
+            }
+            Predicate::Date { parameter, test, main, .. } => {
+                let main = rows.main_date.filter(|_| main.contains(&key.resource_type));
+                let others = rows.dates.iter().filter(|row| row.parameter == *parameter);
+                main.into_iter()
+                    .chain(others.map(|row| (row.low, row.high)))
+                    .any(|r| test.admits(r))
+            }
+            Predicate::Both(clauses) => {
+                let [first, second] = &**clauses;
+                first.holds(key, rows)? && second.holds(key, rows)?
+            }
+            Predicate::LastUpdated(_)
+            | Predicate::Quantity { .. }
+            | Predicate::Composite { .. }
+            | Predicate::Compartment { .. } => return None,
+        })
+    }
+}
+
+impl TokenTest {
+    fn admits(&self, of: &str, value: &str) -> bool {
+        match self {
+            TokenTest::Code(code) => code == value,
+            TokenTest::System(system) => system == of,
+            TokenTest::Exact(token) => token.system == of && token.code == value,
+        }
+    }
+}
+
+impl StringTest {
+    fn admits(&self, row: &StringRow) -> bool {
+        match self {
+            StringTest::StartsWith(text) => row.normalised.starts_with(text),
+            StringTest::Contains(text) => row.normalised.contains(text),
+            StringTest::Exact { normalised, raw } => {
+                row.normalised == *normalised && row.raw == *raw
+            }
+        }
+    }
+}
+
+impl Test<DateTime<Utc>> {
+    fn admits(&self, (low, high): (DateTime<Utc>, DateTime<Utc>)) -> bool {
+        match *self {
+            Test::Within { from, to } => low >= from && low < to && high <= to,
+            Test::NotWithin { from, to } => low < from || high > to || low >= to,
+            Test::HighAbove(bound) => high > bound,
+            Test::LowBelow(bound) => low < bound,
+            Test::LowFrom(bound) => low >= bound,
+            Test::LowAbove(bound) => low > bound,
+            Test::HighTo(bound) => high <= bound,
+            Test::HighBelow(bound) => high < bound,
+            Test::HighFrom(bound) => high >= bound,
+            Test::LowTo(bound) => low <= bound,
+            Test::FromOrBeyond { from, to } => low >= from || high > to,
+            Test::ToOrBefore { from, to } => high <= to || low < from,
+            Test::Overlaps { from, to } => low < to && high >= from,
+        }
+    }
+}
