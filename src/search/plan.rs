@@ -21,6 +21,8 @@ pub struct Plan {
     /// All must hold.
     pub clauses: Vec<Clause>,
     pub sort: Sort,
+    /// What goes with the matches of a page.
+    pub includes: Vec<Include>,
     /// Matches per page; none is for the total alone.
     pub count: u32,
     pub total: Total,
@@ -29,6 +31,23 @@ pub struct Plan {
     /// Warnings about what was left out (`Prefer: handling=lenient`).
     pub issues: Vec<Issue>,
     pub(super) applied: Vec<Parameter>,
+}
+
+/// `_include` or `_revinclude` (search.html#revinclude).
+#[derive(Clone, PartialEq, Debug)]
+pub struct Include {
+    /// True for `_revinclude`: resources that refer to the match.
+    pub is_reverse: bool,
+    /// `:iterate`: of included resources as well.
+    pub is_iterated: bool,
+    /// The type that refers; None for any.
+    pub source: Option<ResourceType>,
+    /// The reference parameters.
+    pub parameters: Vec<ParameterId>,
+    /// True where each of them can only name the one subject of the referring row.
+    pub is_subject: bool,
+    /// The types referred to; empty for any.
+    pub targets: Vec<ResourceType>,
 }
 
 /// `_total` (search.html#total).

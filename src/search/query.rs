@@ -1,6 +1,6 @@
 //! From the parameters of a request to a [`Plan`]: <https://hl7.org/fhir/R4/search.html>.
 //!
-//! Left out, and refused by name: `_include`, `_revinclude`, `_filter`, `_text`, `_content`, `_query`, `_list`, several sort keys.
+//! Left out, and refused by name: `_filter`, `_text`, `_content`, `_query`, `_list`, several sort keys.
 
 use super::index_rows::ParameterId;
 use super::plan::{Clause, Plan, Predicate, Total};
@@ -14,6 +14,7 @@ use crate::limits::Limits;
 use chrono::{DateTime, Utc};
 
 mod criterion;
+mod include;
 mod link;
 
 use link::Place;
@@ -30,9 +31,7 @@ pub struct Planner<'a> {
 /// Parameters that shape the answer and that other rooms read.
 const OF_THE_ANSWER: [&str; 4] = ["_format", "_pretty", "_summary", "_elements"];
 /// Parameters of R4 that are not offered.
-const NOT_OFFERED: [&str; 11] = [
-    "_include",
-    "_revinclude",
+const NOT_OFFERED: [&str; 9] = [
     "_filter",
     "_text",
     "_content",
@@ -62,6 +61,7 @@ impl Planner<'_> {
                 types,
                 clauses,
                 sort: Sort { key: SortKey::Unspecified, is_descending: true },
+                includes: Vec::new(),
                 count: self.limits.page_default,
                 total: Total::None,
                 after: None,
@@ -235,6 +235,10 @@ impl Draft<'_> {
             }
             "_type" if self.plan.types.len() != 1 || self.plan.types[0].name() == value => {}
             _ if OF_THE_ANSWER.contains(&name) => {}
+            _ if include::is_include(name) => {
+                let include = include::read(self.planner, &self.plan.types, name, value)?;
+                self.plan.includes.push(include);
+            }
             _ => {
                 let clause = self.clause(name, value)?;
                 self.plan.clauses.push(clause);

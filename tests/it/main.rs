@@ -33,6 +33,7 @@ mod reindex;
 mod robustness;
 mod search;
 mod search_basics;
+mod search_includes;
 mod search_links;
 mod start;
 mod statements;

@@ -61,8 +61,7 @@ fn what_is_not_offered_is_refused_by_name() {
     for query in [
         "subject.nothing=a",
         "_has:Group:member=1",
-        "_include=*",
-        "_revinclude=x",
+        "_include:exact=*",
         "_filter=a",
         "_text=a",
         "code:in=http://v",
