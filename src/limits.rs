@@ -29,6 +29,8 @@ pub struct Limits {
     pub search_parameters: usize,
     /// Comma-separated alternatives over all parameters of one query.
     pub search_values: usize,
+    /// Links of one chained parameter or `_has`, one after the other.
+    pub search_chain: usize,
     /// `_count` of a page: default and maximum.
     pub page_default: u32,
     pub page_maximum: u32,
@@ -58,6 +60,7 @@ impl Default for Limits {
             bundle_entries: 5_000,
             search_parameters: 64,
             search_values: 256,
+            search_chain: 5,
             page_default: 50,
             page_maximum: 1_000,
             conditional_delete: 1_000,

@@ -4,7 +4,7 @@ use super::context::Context;
 use super::outcome::{Content, Outcome};
 use super::page::{self, PageLink};
 use crate::access::Permit;
-use crate::error::{FhirError, Result};
+use crate::error::{FhirError, Issue, IssueCode, Result};
 use crate::fhir::bundle::{Bundle, Entry};
 use crate::fhir::interaction::{Handling, Parameter, Request, SearchScope};
 use crate::fhir::outcome;
@@ -112,9 +112,20 @@ fn bundle(context: &Context, links: &PageLink, asked: Asked, page: Page) -> Resu
         search_mode: Some("match"),
         ..Entry::default()
     });
-    let mut entries: Vec<Entry> = matches.collect();
-    if !asked.plan.issues.is_empty() {
-        let warnings = outcome::of_issues(&asked.plan.issues).to_string();
+    let included = page.included.into_iter().map(|stored| Entry {
+        full_url: Some(format!("{base_url}/{}", stored.key)),
+        resource: Some(stored.body),
+        search_mode: Some("include"),
+        ..Entry::default()
+    });
+    let mut entries: Vec<Entry> = matches.chain(included).collect();
+    let mut issues = asked.plan.issues;
+    if page.is_cut {
+        let text = "More resources go with this page than an answer holds: some are left out";
+        issues.push(Issue::warning(IssueCode::TooCostly, "http._include", text));
+    }
+    if !issues.is_empty() {
+        let warnings = outcome::of_issues(&issues).to_string();
         entries.push(Entry {
             resource: Some(Bytes::from(warnings)),
             search_mode: Some("outcome"),

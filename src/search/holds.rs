@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 
 impl Plan {
     /// True where a resource with this key and these rows meets every clause. Quantities,
-    /// composites, compartments and the instant of the version are not looked at: a clause that
+    /// composites, links, compartments and the instant of the version are not looked at: a clause that
     /// depends on one does not hold.
     pub fn holds(&self, key: &ResourceKey, rows: &IndexRows) -> bool {
         let is_searched = self.types.is_empty() || self.types.contains(&key.resource_type);
@@ -70,6 +70,8 @@ impl Predicate {
                 first.holds(key, rows)? && second.holds(key, rows)?
             }
             Predicate::LastUpdated(_)
+            | Predicate::Chain(_)
+            | Predicate::Has(_)
             | Predicate::Quantity { .. }
             | Predicate::Composite { .. }
             | Predicate::Compartment { .. } => return None,

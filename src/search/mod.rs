@@ -17,7 +17,9 @@ pub use index_rows::{
     StringRow, Token, TokenRow, UnitOfMeasure, UriRow,
 };
 pub use page::{KEY_BYTES, Sealer, unknown_page};
-pub use plan::{Clause, Cursor, Plan, Predicate, Second, Total, identifier_lock_key};
+pub use plan::{
+    Clause, Cursor, Include, Link, Plan, Predicate, Second, Total, identifier_lock_key,
+};
 pub use query::Planner;
 pub use registry::{Registry, SearchParameter};
 pub use sort::{Sort, SortKey};

@@ -21,6 +21,8 @@ pub struct Plan {
     /// All must hold.
     pub clauses: Vec<Clause>,
     pub sort: Sort,
+    /// What goes with the matches of a page.
+    pub includes: Vec<Include>,
     /// Matches per page; none is for the total alone.
     pub count: u32,
     pub total: Total,
@@ -29,6 +31,23 @@ pub struct Plan {
     /// Warnings about what was left out (`Prefer: handling=lenient`).
     pub issues: Vec<Issue>,
     pub(super) applied: Vec<Parameter>,
+}
+
+/// `_include` or `_revinclude` (search.html#revinclude).
+#[derive(Clone, PartialEq, Debug)]
+pub struct Include {
+    /// True for `_revinclude`: resources that refer to the match.
+    pub is_reverse: bool,
+    /// `:iterate`: of included resources as well.
+    pub is_iterated: bool,
+    /// The type that refers; None for any.
+    pub source: Option<ResourceType>,
+    /// The reference parameters.
+    pub parameters: Vec<ParameterId>,
+    /// True where each of them can only name the one subject of the referring row.
+    pub is_subject: bool,
+    /// The types referred to; empty for any.
+    pub targets: Vec<ResourceType>,
 }
 
 /// `_total` (search.html#total).
@@ -47,7 +66,7 @@ pub struct Clause {
     pub is_negated: bool,
 }
 
-/// One condition on a resource. Chained parameters and `_has` become variants here.
+/// One condition on a resource.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Predicate {
     /// Holds for every resource or none.
@@ -104,12 +123,30 @@ pub enum Predicate {
     },
     /// All of these.
     Both(Box<[Clause; 2]>),
+    /// A chained parameter (search.html#chaining): a reference by it leads to a resource of one
+    /// of these types that meets the clause.
+    Chain(Box<Link>),
+    /// `_has` (search.html#has): a resource of one of these types refers here by the parameter,
+    /// and meets the clause.
+    Has(Box<Link>),
     /// Member of the compartment of this resource: the resource itself, or one of the types by
     /// one of its parameters (search.html#compartment).
     Compartment {
         key: ResourceKey,
         members: Vec<(ResourceType, Vec<ParameterId>)>,
     },
+}
+
+/// From one resource to others.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Link {
+    /// The reference parameter.
+    pub parameter: ParameterId,
+    /// True where the reference can only be to the referring row's one subject, a Patient.
+    pub is_subject: bool,
+    /// Of the resources at the other end.
+    pub types: Vec<ResourceType>,
+    pub clause: Clause,
 }
 
 /// The second part of a composite value.

@@ -1,10 +1,8 @@
 //! From the parameters of a request to a [`Plan`]: <https://hl7.org/fhir/R4/search.html>.
 //!
-//! Left out, and refused by name: chained parameters, `_has`, `_include`, `_revinclude`,
-//! `_filter`, `_text`, `_content`, `_query`, `_list`, several sort keys.
+//! Left out, and refused by name: `_filter`, `_text`, `_content`, `_query`, `_list`, several sort keys.
 
 use super::index_rows::ParameterId;
-use super::names::near;
 use super::plan::{Clause, Plan, Predicate, Total};
 use super::registry::{Kind, Registry, SearchParameter};
 use super::sort::{Sort, SortKey};
@@ -16,6 +14,10 @@ use crate::limits::Limits;
 use chrono::{DateTime, Utc};
 
 mod criterion;
+mod include;
+mod link;
+
+use link::Place;
 
 /// What plans are made with.
 pub struct Planner<'a> {
@@ -29,10 +31,7 @@ pub struct Planner<'a> {
 /// Parameters that shape the answer and that other rooms read.
 const OF_THE_ANSWER: [&str; 4] = ["_format", "_pretty", "_summary", "_elements"];
 /// Parameters of R4 that are not offered.
-const NOT_OFFERED: [&str; 12] = [
-    "_has",
-    "_include",
-    "_revinclude",
+const NOT_OFFERED: [&str; 9] = [
     "_filter",
     "_text",
     "_content",
@@ -62,6 +61,7 @@ impl Planner<'_> {
                 types,
                 clauses,
                 sort: Sort { key: SortKey::Unspecified, is_descending: true },
+                includes: Vec::new(),
                 count: self.limits.page_default,
                 total: Total::None,
                 after: None,
@@ -235,6 +235,10 @@ impl Draft<'_> {
             }
             "_type" if self.plan.types.len() != 1 || self.plan.types[0].name() == value => {}
             _ if OF_THE_ANSWER.contains(&name) => {}
+            _ if include::is_include(name) => {
+                let include = include::read(self.planner, &self.plan.types, name, value)?;
+                self.plan.includes.push(include);
+            }
             _ => {
                 let clause = self.clause(name, value)?;
                 self.plan.clauses.push(clause);
@@ -256,45 +260,11 @@ impl Draft<'_> {
     }
 
     fn clause(&self, name: &str, value: &str) -> Result<Clause, Refusal> {
-        let (base, modifier) = match name.split_once(':') {
-            Some((base, modifier)) => (base, Some(modifier)),
-            None => (name, None),
-        };
-        if NOT_OFFERED.contains(&base) {
-            return Err(not_supported(name, format!("{base} is not offered by this server")));
-        }
-        if name.contains('.') {
-            let text = format!("'{name}' is a chained parameter, which this server does not offer");
-            return Err(not_supported(name, text));
-        }
-        let parameter = self
-            .planner
-            .parameter(&self.plan.types, base)
-            .ok_or_else(|| self.unknown(name, base))?;
-        if !parameter.is_supported() {
-            return Err(not_supported(name, format!("{base} is not offered by this server")));
-        }
         if value.is_empty() {
             return Err(wrong_value(name, value, "it must not be empty"));
         }
-        criterion::Reader { planner: self.planner, types: &self.plan.types, parameter, name }
-            .clause(modifier, value)
-    }
-
-    fn unknown(&self, name: &str, base: &str) -> Refusal {
-        let kind = self.plan.types.first().copied().or_else(|| ResourceType::all().next());
-        let known = kind.into_iter().flat_map(|kind| self.planner.registry.parameters_of(kind));
-        let near = near(base, known.filter(|known| known.is_supported()).map(|known| known.code));
-        let of = match self.plan.types[..] {
-            [kind] => format!(" of {kind}"),
-            _ => " of all types searched".to_owned(),
-        };
-        let hint = match near.is_empty() {
-            true => String::new(),
-            false => format!("; near names are {}", near.join(", ")),
-        };
-        let base = text::beginning(base, 100);
-        not_supported(name, format!("'{base}' is not a search parameter{of}{hint}"))
+        let place = Place { planner: self.planner, types: &self.plan.types, whole: name, links: 0 };
+        place.clause(name, value)
     }
 
     fn sort(&self, value: &str) -> Result<Sort, Refusal> {
@@ -333,7 +303,23 @@ impl Draft<'_> {
     }
 }
 
+/// Whether resources of the type have the Patient compartment, as one whose rows name them.
+fn is_patient(kind: ResourceType) -> bool {
+    Definitions::r4().compartment("Patient").is_some_and(|found| found.code == kind.name())
+}
+
 impl Planner<'_> {
+    /// Whether values of the parameter can only be the one subject of a row of these types.
+    fn is_single_subject(&self, types: &[ResourceType], parameter: &SearchParameter) -> bool {
+        match types {
+            [kind] => {
+                let parameters = self.registry.of(*kind);
+                parameters.has_single_subject && parameters.is_subject(parameter.code)
+            }
+            _ => false,
+        }
+    }
+
     /// The types, of those searched, whose main date this parameter is.
     fn main_types(&self, types: &[ResourceType], id: ParameterId) -> Vec<ResourceType> {
         let is_main = |kind: &ResourceType| {

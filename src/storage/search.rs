@@ -18,10 +18,17 @@ use std::collections::BTreeSet;
 /// Coded values that `system|` may stand for.
 const SYSTEM_CODES: i64 = 10_000;
 
+/// Resources that go with one page, at most.
+const INCLUDED: usize = 1_000;
+
 /// A page of matches in the order asked for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Default, Debug)]
 pub struct Page {
     pub matches: Vec<Stored>,
+    /// What goes with the matches.
+    pub included: Vec<Stored>,
+    /// True where more goes with them than a page takes.
+    pub is_cut: bool,
     /// None where it was not asked for and is not known for free.
     pub total: Option<i64>,
     pub next: Option<Cursor>,
@@ -40,7 +47,7 @@ impl Store {
         let found = self.found(connection, plan).await?;
         let query = Query { plan, found: &found, filter: permit.filter() };
         let page = match plan.count {
-            0 => Page { matches: Vec::new(), total: None, next: None, previous: None },
+            0 => Page::default(),
             _ => self.page(connection, &query).await?,
         };
         let total = match (page.total, plan.total) {
@@ -69,7 +76,16 @@ impl Store {
     async fn page(&self, connection: &mut Connection, query: &Query<'_>) -> Result<Page> {
         let plan = query.plan;
         let count = plan.count as usize;
-        let mut rows = fetch_all(connection, query.page(i64::from(plan.count) + 1)).await?;
+        let limit = i64::from(plan.count) + 1;
+        let statement = match plan.includes.is_empty() {
+            true => query.page(limit),
+            false => query.page_with_includes(limit, INCLUDED as i64),
+        };
+        let mut rows = fetch_all(connection, statement).await?;
+        let mut others = match plan.includes.is_empty() {
+            true => Vec::new(),
+            false => rows.split_off(matches_of(&rows)?),
+        };
         let has_more = rows.len() > count;
         rows.truncate(count);
         let is_backward = plan.after.as_ref().is_some_and(|cursor| cursor.is_backward);
@@ -85,7 +101,10 @@ impl Store {
         let matches = rows.iter().map(|row| self.stored(row)).collect::<Result<Vec<_>>>()?;
         // A first page that is not full is the whole result.
         let total = (is_first && !has_more).then_some(matches.len() as i64);
-        Ok(Page { matches, total, next, previous })
+        let is_cut = others.len() > INCLUDED;
+        others.truncate(INCLUDED);
+        let included = others.iter().map(|row| self.stored(row)).collect::<Result<Vec<_>>>()?;
+        Ok(Page { matches, included, is_cut, total, next, previous })
     }
 
     /// Ids of what the plan names. Coded values are remembered; rids are not, since a
@@ -151,6 +170,17 @@ impl Store {
             None => Ok(()),
         }
     }
+}
+
+/// How many rows, the first ones, are matches.
+fn matches_of(rows: &[PgRow]) -> Result<usize> {
+    for (index, row) in rows.iter().enumerate() {
+        let number: Option<i64> = row.try_get("n").map_err(FhirError::internal)?;
+        if number.is_none() {
+            return Ok(index);
+        }
+    }
+    Ok(rows.len())
 }
 
 /// The units of the database that any of these may mean.

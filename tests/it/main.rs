@@ -35,6 +35,8 @@ mod robustness;
 mod roles;
 mod search;
 mod search_basics;
+mod search_includes;
+mod search_links;
 mod start;
 mod statements;
 mod tidy;

@@ -1,7 +1,7 @@
 //! One `name:modifier=value,value` as a clause.
 
-use super::{Planner, Refusal, not_supported, wrong_value};
-use crate::fhir::definitions::{Definitions, ResourceType};
+use super::{Planner, Refusal, is_patient, not_supported, wrong_value};
+use crate::fhir::definitions::ResourceType;
 use crate::fhir::resource::Id;
 use crate::search::index_rows::ParameterId;
 use crate::search::plan::{Clause, Predicate, Second};
@@ -176,11 +176,9 @@ impl Reader<'_> {
         let test = ReferenceTest::parse(one, targets, base_url);
         match test.map_err(|text| self.wrong(one, text))? {
             ReferenceTest::Local(targets) => {
-                let compartment = Definitions::r4().compartment("Patient");
-                let code = compartment.map(|compartment| compartment.code);
-                let are_patients =
-                    targets.iter().all(|target| Some(target.resource_type.name()) == code);
-                let is_subject = are_patients && self.is_single_subject();
+                let are_patients = targets.iter().all(|target| is_patient(target.resource_type));
+                let is_subject =
+                    are_patients && self.planner.is_single_subject(self.types, self.parameter);
                 let mut found = vec![Predicate::Reference { parameter, targets, is_subject }];
                 // A canonical or uri that names a resource of this server by its URL.
                 if one.contains(':') {
@@ -190,16 +188,6 @@ impl Reader<'_> {
                 Ok(found)
             }
             ReferenceTest::Elsewhere(value) => Ok(vec![Predicate::Uri { parameter, value }]),
-        }
-    }
-
-    fn is_single_subject(&self) -> bool {
-        match self.types {
-            [kind] => {
-                let parameters = self.planner.registry.of(*kind);
-                parameters.has_single_subject && parameters.is_subject(self.parameter.code)
-            }
-            _ => false,
         }
     }
 

@@ -4,6 +4,7 @@ use super::keys::Found;
 use super::test_sql::{
     COMPOSITE_DATE, DATE_ROW, MAIN_DATE, NUMBER_ROW, push_instant_test, push_test,
 };
+use crate::access::RowFilter;
 use crate::fhir::definitions::ResourceType;
 use crate::search::value::prefix::Test;
 use crate::search::value::quantity::QuantityTest;
@@ -28,6 +29,8 @@ pub struct Conditions<'a> {
     pub keys: Keys,
     /// The types searched; empty for all.
     pub types: &'a [ResourceType],
+    /// Rows that a link leads to must pass it as well.
+    pub filter: &'a RowFilter,
 }
 
 /// So many units that looking into each costs more than looking at all rows.
@@ -177,6 +180,8 @@ impl Conditions<'_> {
             }
             Predicate::Date { .. } => self.push_date(sql, predicate),
             Predicate::Compartment { .. } => self.push_compartment(sql, predicate),
+            Predicate::Chain(link) => self.push_chain(sql, link),
+            Predicate::Has(link) => self.push_has(sql, link),
             Predicate::Always(true) => drop(sql.push("true")),
             _ => drop(sql.push("false")),
         }
@@ -321,6 +326,19 @@ impl Conditions<'_> {
             sql.bind(keys_of(parameters));
         }
         sql.push(") is true");
+    }
+}
+
+/// Rows `r` that are there, of these types, and that the caller may see.
+pub fn push_visible(sql: &mut Statement, types: &[ResourceType], filter: &RowFilter) {
+    sql.push(" where not r.deleted");
+    match types {
+        [] => {}
+        [kind] => drop(sql.push(" and r.type = ").bind(kind.number())),
+        kinds => drop(sql.push(" and r.type = any(").bind(numbers(kinds)).push(")")),
+    }
+    if *filter != RowFilter::All {
+        sql.push(" and ").push_filter("r", filter);
     }
 }
 

@@ -45,6 +45,7 @@ impl Wanted {
                 Predicate::Reference { targets, .. } => self.references.extend(targets.clone()),
                 Predicate::Quantity { test, .. } => drop(self.units.insert(test.unit.clone())),
                 Predicate::Compartment { key, .. } => drop(self.references.insert(key.clone())),
+                Predicate::Chain(link) | Predicate::Has(link) => self.clause(&link.clause),
                 Predicate::Both(clauses) => clauses.iter().for_each(|clause| self.clause(clause)),
                 Predicate::Composite { first, second, .. } => {
                     self.token(first);

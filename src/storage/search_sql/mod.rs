@@ -10,7 +10,9 @@
 //! The row filter of the permit is in every branch, before any limit.
 
 mod condition;
+mod include;
 mod keys;
+mod link;
 mod order;
 mod shape;
 mod test_sql;

@@ -1,6 +1,6 @@
 //! Which index leads: the branches of a statement.
 
-use super::condition::{Conditions, Keys, numbers, push_lead};
+use super::condition::{Conditions, Keys, push_lead, push_visible};
 use super::keys::Found;
 use super::order::{By, Order};
 use crate::access::RowFilter;
@@ -45,11 +45,16 @@ const MATCH: &str = "select r.rid, r.type, r.id, r.version from resource r";
 impl Query<'_> {
     /// Rows of a page in its order (backward from a cursor: in the reverse), with `sort_value`.
     pub fn page(&self, limit: i64) -> Statement {
+        let mut sql = Statement::default();
+        self.push_page(&mut sql, limit);
+        sql
+    }
+
+    pub(super) fn push_page(&self, sql: &mut Statement, limit: i64) {
         let driver = self.driver();
         let order = self.order(&driver);
         let cursor = self.plan.after.as_ref();
         let is_backward = cursor.is_some_and(|cursor| cursor.is_backward);
-        let mut sql = Statement::default();
         let branches = self.branches(&driver, &order);
         if branches.len() > 1 {
             sql.push("select *, value::text as sort_value from (");
@@ -58,25 +63,24 @@ impl Query<'_> {
             sql.push(if index > 0 { " union all " } else { "" });
             sql.push(if branches.len() > 1 { "(" } else { "" });
             sql.push("select ").push(COLUMNS).push(", ");
-            order.push_value(&mut sql);
+            order.push_value(sql);
             sql.push(if branches.len() > 1 { " as value" } else { "::text as sort_value" });
             sql.push(" from resource r");
-            order.push_join(&mut sql);
-            self.push_where(&mut sql, &driver, *branch);
+            order.push_join(sql);
+            self.push_where(sql, &driver, *branch);
             if let Some(cursor) = cursor {
                 sql.push(" and ");
-                order.push_keyset(&mut sql, cursor);
+                order.push_keyset(sql, cursor);
             }
-            order.push_inner(&mut sql, is_backward);
+            order.push_inner(sql, is_backward);
             sql.push(" limit ").bind(limit);
             sql.push(if branches.len() > 1 { ")" } else { "" });
         }
         if branches.len() > 1 {
             sql.push(") u");
-            order.push_outer(&mut sql, is_backward);
+            order.push_outer(sql, is_backward);
             sql.push(" limit ").bind(limit);
         }
-        sql
     }
 
     /// The exact number of matches.
@@ -185,15 +189,7 @@ impl Query<'_> {
     }
 
     fn push_where(&self, sql: &mut Statement, driver: &Driver, branch: Branch) {
-        sql.push(" where not r.deleted");
-        match &self.plan.types[..] {
-            [] => {}
-            [kind] => drop(sql.push(" and r.type = ").bind(kind.number())),
-            kinds => drop(sql.push(" and r.type = any(").bind(numbers(kinds)).push(")")),
-        }
-        if *self.filter != RowFilter::All {
-            sql.push(" and ").push_filter("r", self.filter);
-        }
+        push_visible(sql, &self.plan.types, self.filter);
         let taken = self.push_driver(sql, driver, branch);
         for (at, clause) in self.plan.clauses.iter().enumerate() {
             if Some(at) != taken {
@@ -204,7 +200,8 @@ impl Query<'_> {
                     _ => Keys::Fenced,
                 };
                 sql.push(" and ");
-                let conditions = Conditions { found: self.found, keys, types: &self.plan.types };
+                let Query { plan, found, filter } = *self;
+                let conditions = Conditions { found, keys, types: &plan.types, filter };
                 conditions.push_clause(sql, clause);
             }
         }

@@ -85,6 +85,7 @@ fn composed(scope: &str, query: &str, of: &Of, filter: &RowFilter) -> Statement 
     };
     let query = Query { plan: &plan, found: &found(&plan), filter };
     match of {
+        _ if !plan.includes.is_empty() => query.page_with_includes(51, 1_000),
         Of::Page | Of::After | Of::Before => query.page(51),
         Of::Count => query.count(),
         Of::Estimate => query.estimate(),
@@ -92,7 +93,7 @@ fn composed(scope: &str, query: &str, of: &Of, filter: &RowFilter) -> Statement 
     }
 }
 
-const SHAPES: [(&str, &str, &str, Of); 26] = [
+const SHAPES: [(&str, &str, &str, Of); 34] = [
     ("type", "Patient", "", Of::Page),
     ("type-after", "Patient", "_sort=_lastUpdated", Of::After),
     ("system", "", "_tag=http://t|a", Of::Page),
@@ -118,6 +119,19 @@ const SHAPES: [(&str, &str, &str, Of); 26] = [
     ("uri", "ValueSet", "url=http://a", Of::Page),
     ("composite", "Observation", "component-code-value-quantity=http://l|1$lt60", Of::Page),
     ("combination", "Observation", "combo-code-value-quantity=http://l|1$60", Of::Page),
+    ("chain-patient", "Observation", "patient.name=eve&code=http://l|1", Of::Page),
+    ("chain", "Observation", "encounter.service-provider.name=a", Of::Page),
+    ("chain-fenced", "Observation", "patient=1&performer:Practitioner.name=a", Of::Page),
+    ("has-patient", "Patient", "_has:Observation:patient:code=http://l|1&gender=male", Of::Page),
+    ("has", "Practitioner", "_has:Observation:performer:code=http://l|1", Of::Count),
+    ("include", "Observation", "code=http://l|1&_include=Observation:subject", Of::Page),
+    ("revinclude", "Patient", "_id=a&_revinclude=Observation:patient", Of::Page),
+    (
+        "include-iterate",
+        "Observation",
+        "_include=Observation:subject&_include:iterate=Patient:organization",
+        Of::Page,
+    ),
     ("second-date", "Condition", "recorded-date=ap2024-01-01", Of::Page),
     ("compartment", "Patient/1/Observation", "", Of::Page),
     ("compartment-all", "Patient/1/*", "", Of::Count),

@@ -1,0 +1,145 @@
+//! `_include` and `_revinclude`: <https://hl7.org/fhir/R4/search.html#include>.
+
+use super::{Planner, Refusal, is_patient, not_supported, wrong_value};
+use crate::fhir::definitions::ResourceType;
+use crate::search::index_rows::ParameterId;
+use crate::search::names::near;
+use crate::search::plan::Include;
+use crate::search::registry::{Kind, SearchParameter};
+use crate::search::value::text;
+
+const FORM: &str = "it is [type]:[parameter], [type]:[parameter]:[target type], [type]:* or *";
+
+/// Whether the name is that of an include, with any modifier.
+pub(super) fn is_include(name: &str) -> bool {
+    let base = name.split(':').next().unwrap_or_default();
+    matches!(base, "_include" | "_revinclude")
+}
+
+/// Reads one include of a search over these types.
+pub(super) fn read(
+    planner: &Planner<'_>,
+    types: &[ResourceType],
+    name: &str,
+    value: &str,
+) -> Result<Include, Refusal> {
+    let (base, modifier) = match name.split_once(':') {
+        Some((base, modifier)) => (base, Some(modifier)),
+        None => (name, None),
+    };
+    let is_iterated = match modifier {
+        None => false,
+        // `recurse` is what older clients call it.
+        Some("iterate" | "recurse") => true,
+        Some(modifier) => {
+            let modifier = text::beginning(modifier, 60);
+            return Err(not_supported(name, format!("{base} has no modifier :{modifier}")));
+        }
+    };
+    let asked = Asked { planner, types, name, value };
+    let include = Include {
+        is_reverse: base == "_revinclude",
+        is_iterated,
+        source: None,
+        parameters: Vec::new(),
+        is_subject: false,
+        targets: Vec::new(),
+    };
+    match value {
+        "*" => {
+            let sources: Vec<ResourceType> = match (include.is_reverse, types) {
+                (false, [_, ..]) if !is_iterated => types.to_vec(),
+                _ => ResourceType::all().collect(),
+            };
+            let parameters = sources.iter().flat_map(|source| asked.references(*source));
+            Ok(Include { parameters: distinct(parameters.collect()), ..include })
+        }
+        _ => asked.of_type(include),
+    }
+}
+
+fn distinct(mut parameters: Vec<ParameterId>) -> Vec<ParameterId> {
+    parameters.sort_unstable();
+    parameters.dedup();
+    parameters
+}
+
+struct Asked<'a> {
+    planner: &'a Planner<'a>,
+    types: &'a [ResourceType],
+    name: &'a str,
+    value: &'a str,
+}
+
+impl Asked<'_> {
+    fn of_type(&self, include: Include) -> Result<Include, Refusal> {
+        let mut parts = self.value.split(':');
+        let (Some(kind), Some(code), target, None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(wrong_value(self.name, self.value, FORM));
+        };
+        let source = self.resource_type(kind)?;
+        let is_searched = self.types.is_empty() || self.types.contains(&source);
+        if !include.is_reverse && !include.is_iterated && !is_searched {
+            let text = format!("no match is a {source}; of what is included it is :iterate");
+            return Err(wrong_value(self.name, self.value, &text));
+        }
+        let include = Include { source: Some(source), ..include };
+        let target = target.map(|target| self.resource_type(target)).transpose()?;
+        let targets: Vec<ResourceType> = target.into_iter().collect();
+        if code == "*" {
+            let parameters = distinct(self.references(source).collect());
+            return Ok(Include { parameters, targets, ..include });
+        }
+        let parameter = self.reference(source, code)?;
+        let allowed =
+            |kind: &ResourceType| parameter.targets.is_empty() || parameter.targets.contains(kind);
+        if let Some(target) = targets.iter().find(|target| !allowed(target)) {
+            let text = format!("{code} of {source} does not refer to {target}");
+            return Err(wrong_value(self.name, self.value, &text));
+        }
+        let refers = self.types.is_empty() || self.types.iter().any(allowed);
+        if include.is_reverse && !include.is_iterated && !refers {
+            let text = format!("{code} of {source} refers to no type that is searched");
+            return Err(wrong_value(self.name, self.value, &text));
+        }
+        let is_subject = self.planner.is_single_subject(&[source], parameter)
+            && !parameter.targets.is_empty()
+            && parameter.targets.iter().all(|kind| is_patient(*kind));
+        Ok(Include { parameters: vec![parameter.id], is_subject, targets, ..include })
+    }
+
+    fn references(&self, source: ResourceType) -> impl Iterator<Item = ParameterId> {
+        let parameters = self.planner.registry.parameters_of(source);
+        let is_reference =
+            |found: &&SearchParameter| found.kind == Kind::Reference && found.is_supported();
+        parameters.filter(is_reference).map(|found| found.id)
+    }
+
+    fn resource_type(&self, name: &str) -> Result<ResourceType, Refusal> {
+        ResourceType::parse(name).ok_or_else(|| {
+            let text =
+                format!("'{}' is not a resource type of R4; {FORM}", text::beginning(name, 60));
+            wrong_value(self.name, self.value, &text)
+        })
+    }
+
+    fn reference(&self, source: ResourceType, code: &str) -> Result<&SearchParameter, Refusal> {
+        let registry = self.planner.registry;
+        let is_reference = |parameter: &&SearchParameter| {
+            parameter.kind == Kind::Reference && parameter.is_supported()
+        };
+        registry.parameter(source, code).filter(is_reference).ok_or_else(|| {
+            let known = registry.parameters_of(source).filter(is_reference);
+            let near = near(code, known.map(|parameter| parameter.code));
+            let hint = match near.is_empty() {
+                true => String::new(),
+                false => format!("; near names are {}", near.join(", ")),
+            };
+            let code = text::beginning(code, 60);
+            let text = format!("'{code}' is no reference parameter of {source}{hint}");
+            wrong_value(self.name, self.value, &text)
+        })
+    }
+}

@@ -1,0 +1,212 @@
+//! Names of parameters from where a search stands: plain ones, chains
+//! (<https://hl7.org/fhir/R4/search.html#chaining>) and `_has`
+//! (<https://hl7.org/fhir/R4/search.html#has>), mixed to any depth up to a limit.
+
+use super::{NOT_OFFERED, Planner, Refusal, criterion, is_patient, not_supported};
+use crate::error::FhirError;
+use crate::fhir::definitions::ResourceType;
+use crate::search::names::near;
+use crate::search::plan::{Clause, Link, Predicate};
+use crate::search::registry::{Kind, SearchParameter};
+use crate::search::value::text;
+
+/// Where a name is read: the types it is about, and how many links led there.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub planner: &'a Planner<'a>,
+    pub types: &'a [ResourceType],
+    /// The whole name, for messages.
+    pub whole: &'a str,
+    pub links: usize,
+}
+
+type Read<T> = Result<T, Refusal>;
+
+const HAS: &str = "_has is _has:[type]:[reference parameter]:[parameter]";
+
+impl Place<'_> {
+    /// The clause of `name=value`; `name` is what is left of the whole one.
+    pub fn clause(&self, name: &str, value: &str) -> Read<Clause> {
+        if let Some(rest) = name.strip_prefix("_has") {
+            return self.has(rest, value);
+        }
+        match name.split_once('.') {
+            Some((head, rest)) => self.chain(head, rest, value),
+            None => self.plain(name, value),
+        }
+    }
+
+    fn plain(&self, name: &str, value: &str) -> Read<Clause> {
+        let (base, modifier) = split(name);
+        if NOT_OFFERED.contains(&base) {
+            return Err(self.not_supported(format!("{base} is not offered by this server")));
+        }
+        let parameter = self.parameter(base)?;
+        let Place { planner, types, whole, .. } = *self;
+        criterion::Reader { planner, types, parameter, name: whole }.clause(modifier, value)
+    }
+
+    /// `head` names the reference; `rest` is about what it leads to.
+    fn chain(&self, head: &str, rest: &str, value: &str) -> Read<Clause> {
+        let links = self.next_link()?;
+        let (base, modifier) = split(head);
+        let parameter = self.reference(base)?;
+        let targets = match modifier {
+            None => parameter.targets.clone(),
+            Some(name) => vec![self.target(parameter, name)?],
+        };
+        let targets = if targets.is_empty() { ResourceType::all().collect() } else { targets };
+        let groups = self.by_parameter(&targets, rest);
+        if groups.is_empty() {
+            let (missing, _) = split(rest.split('.').next().unwrap_or_default());
+            return Err(match targets[..] {
+                [target] => self.unknown(&[target], missing),
+                _ => self.not_supported(format!(
+                    "No type that {base} may refer to has a search parameter '{}'",
+                    text::beginning(missing, 100)
+                )),
+            });
+        }
+        let mut alternatives = Vec::new();
+        for types in groups {
+            let place = Place { types: &types, links, ..*self };
+            let clause = place.clause(rest, value)?;
+            let is_subject =
+                self.planner.is_single_subject(self.types, parameter) && are_patients(&types);
+            let parameter = parameter.id;
+            alternatives.push(Predicate::Chain(Box::new(Link {
+                parameter,
+                is_subject,
+                types,
+                clause,
+            })));
+        }
+        Ok(Clause::any(alternatives))
+    }
+
+    /// `rest` is `:[type]:[reference parameter]:[name]`.
+    fn has(&self, rest: &str, value: &str) -> Read<Clause> {
+        let links = self.next_link()?;
+        let mut parts = rest.splitn(4, ':');
+        let (Some(""), Some(kind), Some(by), Some(name)) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(self.not_supported(HAS));
+        };
+        let kind = ResourceType::parse(kind).ok_or_else(|| {
+            let kind = text::beginning(kind, 100);
+            self.not_supported(format!("'{kind}' is not a resource type of R4; {HAS}"))
+        })?;
+        let types = vec![kind];
+        let there = Place { types: &types, links, ..*self };
+        let parameter = there.reference(by)?;
+        let refers =
+            |kind: &ResourceType| parameter.targets.is_empty() || parameter.targets.contains(kind);
+        if !self.types.is_empty() && !self.types.iter().any(refers) {
+            let types: Vec<&str> = self.types.iter().map(|kind| kind.name()).collect();
+            let text = format!("{by} of {kind} does not refer to {}", types.join(", "));
+            return Err(self.not_supported(text));
+        }
+        let clause = there.clause(name, value)?;
+        let is_subject =
+            self.planner.is_single_subject(&types, parameter) && are_patients(self.types);
+        let link = Link { parameter: parameter.id, is_subject, types, clause };
+        Ok(Clause::any(vec![Predicate::Has(Box::new(link))]))
+    }
+
+    /// The targets that have the first parameter of a name, those with the same one together.
+    fn by_parameter(&self, targets: &[ResourceType], name: &str) -> Vec<Vec<ResourceType>> {
+        let first = name.split('.').next().unwrap_or_default();
+        let (base, _) = split(first);
+        let mut groups: Vec<(i16, Vec<ResourceType>)> = Vec::new();
+        for kind in targets {
+            let id = match base {
+                "_has" => 0,
+                _ => match self.planner.registry.parameter(*kind, base) {
+                    Some(found) if found.is_supported() => found.id.0,
+                    _ => continue,
+                },
+            };
+            match groups.iter_mut().find(|(known, _)| *known == id) {
+                Some((_, kinds)) => kinds.push(*kind),
+                None => groups.push((id, vec![*kind])),
+            }
+        }
+        groups.into_iter().map(|(_, kinds)| kinds).collect()
+    }
+
+    fn next_link(&self) -> Read<usize> {
+        let most = self.planner.limits.search_chain;
+        match self.links < most {
+            true => Ok(self.links + 1),
+            false => Err(Refusal::Value(FhirError::too_costly(format!(
+                "A chained parameter or _has has at most {most} links"
+            )))),
+        }
+    }
+
+    fn parameter(&self, base: &str) -> Read<&SearchParameter> {
+        let found = self.planner.parameter(self.types, base);
+        let parameter = found.ok_or_else(|| self.unknown(self.types, base))?;
+        match parameter.is_supported() {
+            true => Ok(parameter),
+            false => Err(self.not_supported(format!("{base} is not offered by this server"))),
+        }
+    }
+
+    fn reference(&self, base: &str) -> Read<&SearchParameter> {
+        let parameter = self.parameter(base)?;
+        match parameter.kind {
+            Kind::Reference => Ok(parameter),
+            kind => Err(self.not_supported(format!(
+                "{base} is a search parameter of type {}: only a reference leads to others",
+                kind.as_str()
+            ))),
+        }
+    }
+
+    fn target(&self, parameter: &SearchParameter, name: &str) -> Read<ResourceType> {
+        let allowed =
+            |kind: &ResourceType| parameter.targets.is_empty() || parameter.targets.contains(kind);
+        ResourceType::parse(name).filter(allowed).ok_or_else(|| {
+            let names: Vec<&str> = parameter.targets.iter().map(|kind| kind.name()).collect();
+            let name = text::beginning(name, 100);
+            self.not_supported(format!(
+                "'{name}' is no type that {} refers to: {}",
+                parameter.code,
+                names.join(", ")
+            ))
+        })
+    }
+
+    fn not_supported(&self, text: impl Into<String>) -> Refusal {
+        not_supported(self.whole, text)
+    }
+
+    fn unknown(&self, types: &[ResourceType], base: &str) -> Refusal {
+        let kind = types.first().copied().or_else(|| ResourceType::all().next());
+        let known = kind.into_iter().flat_map(|kind| self.planner.registry.parameters_of(kind));
+        let near = near(base, known.filter(|known| known.is_supported()).map(|known| known.code));
+        let of = match types[..] {
+            [kind] => format!(" of {kind}"),
+            _ => " of all types searched".to_owned(),
+        };
+        let hint = match near.is_empty() {
+            true => String::new(),
+            false => format!("; near names are {}", near.join(", ")),
+        };
+        let base = text::beginning(base, 100);
+        self.not_supported(format!("'{base}' is not a search parameter{of}{hint}"))
+    }
+}
+
+fn split(name: &str) -> (&str, Option<&str>) {
+    match name.split_once(':') {
+        Some((base, modifier)) => (base, Some(modifier)),
+        None => (name, None),
+    }
+}
+
+fn are_patients(types: &[ResourceType]) -> bool {
+    matches!(types, [kind] if is_patient(*kind))
+}

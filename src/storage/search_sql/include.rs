@@ -1,0 +1,97 @@
+//! What goes with a page, in the statement of the page: resources that its matches refer to, and
+//! that refer to them. `:iterate` goes on from what was included, each resource once.
+
+use super::shape::Query;
+use crate::access::RowFilter;
+use crate::search::Include;
+use crate::storage::statement::Statement;
+use crate::storage::write::index_rows::packed_key;
+
+impl Query<'_> {
+    /// The page with what goes with its first `count` rows, at most `most` of these and one more;
+    /// `n` numbers the rows of the page and is null for what was included.
+    pub fn page_with_includes(&self, limit: i64, most: i64) -> Statement {
+        let mut sql = Statement::new("with recursive page as materialized (");
+        sql.push("select u.rid, u.type, u.id, u.version, u.last_updated, u.deleted, u.body, ");
+        sql.push("u.sort_value, row_number() over () as n from (");
+        self.push_page(&mut sql, limit);
+        sql.push(") u), reached (rid) as (select y.rid from page x cross join lateral (");
+        self.push_links(&mut sql, |_| true);
+        sql.push(") y where x.n <= ").bind(i64::from(self.plan.count));
+        if self.plan.includes.iter().any(|include| include.is_iterated) {
+            sql.push(" union select y.rid from reached x cross join lateral (");
+            self.push_links(&mut sql, |include| include.is_iterated);
+            sql.push(") y");
+        }
+        sql.push(") select * from page union all select r.rid, r.type, r.id, r.version, ");
+        sql.push("r.last_updated, r.deleted, r.body, null, null from (");
+        // What a recursion reaches is distinct already, and is then no further computed than
+        // it is asked for.
+        let is_distinct = self.plan.includes.iter().any(|include| include.is_iterated);
+        sql.push(if is_distinct { "select q.rid" } else { "select distinct q.rid" });
+        sql.push(" from reached q where q.rid not in (");
+        sql.push("select p.rid from page p where p.n <= ").bind(i64::from(self.plan.count));
+        sql.push(") limit ").bind(most + 1).push(") q join resource r on r.rid = q.rid");
+        sql.push(" order by n nulls last, type, rid");
+        sql
+    }
+
+    /// The rids that includes lead to from a row `x`.
+    fn push_links(&self, sql: &mut Statement, is_wanted: impl Fn(&Include) -> bool) {
+        let includes = self.plan.includes.iter().filter(|include| is_wanted(include));
+        for (index, include) in includes.enumerate() {
+            sql.push(if index > 0 { " union all " } else { "" });
+            match include.is_reverse {
+                false => self.push_forward(sql, include),
+                true => self.push_reverse(sql, include),
+            }
+        }
+    }
+
+    fn push_forward(&self, sql: &mut Statement, include: &Include) {
+        sql.push("select t.rid from resource s cross join lateral unnest(s.keys) as k(key)");
+        sql.push(" join resource t on t.rid = (k.key & 281474976710655) where s.rid = x.rid");
+        if let Some(source) = include.source {
+            sql.push(" and s.type = ").bind(source.number());
+        }
+        let parameters: Vec<i16> = include.parameters.iter().map(|id| id.0).collect();
+        sql.push(" and k.key >> 48 = any(").bind(parameters).push(")");
+        self.push_target(sql, include);
+    }
+
+    fn push_reverse(&self, sql: &mut Statement, include: &Include) {
+        sql.push("select t.rid from resource t where ");
+        if include.is_subject {
+            sql.push("t.patient = x.rid");
+        } else {
+            sql.push("t.keys && array(select p | x.rid from unnest(");
+            let keys: Vec<i64> = include.parameters.iter().map(|id| packed_key(*id, 0)).collect();
+            sql.bind(keys).push("::bigint[]) p)");
+        }
+        if let Some(source) = include.source {
+            sql.push(" and t.type = ").bind(source.number());
+        }
+        if !include.targets.is_empty() {
+            let targets: Vec<i16> = include.targets.iter().map(|kind| kind.number()).collect();
+            sql.push(" and exists (select from resource s where s.rid = x.rid and s.type = any(");
+            sql.bind(targets).push("))");
+        }
+        self.push_seen(sql);
+    }
+
+    fn push_target(&self, sql: &mut Statement, include: &Include) {
+        if !include.targets.is_empty() {
+            let targets: Vec<i16> = include.targets.iter().map(|kind| kind.number()).collect();
+            sql.push(" and t.type = any(").bind(targets).push(")");
+        }
+        self.push_seen(sql);
+    }
+
+    /// What is included is there, and the caller may see it.
+    fn push_seen(&self, sql: &mut Statement) {
+        sql.push(" and not t.deleted");
+        if *self.filter != RowFilter::All {
+            sql.push(" and ").push_filter("t", self.filter);
+        }
+    }
+}

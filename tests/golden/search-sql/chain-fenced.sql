@@ -1,0 +1,11 @@
+-- Observation?patient=1&performer:Practitioner.name=a
+select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low::text as sort_value
+ from resource r
+ where not r.deleted and r.type = $1 and r.patient = $2
+ and (exists (select from unnest(r.keys) as k(key) cross join lateral (select
+ from resource r
+ where not r.deleted and r.type = $3
+ and (r.rid in (select v.rid from string_value v
+ where v.parameter = $4
+ and (v.normalised >= $5 and v.normalised < $6))) and r.rid = (k.key & 281474976710655) and k.key >> 48 = $7) t))
+ order by r.date_low desc nulls last, r.rid desc limit $8

@@ -1,0 +1,23 @@
+-- Observation?patient.name=eve&code=http://l|1
+select *, value::text as sort_value from ((select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low as value
+ from resource r
+ where not r.deleted and r.type = $1 and r.lead = $2
+ and (r.patient in (select r.rid
+ from resource r
+ where not r.deleted and r.type = $3
+ and (r.rid in (select v.rid from string_value v
+ where v.parameter = $4
+ and (v.normalised >= $5 and v.normalised < $6)))))
+ order by r.date_low desc nulls last, r.rid desc limit $7)
+ union all (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low as value
+ from resource r
+ where not r.deleted and r.type = $8 and r.keys && $9
+ and (r.lead = $10) is not true
+ and (r.patient in (select r.rid
+ from resource r
+ where not r.deleted and r.type = $11
+ and (r.rid in (select v.rid from string_value v
+ where v.parameter = $12
+ and (v.normalised >= $13 and v.normalised < $14)))))
+ order by r.date_low desc nulls last, r.rid desc limit $15)) u
+ order by value desc nulls last, rid desc limit $16

@@ -1,0 +1,211 @@
+//! `_include` and `_revinclude` (search.html#revinclude).
+
+use super::harness::{Reply, TestServer};
+use bhn_fhir::access::{Permit, RowFilter};
+use bhn_fhir::fhir::definitions::ResourceType;
+use bhn_fhir::fhir::interaction::{Handling, SearchScope};
+use bhn_fhir::fhir::resource::ResourceKey;
+use serde_json::{Value, json};
+
+async fn put(server: &TestServer, resource: Value) {
+    let (kind, id) = (resource["resourceType"].as_str().unwrap(), resource["id"].as_str().unwrap());
+    server.put(&format!("{kind}/{id}"), &resource).await.expect(201);
+}
+
+/// A chain of organizations, two patients, and observations of them, one part of another.
+async fn records(server: &TestServer) {
+    for (id, part_of) in [("top", None), ("middle", Some("top")), ("ward", Some("middle"))] {
+        let mut organization = json!({"resourceType": "Organization", "id": id, "name": id});
+        if let Some(part_of) = part_of {
+            organization["partOf"] = json!({"reference": format!("Organization/{part_of}")});
+        }
+        put(server, organization).await;
+    }
+    for (id, at) in [("p1", "ward"), ("p2", "top")] {
+        put(
+            server,
+            json!({"resourceType": "Patient", "id": id,
+                "managingOrganization": {"reference": format!("Organization/{at}")}}),
+        )
+        .await;
+    }
+    put(server, json!({"resourceType": "Practitioner", "id": "ann"})).await;
+    for (id, patient, members) in
+        [("o1", "p1", vec![]), ("o2", "p1", vec!["o1"]), ("o3", "p2", vec!["o2"])]
+    {
+        let members: Vec<Value> = members
+            .iter()
+            .map(|member| json!({"reference": format!("Observation/{member}")}))
+            .collect();
+        let mut observation = json!({"resourceType": "Observation", "id": id, "status": "final",
+            "code": {"coding": [{"system": "http://l", "code": id}]},
+            "subject": {"reference": format!("Patient/{patient}")},
+            "performer": [{"reference": "Practitioner/ann"}, {"reference": "Practitioner/gone"}]});
+        if !members.is_empty() {
+            observation["hasMember"] = Value::Array(members);
+        }
+        put(server, observation).await;
+    }
+}
+
+fn of_mode(reply: &Reply, mode: &str) -> String {
+    let entries = reply.body["entry"].as_array().cloned().unwrap_or_default();
+    let mut ids: Vec<String> = entries
+        .iter()
+        .filter(|entry| entry["search"]["mode"] == mode)
+        .map(|entry| entry["resource"]["id"].as_str().unwrap_or_default().to_owned())
+        .collect();
+    ids.sort();
+    ids.join(" ")
+}
+
+/// Searches, their matches, and what goes with them.
+const FINDS: &[(&str, &str, &str)] = &[
+    ("Observation?code=o1&_include=Observation:subject", "o1", "p1"),
+    ("Observation?_include=Observation:subject", "o1 o2 o3", "p1 p2"),
+    ("Observation?_include=Observation:subject:Patient", "o1 o2 o3", "p1 p2"),
+    ("Observation?_include=Observation:subject:Group", "o1 o2 o3", ""),
+    ("Observation?code=o1&_include=Observation:performer", "o1", "ann"),
+    ("Observation?code=o1&_include=Observation:*", "o1", "ann p1"),
+    ("Observation?code=o2&_include=*", "o2", "ann o1 p1"),
+    (
+        "Observation?code=o1&_include=Observation:subject&_include=Observation:performer",
+        "o1",
+        "ann p1",
+    ),
+    // A match is no include, and nothing is there twice.
+    ("Observation?code=o1,o2&_include=Observation:has-member", "o1 o2", ""),
+    ("Observation?code=o2&_include=Observation:has-member", "o2", "o1"),
+    ("Observation?code=o3&_include=Observation:has-member", "o3", "o2"),
+    ("Observation?code=o3&_include:iterate=Observation:has-member", "o3", "o1 o2"),
+    (
+        "Observation?code=o1&_include=Observation:subject&_include:iterate=Patient:organization",
+        "o1",
+        "p1 ward",
+    ),
+    (
+        "Observation?code=o1&_include=Observation:subject&_include:iterate=Patient:organization\
+      &_include:iterate=Organization:partof",
+        "o1",
+        "middle p1 top ward",
+    ),
+    // Without :iterate nothing is included of what was included.
+    ("Patient?_id=p1&_include=Patient:organization", "p1", "ward"),
+    ("Patient?_id=p1&_revinclude=Observation:subject", "p1", "o1 o2"),
+    ("Patient?_id=p1&_revinclude=Observation:patient", "p1", "o1 o2"),
+    (
+        "Patient?_id=p1&_revinclude=Observation:patient&_include:iterate=Observation:performer",
+        "p1",
+        "ann o1 o2",
+    ),
+    ("Patient?_id=p2&_revinclude=Observation:*", "p2", "o3"),
+    ("Patient?_id=p2&_revinclude=*", "p2", "o3"),
+    ("Organization?_id=top&_revinclude:iterate=Organization:partof", "top", "middle ward"),
+    ("Organization?_id=top&_revinclude=Organization:partof", "top", "middle"),
+    (
+        "Organization?_id=top&_revinclude:iterate=Organization:partof\
+      &_revinclude:iterate=Patient:organization",
+        "top",
+        "middle p1 p2 ward",
+    ),
+    ("Observation?_count=1&_sort=_id&_include=Observation:subject", "o1", "p1"),
+    ("Observation?code=nothing&_include=Observation:subject", "", ""),
+];
+
+#[tokio::test]
+async fn what_matches_refer_to_and_what_refers_to_them_goes_with_the_page() {
+    let server = TestServer::start().await;
+    records(&server).await;
+    for &(path, matches, included) in FINDS {
+        let reply = server.get(path).await.expect(200);
+        assert_eq!(of_mode(&reply, "match"), matches, "{path}");
+        assert_eq!(of_mode(&reply, "include"), included, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_total_counts_matches_alone_and_each_page_has_its_own_includes() {
+    let server = TestServer::start().await;
+    records(&server).await;
+    let path = "Observation?_sort=-_id&_count=2&_total=accurate&_include=Observation:subject";
+    let first = server.get(path).await.expect(200);
+    assert_eq!(first.body["total"], 3);
+    assert_eq!(
+        (of_mode(&first, "match"), of_mode(&first, "include")),
+        ("o2 o3".into(), "p1 p2".into())
+    );
+    let links = first.body["link"].as_array().unwrap();
+    let next = links.iter().find(|link| link["relation"] == "next").unwrap();
+    let next = next["url"].as_str().unwrap().split_once("/fhir/").unwrap().1.to_owned();
+    let second = server.get(&next).await.expect(200);
+    assert_eq!(
+        (of_mode(&second, "match"), of_mode(&second, "include")),
+        ("o1".into(), "p1".into())
+    );
+    let counted = server.get(&format!("{path}&_summary=count")).await.expect(200);
+    assert!(counted.body.get("entry").is_none());
+}
+
+#[tokio::test]
+async fn includes_beyond_the_bound_are_left_out_and_an_outcome_says_so() {
+    let server = TestServer::start().await;
+    server.put("Patient/p", &json!({"resourceType": "Patient", "id": "p"})).await.expect(201);
+    let entries: Vec<Value> = (0..1_005)
+        .map(|_| {
+            json!({"request": {"method": "POST", "url": "Basic"}, "resource":
+                {"resourceType": "Basic", "code": {"text": "x"}, "subject": {"reference": "Patient/p"}}})
+        })
+        .collect();
+    let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": entries});
+    server.post("", &bundle).await.expect(200);
+    let reply = server.get("Patient?_revinclude=Basic:subject").await.expect(200);
+    let entries = reply.body["entry"].as_array().unwrap();
+    let of = |mode: &str| entries.iter().filter(|e| e["search"]["mode"] == mode).count();
+    assert_eq!((of("match"), of("include"), of("outcome")), (1, 1_000, 1));
+    let issue = &entries.last().unwrap()["resource"]["issue"][0];
+    assert_eq!((&issue["severity"], &issue["code"]), (&json!("warning"), &json!("too-costly")));
+}
+
+#[tokio::test]
+async fn an_include_that_cannot_be_read_is_400_and_says_why() {
+    let server = TestServer::start().await;
+    for (path, hint) in [
+        ("Observation?_include=subject", "[type]:[parameter]"),
+        ("Observation?_include=Observation:code", "no reference parameter"),
+        ("Observation?_include=Observation:subjct", "subject"),
+        ("Observation?_include=Nothing:subject", "Nothing"),
+        ("Observation?_include=Observation:subject:Practitioner", "Practitioner"),
+        ("Observation?_include=Patient:organization", ":iterate"),
+        ("Observation?_include:exact=Observation:subject", "exact"),
+        ("Patient?_revinclude=Encounter:service-provider", "no type that is searched"),
+    ] {
+        let reply = server.get(path).await.expect(400);
+        let text = reply.body["issue"][0]["diagnostics"].as_str().unwrap_or_default();
+        assert!(text.contains(hint), "{path}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_included_that_the_caller_may_not_see() {
+    let server = TestServer::start().await;
+    records(&server).await;
+    let store = &server.context.store;
+    let patient = ResourceKey::parse("Patient/p1").unwrap();
+    let rids = store.intern_references([&patient]).await.unwrap();
+    let (subjects, owners) = (vec![rids[&patient]], vec![]);
+    let permit =
+        Permit::operator().narrowed(RowFilter::Stamps { subjects, owners, authors: vec![] });
+    let mut connection = store.search_connection().await.unwrap();
+    for (kind, name, value, expected) in [
+        ("Observation", "_include", "Observation:subject", 1),
+        ("Observation", "_include", "Observation:performer", 0),
+        ("Patient", "_include", "Patient:organization", 0),
+        ("Patient", "_revinclude", "Observation:subject", 2),
+    ] {
+        let scope = SearchScope::Type(ResourceType::parse(kind).unwrap());
+        let parameters = [(name.to_owned(), value.to_owned())];
+        let plan = server.context.plan(&scope, &parameters, Handling::Strict).unwrap();
+        let page = store.search(&mut connection, &permit, &plan).await.unwrap();
+        assert_eq!(page.included.len(), expected, "{kind}?{name}={value}");
+    }
+}
