@@ -125,7 +125,7 @@ pub struct ImportConfig {
     /// What is refused is written here, a line each, with the reason.
     #[arg(long, env = "BHN_IMPORT_REJECTS", default_value = "./import-rejects.ndjson")]
     pub rejects: PathBuf,
-    /// Files are parsed and stored by this many workers; cores + 1 where it is not given.
+    /// Files are parsed and stored by this many workers; as many as cores, at least 2, where it is not given.
     #[arg(long, env = "BHN_IMPORT_WORKERS", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: Option<u16>,
     /// Bytes that may be read and not yet stored.
@@ -251,7 +251,7 @@ impl ImportConfig {
 
     pub fn workers(&self) -> usize {
         let cores = || std::thread::available_parallelism().map_or(2, |cores| cores.get());
-        self.workers.map_or_else(|| cores() + 1, usize::from)
+        self.workers.map_or_else(|| cores().max(2), usize::from)
     }
 }
 

@@ -28,6 +28,9 @@ type Replace<'a> = dyn FnMut(Place, &str) -> Option<String> + 'a;
 
 fn walk(object: &mut Map<String, Value>, definition: &TypeDef, replace: &mut Replace) {
     for (name, value) in object.iter_mut() {
+        if !may_hold_link(value) {
+            continue;
+        }
         let plain = name.strip_prefix('_').unwrap_or(name);
         let Some(child) = definition.child(plain) else { continue };
         let child_type = Definitions::r4().type_def(child.element_type.id);
@@ -39,6 +42,15 @@ fn walk(object: &mut Map<String, Value>, definition: &TypeDef, replace: &mut Rep
             }
             value => walk_value(value, definition, (plain, child_type), replace),
         }
+    }
+}
+
+/// False for what is no link by its letters; most properties need not be looked up.
+fn may_hold_link(value: &Value) -> bool {
+    match value {
+        Value::String(text) => memchr::memchr3(b':', b'/', b'?', text.as_bytes()).is_some(),
+        Value::Array(_) | Value::Object(_) => true,
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
 

@@ -143,6 +143,8 @@ fn resource(resource_type: ResourceType, settings: &Settings, registry: &Registr
         "conditionalUpdate": true,
         "conditionalDelete": "multiple",
         "referencePolicy": policy,
+        "searchInclude": includes(resource_type, registry),
+        "searchRevInclude": reverse_includes(resource_type, registry),
         "searchParam": parameters,
     });
     let is_below = |row: &OperationRow| {
@@ -150,6 +152,25 @@ fn resource(resource_type: ResourceType, settings: &Settings, registry: &Registr
     };
     add_operations(&mut stated, is_below);
     stated
+}
+
+/// Values of `_include`.
+fn includes(resource_type: ResourceType, registry: &Registry) -> Vec<String> {
+    let each = registry.references_of(resource_type);
+    let each = each.map(|parameter| format!("{resource_type}:{}", parameter.code));
+    ["*".to_owned(), format!("{resource_type}:*")].into_iter().chain(each).collect()
+}
+
+/// Values of `_revinclude`: what may refer to the type.
+fn reverse_includes(resource_type: ResourceType, registry: &Registry) -> Vec<String> {
+    let of = |source: ResourceType| {
+        let refers = move |parameter: &&SearchParameter| {
+            parameter.targets.is_empty() || parameter.targets.contains(&resource_type)
+        };
+        let each = registry.references_of(source).filter(refers);
+        each.map(move |parameter| format!("{source}:{}", parameter.code))
+    };
+    std::iter::once("*".to_owned()).chain(ResourceType::all().flat_map(of)).collect()
 }
 
 fn add_operations(stated: &mut Value, is_stated: impl Fn(&OperationRow) -> bool) {

@@ -160,6 +160,16 @@ impl Registry {
         self.of(resource_type).by_code.values()
     }
 
+    /// The reference parameters of a type that can be searched by.
+    pub fn references_of(
+        &self,
+        resource_type: ResourceType,
+    ) -> impl Iterator<Item = &SearchParameter> {
+        let is_reference =
+            |found: &&SearchParameter| found.kind == Kind::Reference && found.is_supported();
+        self.parameters_of(resource_type).filter(is_reference)
+    }
+
     /// Id, canonical URL and code of every parameter, for the table of names.
     pub fn names(&self) -> &[(ParameterId, &'static str, &'static str)] {
         &self.parameters

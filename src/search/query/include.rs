@@ -5,7 +5,7 @@ use crate::fhir::definitions::ResourceType;
 use crate::search::index_rows::ParameterId;
 use crate::search::names::near;
 use crate::search::plan::Include;
-use crate::search::registry::{Kind, SearchParameter};
+use crate::search::registry::SearchParameter;
 use crate::search::value::text;
 
 const FORM: &str = "it is [type]:[parameter], [type]:[parameter]:[target type], [type]:* or *";
@@ -111,10 +111,7 @@ impl Asked<'_> {
     }
 
     fn references(&self, source: ResourceType) -> impl Iterator<Item = ParameterId> {
-        let parameters = self.planner.registry.parameters_of(source);
-        let is_reference =
-            |found: &&SearchParameter| found.kind == Kind::Reference && found.is_supported();
-        parameters.filter(is_reference).map(|found| found.id)
+        self.planner.registry.references_of(source).map(|found| found.id)
     }
 
     fn resource_type(&self, name: &str) -> Result<ResourceType, Refusal> {
@@ -127,11 +124,8 @@ impl Asked<'_> {
 
     fn reference(&self, source: ResourceType, code: &str) -> Result<&SearchParameter, Refusal> {
         let registry = self.planner.registry;
-        let is_reference = |parameter: &&SearchParameter| {
-            parameter.kind == Kind::Reference && parameter.is_supported()
-        };
-        registry.parameter(source, code).filter(is_reference).ok_or_else(|| {
-            let known = registry.parameters_of(source).filter(is_reference);
+        registry.references_of(source).find(|found| found.code == code).ok_or_else(|| {
+            let known = registry.references_of(source);
             let near = near(code, known.map(|parameter| parameter.code));
             let hint = match near.is_empty() {
                 true => String::new(),
