@@ -125,7 +125,8 @@ pub struct ImportConfig {
     /// What is refused is written here, a line each, with the reason.
     #[arg(long, env = "BHN_IMPORT_REJECTS", default_value = "./import-rejects.ndjson")]
     pub rejects: PathBuf,
-    /// Files are parsed and stored by this many workers; as many as cores, at least 2, where it is not given.
+    /// Files are parsed and stored by this many workers; as many as cores, at least 2, where it is
+    /// not given.
     #[arg(long, env = "BHN_IMPORT_WORKERS", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: Option<u16>,
     /// Bytes that may be read and not yet stored.

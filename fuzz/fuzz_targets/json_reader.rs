@@ -3,7 +3,7 @@
 
 #![no_main]
 
-use bhn_fhir::fhir::resource::Resource;
+use bhn_fhir::fhir::resource::{Id, Resource, ResourceKey};
 use bhn_fhir::fhir::subset::{Subset, part};
 use bhn_fhir::fhir::validation::validate;
 use bhn_fhir::fhir::{json, links, xml};
@@ -28,7 +28,9 @@ fuzz_target!(|bytes: &[u8]| {
     let is_valid = validate(resource.value(), &limits).is_ok();
     let zone = FixedOffset::east_opt(6 * 3_600).expect("an offset");
     let settings = IndexSettings { zone, base_url: "http://127.0.0.1:8080/fhir".to_owned() };
-    let _ = REGISTRY.index(&resource, &settings);
+    let id = resource.id().or_else(|| Id::parse("new")).expect("an id");
+    let key = ResourceKey::new(resource.resource_type(), id);
+    let _ = REGISTRY.index(&key, &resource, &settings);
     let _ = links::local_targets(&resource);
     let _ = part(resource.value(), &Subset::Summary);
     if is_valid {

@@ -6,7 +6,7 @@ use crate::config::Settings;
 use crate::error::{FhirError, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::interaction::{Handling, Parameter, SearchScope};
-use crate::fhir::resource::Resource;
+use crate::fhir::resource::{Resource, ResourceKey};
 use crate::search::registry::Kind;
 use crate::search::{IndexRows, IndexSettings, ParameterId, Plan, Planner, Registry, Sealer};
 use crate::storage::Store;
@@ -35,8 +35,8 @@ impl Context {
     }
 
     /// All index rows of a resource.
-    pub fn index(&self, resource: &Resource) -> IndexRows {
-        self.registry.index(resource, &self.index_settings)
+    pub fn index(&self, key: &ResourceKey, resource: &Resource) -> IndexRows {
+        self.registry.index(key, resource, &self.index_settings)
     }
 
     /// The plan of a search or of criteria.

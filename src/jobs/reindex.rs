@@ -117,7 +117,7 @@ pub fn extracted(context: &Context, stored: Stored) -> Result<Extracted> {
         true => None,
         false => {
             let value = json::read_stored(&stored.body)?;
-            Some(context.index(&Resource::from_value(value)?))
+            Some(context.index(&stored.key, &Resource::from_value(value)?))
         }
     };
     Ok(Extracted { stored, rows })

@@ -14,9 +14,15 @@ use std::collections::HashSet;
 use std::hash::Hash;
 
 impl Registry {
-    /// Everything that is indexed of a resource that has its id and meta. Values that are not
+    /// Everything that is indexed of a resource under its key; the body of a create need not
+    /// hold it. Values that are not
     /// what their element's type asks for are left out; the validator names them.
-    pub fn index(&self, resource: &Resource, settings: &IndexSettings) -> IndexRows {
+    pub fn index(
+        &self,
+        key: &ResourceKey,
+        resource: &Resource,
+        settings: &IndexSettings,
+    ) -> IndexRows {
         let parameters = self.of(resource.resource_type());
         let mut rows = IndexRows::default();
         for parameter in parameters.supported() {
@@ -44,7 +50,7 @@ impl Registry {
         rows.present.sort_unstable();
         keep_first_of_equals(&mut rows);
         take_main_values(parameters, &mut rows);
-        rows.subjects = subjects(parameters, resource, &rows);
+        rows.subjects = subjects(parameters, key, &rows);
         let meta = resource.object().get("meta");
         let listed = |name| meta.and_then(|meta| meta.get(name)).and_then(Value::as_array);
         rows.profiles = listed("profile")
@@ -201,11 +207,7 @@ fn take_main_values(parameters: &TypeParameters, rows: &mut IndexRows) {
 }
 
 /// The Patients that the subject parameters name, and the resource itself where it is one.
-fn subjects(
-    parameters: &TypeParameters,
-    resource: &Resource,
-    rows: &IndexRows,
-) -> Vec<ResourceKey> {
+fn subjects(parameters: &TypeParameters, key: &ResourceKey, rows: &IndexRows) -> Vec<ResourceKey> {
     let compartment = Definitions::r4().compartment("Patient");
     let is_patient = |key: &ResourceKey| {
         compartment.is_some_and(|compartment| compartment.code == key.resource_type.name())
@@ -216,7 +218,7 @@ fn subjects(
         .iter()
         .filter(|row| ids.contains(&row.parameter))
         .map(|row| row.target.clone())
-        .chain(resource.id().map(|id| ResourceKey::new(resource.resource_type(), id)))
+        .chain([key.clone()])
         .filter(is_patient)
         .collect();
     subjects.sort_unstable();

@@ -11,8 +11,8 @@ use chrono::{DateTime, Utc};
 
 impl Plan {
     /// True where a resource with this key and these rows meets every clause. Quantities,
-    /// composites, links, compartments and the instant of the version are not looked at: a clause that
-    /// depends on one does not hold.
+    /// composites, links, compartments and the instant of the version are not looked at: a clause
+    /// that depends on one does not hold.
     pub fn holds(&self, key: &ResourceKey, rows: &IndexRows) -> bool {
         let is_searched = self.types.is_empty() || self.types.contains(&key.resource_type);
         is_searched && self.clauses.iter().all(|clause| clause.holds(key, rows) == Some(true))

@@ -1,6 +1,7 @@
 //! From the parameters of a request to a [`Plan`]: <https://hl7.org/fhir/R4/search.html>.
 //!
-//! Left out, and refused by name: `_filter`, `_text`, `_content`, `_query`, `_list`, several sort keys.
+//! Left out, and refused by name: `_filter`, `_text`, `_content`, `_query`, `_list`, several
+//! sort keys.
 
 use super::index_rows::ParameterId;
 use super::plan::{Clause, Plan, Predicate, Total};

@@ -31,6 +31,26 @@ async fn findings(server: &TestServer) -> Vec<String> {
     found
 }
 
+#[tokio::test]
+async fn what_was_created_without_an_id_is_indexed_like_all_else() {
+    let server = TestServer::start().await;
+    let mother = server.create(patient().family("New")).await.expect(201);
+    server.create(observation().subject(&format!("Patient/{}", mother.id()))).await.expect(201);
+    let entry = |number: usize| {
+        let url = format!("urn:uuid:00000000-0000-4000-8000-{number:012}");
+        let request = serde_json::json!({"method": "POST", "url": "Patient"});
+        let resource: Value = patient().into();
+        serde_json::json!({"fullUrl": url, "resource": resource, "request": request})
+    };
+    for count in [2, 250] {
+        let entries: Vec<Value> = (0..count).map(entry).collect();
+        let bundle = serde_json::json!({"resourceType": "Bundle", "type": "transaction",
+            "entry": entries});
+        server.post("", &bundle).await.expect(200);
+    }
+    assert_eq!(findings(&server).await, Vec::<String>::new());
+}
+
 /// Damages a sound store and expects findings that begin so, and no others.
 #[track_caller]
 fn assert_named(found: &[String], expected: &[&str], sql: &str) {

@@ -153,7 +153,8 @@ async fn includes_beyond_the_bound_are_left_out_and_an_outcome_says_so() {
     let entries: Vec<Value> = (0..1_005)
         .map(|_| {
             json!({"request": {"method": "POST", "url": "Basic"}, "resource":
-                {"resourceType": "Basic", "code": {"text": "x"}, "subject": {"reference": "Patient/p"}}})
+                {"resourceType": "Basic", "code": {"text": "x"},
+                    "subject": {"reference": "Patient/p"}}})
         })
         .collect();
     let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": entries});

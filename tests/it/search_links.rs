@@ -68,7 +68,8 @@ async fn births(server: &TestServer) {
     put(
         server,
         json!({"resourceType": "Group", "id": "all", "type": "person", "actual": true,
-            "member": [{"entity": reference("Patient/amina")}, {"entity": reference("Patient/rafi")}]}),
+            "member": [{"entity": reference("Patient/amina")},
+                {"entity": reference("Patient/rafi")}]}),
     )
     .await;
 }

@@ -83,7 +83,7 @@ fn change(
                 is_created: !is_live,
                 ..Outcome::ok(Content::Json(json.clone()))
             };
-            let rows = context.index(resource);
+            let rows = context.index(&draft.key, resource);
             (Some(NewContent { json, rows }), outcome)
         }
     };
@@ -100,5 +100,6 @@ fn indexed_before(context: &Context, stored: &Stored) -> Result<Before> {
         return Ok(Before { rows: IndexRows::default(), generation });
     }
     let value = json::read_stored(&stored.body)?;
-    Ok(Before { rows: context.index(&Resource::from_value(value)?), generation })
+    let rows = context.index(&stored.key, &Resource::from_value(value)?);
+    Ok(Before { rows, generation })
 }

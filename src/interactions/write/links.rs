@@ -176,7 +176,8 @@ impl OwnWrites {
                 (Act::Create(resource) | Act::Update(resource), _) if is_sought(resource) => {
                     let Some(key) = write.key(found) else { continue };
                     own.written.insert(key.clone());
-                    own.brought.push((key, context.index(resource)));
+                    let rows = context.index(&key, resource);
+                    own.brought.push((key, rows));
                 }
                 _ => {}
             }

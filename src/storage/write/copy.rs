@@ -18,18 +18,14 @@ const END: [u8; 2] = (-1_i16).to_be_bytes();
 /// Version of the text form of `jsonb` in binary.
 const JSONB_TEXT: u8 = 1;
 
+/// What is sent at a time.
+const CHUNK_BYTES: usize = 64 << 10;
+
 /// Rows in the binary format of `COPY`
 /// (<https://www.postgresql.org/docs/15/sql-copy.html>).
 struct Rows(PgArgumentBuffer);
 
 impl Rows {
-    fn new(bytes: usize) -> Rows {
-        let mut buffer = PgArgumentBuffer::default();
-        buffer.reserve(SIGNATURE.len() + bytes);
-        buffer.extend_from_slice(SIGNATURE);
-        Rows(buffer)
-    }
-
     fn row(&mut self, fields: i16) {
         self.0.extend_from_slice(&fields.to_be_bytes());
     }
@@ -61,13 +57,34 @@ impl Rows {
         self.0[start - 4..start].copy_from_slice(&length.to_be_bytes());
         Ok(())
     }
+}
 
-    async fn copy(mut self, connection: &mut Connection, sql: &str) -> Result<(), sqlx::Error> {
-        self.0.extend_from_slice(&END);
-        let mut copy = connection.copy_in_raw(sql).await?;
-        copy.send(self.0.as_slice()).await?;
-        copy.finish().await.map(drop)
+/// Appends the rows of one create to a table.
+type Write = fn(&mut Rows, &Staged, Place) -> Result<(), BoxDynError>;
+
+/// Streams the rows of all creates; little of them is in memory at a time.
+async fn stream(
+    connection: &mut Connection,
+    sql: &str,
+    (staged, place): (&[Staged], Place),
+    write: Write,
+) -> Result<(), sqlx::Error> {
+    let mut rows = Rows(PgArgumentBuffer::default());
+    rows.0.extend_from_slice(SIGNATURE);
+    let mut copy = connection.copy_in_raw(sql).await?;
+    for one in staged {
+        if let Err(error) = write(&mut rows, one, place) {
+            copy.abort("a value has no binary form").await?;
+            return Err(sqlx::Error::Encode(error));
+        }
+        if rows.0.len() >= CHUNK_BYTES {
+            copy.send(rows.0.as_slice()).await?;
+            rows.0.clear();
+        }
     }
+    rows.0.extend_from_slice(&END);
+    copy.send(rows.0.as_slice()).await?;
+    copy.finish().await.map(drop)
 }
 
 /// A row of a side table.
@@ -132,73 +149,64 @@ pub async fn copy(
             .execute(&mut *connection)
             .await?;
     }
-    let rows = resources(staged, place).map_err(sqlx::Error::Encode)?;
-    rows.copy(connection, include_str!("../sql/resource_copy.sql")).await?;
+    let all = (staged, place);
+    stream(connection, include_str!("../sql/resource_copy.sql"), all, resource).await?;
     if place.keeps_jsonb {
-        let rows = jsonb(staged).map_err(sqlx::Error::Encode)?;
-        rows.copy(connection, include_str!("../sql/json_copy.sql")).await?;
+        stream(connection, include_str!("../sql/json_copy.sql"), all, jsonb).await?;
     }
-    side::<Identifier>(connection, staged).await?;
-    side::<Text>(connection, staged).await?;
-    side::<Dates>(connection, staged).await?;
-    side::<Quantity>(connection, staged).await?;
-    side::<Uri>(connection, staged).await?;
-    side::<Composite>(connection, staged).await
+    side::<Identifier>(connection, all).await?;
+    side::<Text>(connection, all).await?;
+    side::<Dates>(connection, all).await?;
+    side::<Quantity>(connection, all).await?;
+    side::<Uri>(connection, all).await?;
+    side::<Composite>(connection, all).await
 }
 
-fn resources(staged: &[Staged], place: Place) -> Result<Rows, BoxDynError> {
-    let mut rows = Rows::new(staged.iter().map(|s| s.body.len() + 400).sum());
-    for Staged { change, after, body, .. } in staged {
-        let row = &after.row;
-        rows.row(17);
-        rows.field(change.rid)?;
-        rows.field(change.key.resource_type.number())?;
-        rows.field(change.key.id.as_str())?;
-        rows.field(change.version as i32)?;
-        rows.field(change.last_updated)?;
-        rows.field(row.patient)?;
-        rows.field(row.date.map(|date| date.0))?;
-        rows.field(row.date.map(|date| date.1))?;
-        rows.field(row.lead)?;
-        rows.field(row.keys.as_slice())?;
-        rows.field(row.present.as_slice())?;
-        rows.field(stamps(&row.subject_rids))?;
-        rows.field(stamps(&row.labels))?;
-        rows.field(stamps(&row.profiles))?;
-        rows.field(body.as_slice())?;
-        rows.field(place.epoch)?;
-        rows.field(GENERATION)?;
-    }
-    Ok(rows)
+fn resource(rows: &mut Rows, staged: &Staged, place: Place) -> Result<(), BoxDynError> {
+    let Staged { change, after, body, .. } = staged;
+    let row = &after.row;
+    rows.row(17);
+    rows.field(change.rid)?;
+    rows.field(change.key.resource_type.number())?;
+    rows.field(change.key.id.as_str())?;
+    rows.field(change.version as i32)?;
+    rows.field(change.last_updated)?;
+    rows.field(row.patient)?;
+    rows.field(row.date.map(|date| date.0))?;
+    rows.field(row.date.map(|date| date.1))?;
+    rows.field(row.lead)?;
+    rows.field(row.keys.as_slice())?;
+    rows.field(row.present.as_slice())?;
+    rows.field(stamps(&row.subject_rids))?;
+    rows.field(stamps(&row.labels))?;
+    rows.field(stamps(&row.profiles))?;
+    rows.field(body.as_slice())?;
+    rows.field(place.epoch)?;
+    rows.field(GENERATION)
 }
 
-fn jsonb(staged: &[Staged]) -> Result<Rows, BoxDynError> {
-    let contents =
-        || staged.iter().filter_map(|s| Some((s.change.rid, s.change.content.as_ref()?)));
-    let mut rows = Rows::new(contents().map(|(_, content)| content.json.len() + 24).sum());
-    for (rid, content) in contents() {
-        rows.row(2);
-        rows.field(rid)?;
-        rows.jsonb(&content.json)?;
-    }
-    Ok(rows)
+fn jsonb(rows: &mut Rows, staged: &Staged, _: Place) -> Result<(), BoxDynError> {
+    let Some(content) = &staged.change.content else { return Ok(()) };
+    rows.row(2);
+    rows.field(staged.change.rid)?;
+    rows.jsonb(&content.json)
 }
 
 async fn side<T: SideRow>(
     connection: &mut Connection,
-    staged: &[Staged],
+    all: (&[Staged], Place),
 ) -> Result<(), sqlx::Error> {
-    let count = staged.iter().map(|s| T::rows(&s.added).len()).sum::<usize>();
-    if count == 0 {
-        return Ok(());
+    match all.0.iter().all(|one| T::rows(&one.added).is_empty()) {
+        true => Ok(()),
+        false => stream(connection, T::COPY, all, side_rows::<T>).await,
     }
-    let mut rows = Rows::new(count * 96);
-    for one in staged {
-        for row in T::rows(&one.added) {
-            rows.row(T::FIELDS + 1);
-            rows.field(one.change.rid).map_err(sqlx::Error::Encode)?;
-            row.write(&mut rows).map_err(sqlx::Error::Encode)?;
-        }
+}
+
+fn side_rows<T: SideRow>(rows: &mut Rows, staged: &Staged, _: Place) -> Result<(), BoxDynError> {
+    for row in T::rows(&staged.added) {
+        rows.row(T::FIELDS + 1);
+        rows.field(staged.change.rid)?;
+        row.write(rows)?;
     }
-    rows.copy(connection, T::COPY).await
+    Ok(())
 }
