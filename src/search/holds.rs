@@ -3,16 +3,14 @@
 
 use super::index_rows::{IndexRows, StringRow};
 use super::plan::{Clause, Plan, Predicate};
-use super::value::prefix::Test;
 use super::value::string::StringTest;
 use super::value::token::TokenTest;
 use crate::fhir::resource::ResourceKey;
-use chrono::{DateTime, Utc};
 
 impl Plan {
-    /// True where a resource with this key and these rows meets every clause. Quantities,
-    /// composites, links, compartments and the instant of the version are not looked at: a clause
-    /// that depends on one does not hold.
+    /// True where a resource with this key and these rows meets every clause. Composites, links,
+    /// compartments and the instant of the version are not looked at: a clause that depends on
+    /// one does not hold.
     pub fn holds(&self, key: &ResourceKey, rows: &IndexRows) -> bool {
         let is_searched = self.types.is_empty() || self.types.contains(&key.resource_type);
         is_searched && self.clauses.iter().all(|clause| clause.holds(key, rows) == Some(true))
@@ -65,6 +63,13 @@ impl Predicate {
                     .chain(others.map(|row| (row.low, row.high)))
                     .any(|r| test.admits(r))
             }
+            Predicate::Quantity { parameter, test } => {
+                let mut of = rows.quantities.iter().filter(|row| row.parameter == *parameter);
+                of.any(|row| {
+                    let test = test.in_unit(row.unit.as_ref());
+                    test.is_some_and(|test| test.admits((row.low, row.high)))
+                })
+            }
             Predicate::Both(clauses) => {
                 let [first, second] = &**clauses;
                 first.holds(key, rows)? && second.holds(key, rows)?
@@ -72,7 +77,6 @@ impl Predicate {
             Predicate::LastUpdated(_)
             | Predicate::Chain(_)
             | Predicate::Has(_)
-            | Predicate::Quantity { .. }
             | Predicate::Composite { .. }
             | Predicate::Compartment { .. } => return None,
         })
@@ -97,26 +101,6 @@ impl StringTest {
             StringTest::Exact { normalised, raw } => {
                 row.normalised == *normalised && row.raw == *raw
             }
-        }
-    }
-}
-
-impl Test<DateTime<Utc>> {
-    fn admits(&self, (low, high): (DateTime<Utc>, DateTime<Utc>)) -> bool {
-        match *self {
-            Test::Within { from, to } => low >= from && low < to && high <= to,
-            Test::NotWithin { from, to } => low < from || high > to || low >= to,
-            Test::HighAbove(bound) => high > bound,
-            Test::LowBelow(bound) => low < bound,
-            Test::LowFrom(bound) => low >= bound,
-            Test::LowAbove(bound) => low > bound,
-            Test::HighTo(bound) => high <= bound,
-            Test::HighBelow(bound) => high < bound,
-            Test::HighFrom(bound) => high >= bound,
-            Test::LowTo(bound) => low <= bound,
-            Test::FromOrBeyond { from, to } => low >= from || high > to,
-            Test::ToOrBefore { from, to } => high <= to || low < from,
-            Test::Overlaps { from, to } => low < to && high >= from,
         }
     }
 }

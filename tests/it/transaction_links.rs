@@ -141,6 +141,24 @@ async fn a_conditional_reference_finds_what_its_own_transaction_stores() {
 }
 
 #[tokio::test]
+async fn a_conditional_reference_by_a_quantity_finds_what_its_own_transaction_stores() {
+    let server = TestServer::start().await;
+    let report = |criteria: &str| {
+        json!({"resourceType": "DiagnosticReport", "status": "final", "code": {"text": "x"},
+            "result": [{"reference": format!("Observation?value-quantity={criteria}")}]})
+    };
+    let all = |criteria: &str| {
+        let observation = entry("POST", "Observation", observation());
+        vec![observation, entry("POST", "DiagnosticReport", report(criteria))]
+    };
+    transaction(&server, all("gt70|http://unitsofmeasure.org|kg")).await.expect(412);
+    assert_eq!(server.count("Observation").await, 0);
+    let reply = transaction(&server, all("62500|http://unitsofmeasure.org|g")).await.expect(200);
+    let stored = server.get(place(&reply, 1)).await.expect(200);
+    assert_eq!(stored.body["result"][0]["reference"].as_str(), Some(place(&reply, 0)));
+}
+
+#[tokio::test]
 async fn a_conditional_reference_does_not_find_what_its_own_transaction_takes_away() {
     let server = TestServer::start().await;
     server.update(patient().id("a").mrn("1")).await.expect(201);

@@ -36,8 +36,8 @@ impl Prefix {
     }
 }
 
-/// A condition on the bounds of a stored range; all given parts hold together, except under
-/// [`Test::Either`].
+/// A condition on the bounds of a stored range. Storage writes it as SQL, [`Test::admits`] is
+/// the same in memory.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Test<T> {
     /// The stored range lies within: `low >= from`, `low < to`, `high <= to`.
@@ -66,4 +66,25 @@ pub enum Test<T> {
     ToOrBefore { from: T, to: T },
     /// The ranges have a point in common: `low < to` and `high >= from`.
     Overlaps { from: T, to: T },
+}
+
+impl<T: PartialOrd + Copy> Test<T> {
+    /// Whether a stored range passes.
+    pub fn admits(&self, (low, high): (T, T)) -> bool {
+        match *self {
+            Test::Within { from, to } => low >= from && low < to && high <= to,
+            Test::NotWithin { from, to } => low < from || low >= to || high > to,
+            Test::HighAbove(bound) => high > bound,
+            Test::LowBelow(bound) => low < bound,
+            Test::LowFrom(bound) => low >= bound,
+            Test::LowAbove(bound) => low > bound,
+            Test::HighTo(bound) => high <= bound,
+            Test::HighBelow(bound) => high < bound,
+            Test::HighFrom(bound) => high >= bound,
+            Test::LowTo(bound) => low <= bound,
+            Test::FromOrBeyond { from, to } => low >= from || high > to,
+            Test::ToOrBefore { from, to } => high <= to || low < from,
+            Test::Overlaps { from, to } => low < to && high >= from,
+        }
+    }
 }

@@ -220,21 +220,10 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn holds(test: &Test<Decimal>, (low, high): Bounds) -> bool {
-        match *test {
-            Test::Within { from, to } => low >= from && low < to && high <= to,
-            Test::HighAbove(bound) => high > bound,
-            Test::LowBelow(bound) => low < bound,
-            Test::HighFrom(bound) => high >= bound,
-            Test::LowTo(bound) => low <= bound,
-            _ => unreachable!("not in these tables"),
-        }
-    }
-
     fn finds(search: &str, quantity: &Value) -> bool {
         let (unit, bounds) = measured(Node { value: quantity, type_name: "Quantity" }).unwrap();
         let test = parse(search).unwrap().in_unit(unit.as_ref());
-        test.is_some_and(|test| holds(&test, bounds))
+        test.is_some_and(|test| test.admits(bounds))
     }
 
     fn quantity(text: &str) -> Value {
