@@ -17,93 +17,159 @@ pub enum Place {
     Narrative,
 }
 
-/// Calls `replace` with every link of the resource; what it returns takes the link's place.
-/// Contained resources, extensions and Bundle entries are walked as well.
-pub fn rewrite(resource: &mut Resource, replace: &mut dyn FnMut(Place, &str) -> Option<String>) {
-    let definition = resource.resource_type().definition();
-    walk(resource.object_mut(), definition, replace);
-}
-
-type Replace<'a> = dyn FnMut(Place, &str) -> Option<String> + 'a;
-
-fn walk(object: &mut Map<String, Value>, definition: &TypeDef, replace: &mut Replace) {
-    for (name, value) in object.iter_mut() {
-        if !may_hold_link(value) {
-            continue;
-        }
-        let plain = name.strip_prefix('_').unwrap_or(name);
-        let Some(child) = definition.child(plain) else { continue };
-        let child_type = Definitions::r4().type_def(child.element_type.id);
-        match value {
-            Value::Array(items) => {
-                for item in items {
-                    walk_value(item, definition, (plain, child_type), replace);
-                }
-            }
-            value => walk_value(value, definition, (plain, child_type), replace),
+/// Calls `replace` with the links of the resource that `is_sought`; what it returns takes the
+/// link's place. Contained resources, extensions and Bundle entries are walked as well. Links of
+/// narratives are all sought. Most texts are passed by for their letters, and no element is
+/// looked up for them.
+pub fn rewrite(
+    resource: &mut Resource,
+    is_sought: impl Fn(&str) -> bool,
+    replace: &mut dyn FnMut(Place, &str) -> Option<String>,
+) {
+    let mut rewritten: Vec<(Vec<usize>, String)> = Vec::new();
+    find(resource, &is_sought, &mut |place, text, path| {
+        let new = match place {
+            Place::Narrative => rewritten_narrative(text, replace),
+            _ => replace(place, text),
+        };
+        rewritten.extend(new.map(|new| (path.to_vec(), new)));
+    });
+    for (path, new) in rewritten {
+        if let Some(text) = text_at(resource.object_mut(), &path) {
+            *text = new;
         }
     }
 }
 
-/// False for what is no link by its letters; most properties need not be looked up.
-fn may_hold_link(value: &Value) -> bool {
-    match value {
-        Value::String(text) => memchr::memchr3(b':', b'/', b'?', text.as_bytes()).is_some(),
-        Value::Array(_) | Value::Object(_) => true,
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
+/// The references of the resource that `is_sought`, as [`rewrite`] would find them.
+pub fn references(resource: &Resource, is_sought: impl Fn(&str) -> bool) -> Vec<&str> {
+    let mut found = Vec::new();
+    find(resource, &is_sought, &mut |place, text, _| {
+        if place == Place::Reference {
+            found.push(text);
+        }
+    });
+    found
 }
 
-fn walk_value(value: &mut Value, parent: &TypeDef, child: (&str, &TypeDef), replace: &mut Replace) {
-    let (name, child_type) = child;
+/// What becomes of a text that may be a link, with its place: for every level down the position
+/// of the property or item.
+type See<'v, 'a> = dyn FnMut(Place, &'v str, &[usize]) + 'a;
+
+/// A narrative is seen as a whole.
+fn find<'v, S: Fn(&str) -> bool>(resource: &'v Resource, is_sought: &S, see: &mut See<'v, '_>) {
+    let mut path = Vec::with_capacity(16);
+    walk(resource.value(), &mut path, is_sought, &mut |text, path| {
+        if let Some(place) = place_of(resource, path) {
+            see(place, text, path);
+        }
+    });
+}
+
+fn walk<'v, S: Fn(&str) -> bool>(
+    value: &'v Value,
+    path: &mut Vec<usize>,
+    is_sought: &S,
+    see: &mut dyn FnMut(&'v str, &[usize]),
+) {
     match value {
-        Value::String(text) => {
-            let place = match (parent.name, name, child_type.name) {
-                ("Reference", "reference", _) => Place::Reference,
-                (_, _, "uri" | "url" | "oid" | "uuid") => Place::Uri,
-                (_, _, "xhtml") => return rewrite_narrative(text, replace),
-                _ => return,
-            };
-            if let Some(replaced) = replace(place, text) {
-                *text = replaced;
+        Value::String(text) if is_sought(text) || is_markup(text) => see(text, path),
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                path.push(index);
+                walk(item, path, is_sought, see);
+                path.pop();
             }
         }
-        Value::Object(object) if child_type.is_resource() => {
-            let own = object.get("resourceType").and_then(Value::as_str).unwrap_or_default();
-            let definitions = Definitions::r4();
-            if let Some(id) = definitions.type_id(own) {
-                walk(object, definitions.type_def(id), replace);
+        Value::Object(object) => {
+            for (index, value) in object.values().enumerate() {
+                path.push(index);
+                walk(value, path, is_sought, see);
+                path.pop();
             }
         }
-        // A primitive's sibling holds its extensions.
-        Value::Object(object) if child_type.kind == Kind::Primitive => {
-            let definitions = Definitions::r4();
-            if let Some(element) = definitions.type_id("Element") {
-                walk(object, definitions.type_def(element), replace);
-            }
-        }
-        Value::Object(object) => walk(object, child_type, replace),
         _ => {}
     }
 }
 
-/// Replaces links in `href` and `src` attributes, leaving every other character alone.
-fn rewrite_narrative(div: &mut String, replace: &mut Replace) {
+fn is_markup(text: &str) -> bool {
+    text.as_bytes().trim_ascii_start().first() == Some(&b'<')
+}
+
+/// Which kind of link the text at the path is, by the types of the elements that lead to it.
+fn place_of(resource: &Resource, path: &[usize]) -> Option<Place> {
+    let definitions = Definitions::r4();
+    let mut definition: &TypeDef = resource.resource_type().definition();
+    let (mut parent, mut name) = (definition, "");
+    let mut value = resource.value();
+    for index in path {
+        let object = match value {
+            Value::Array(items) => {
+                value = items.get(*index)?;
+                continue;
+            }
+            Value::Object(object) => object,
+            _ => return None,
+        };
+        if definition.is_resource() && !name.is_empty() {
+            let own = object.get("resourceType").and_then(Value::as_str)?;
+            definition = definitions.type_def(definitions.type_id(own)?);
+        } else if definition.kind == Kind::Primitive {
+            // A primitive's sibling holds its extensions.
+            definition = definitions.type_def(definitions.type_id("Element")?);
+        }
+        let (key, next) = object.iter().nth(*index)?;
+        name = key.strip_prefix('_').unwrap_or(key);
+        let child = definition.child(name)?;
+        (parent, value) = (definition, next);
+        definition = definitions.type_def(child.element_type.id);
+    }
+    match (parent.name, name, definition.name) {
+        ("Reference", "reference", _) => Some(Place::Reference),
+        (_, _, "uri" | "url" | "oid" | "uuid") => Some(Place::Uri),
+        (_, _, "xhtml") => Some(Place::Narrative),
+        _ => None,
+    }
+}
+
+fn text_at<'v>(object: &'v mut Map<String, Value>, path: &[usize]) -> Option<&'v mut String> {
+    let (first, rest) = path.split_first()?;
+    let mut value = object.values_mut().nth(*first)?;
+    for index in rest {
+        value = match value {
+            Value::Array(items) => items.get_mut(*index)?,
+            Value::Object(object) => object.values_mut().nth(*index)?,
+            _ => return None,
+        };
+    }
+    match value {
+        Value::String(text) => Some(text),
+        _ => None,
+    }
+}
+
+/// The narrative with links in `href` and `src` attributes replaced, and every other character
+/// as it was; None where it has none.
+fn rewritten_narrative(
+    div: &str,
+    replace: &mut dyn FnMut(Place, &str) -> Option<String>,
+) -> Option<String> {
     let mut rewritten = String::new();
-    let mut rest = div.as_str();
+    let mut is_other = false;
+    let mut rest = div;
     while let Some(start) = next_attribute(rest) {
         let (before, from) = rest.split_at(start);
         let quote = if before.ends_with('"') { '"' } else { '\'' };
         let end = from.find(quote).unwrap_or(from.len());
         let (link, after) = from.split_at(end);
         rewritten.push_str(before);
-        rewritten.push_str(replace(Place::Narrative, link).as_deref().unwrap_or(link));
+        let replaced = replace(Place::Narrative, link);
+        is_other |= replaced.is_some();
+        rewritten.push_str(replaced.as_deref().unwrap_or(link));
         rest = after;
     }
-    if !rewritten.is_empty() {
-        rewritten.push_str(rest);
-        *div = rewritten;
-    }
+    rewritten.push_str(rest);
+    is_other.then_some(rewritten)
 }
 
 /// Where the value of the next `href` or `src` begins, after its quote.
@@ -137,14 +203,8 @@ pub fn local_key(reference: &str) -> Option<ResourceKey> {
 
 /// Distinct targets on this server of the resource's references, contained ones included.
 pub fn local_targets(resource: &Resource) -> Vec<ResourceKey> {
-    let mut targets = Vec::new();
-    let mut copy = resource.clone();
-    rewrite(&mut copy, &mut |place, link| {
-        if place == Place::Reference {
-            targets.extend(local_key(link));
-        }
-        None
-    });
+    let references = references(resource, |text| text.contains('/'));
+    let mut targets: Vec<ResourceKey> = references.into_iter().filter_map(local_key).collect();
     targets.sort();
     targets.dedup();
     targets
@@ -157,7 +217,7 @@ mod tests {
 
     fn rewritten(value: Value, from: &str, to: &str) -> Value {
         let mut resource = Resource::from_value(value).unwrap();
-        rewrite(&mut resource, &mut |_, link| (link == from).then(|| to.to_owned()));
+        rewrite(&mut resource, |_| true, &mut |_, link| (link == from).then(|| to.to_owned()));
         resource.into_value()
     }
 

@@ -8,12 +8,13 @@ use serde_json::{Map, Value, json};
 
 /// The JSON of a version: `resourceType`, `id` and `meta` first, with the server's `id`,
 /// `versionId` and `lastUpdated` whatever the client sent for them, then all else as it came.
+/// What `json` held is lost: one buffer serves for many.
 pub fn stamped_json(
+    json: &mut Vec<u8>,
     resource: &Resource,
     id: &Id,
-    version: i64,
-    last_updated: DateTime<Utc>,
-) -> Vec<u8> {
+    (version, last_updated): (i64, DateTime<Utc>),
+) {
     let object = resource.object();
     let mut meta = Map::new();
     meta.insert("versionId".to_owned(), Value::String(version.to_string()));
@@ -22,23 +23,22 @@ pub fn stamped_json(
         let kept = sent.iter().filter(|(name, _)| !is_server_set(name));
         meta.extend(kept.map(|(name, value)| (name.clone(), value.clone())));
     }
-    let mut json = Vec::with_capacity(1024);
+    json.clear();
     json.extend_from_slice(b"{\"resourceType\":\"");
     json.extend_from_slice(resource.resource_type().name().as_bytes());
     json.extend_from_slice(b"\",\"id\":\"");
     json.extend_from_slice(id.as_str().as_bytes());
     json.extend_from_slice(b"\",\"meta\":");
-    append(&mut json, &Value::Object(meta));
+    append(json, &Value::Object(meta));
     for (name, value) in object {
         if !matches!(name.as_str(), "resourceType" | "id" | "meta") {
             json.push(b',');
-            append(&mut json, name.as_str());
+            append(json, name.as_str());
             json.push(b':');
-            append(&mut json, value);
+            append(json, value);
         }
     }
     json.push(b'}');
-    json
 }
 
 fn append<T: serde::Serialize + ?Sized>(json: &mut Vec<u8>, value: &T) {
@@ -191,7 +191,8 @@ mod tests {
         let sent = json!({"resourceType": "Patient", "active": true, "id": "x",
             "meta": {"lastUpdated": "1999-01-01T00:00:00Z", "versionId": "77", "source": "#a"}});
         let at = DateTime::from_timestamp(0, 0).unwrap();
-        let stamped = stamped_json(&resource(sent), &Id::parse("1").unwrap(), 2, at);
+        let mut stamped = b"what was there".to_vec();
+        stamped_json(&mut stamped, &resource(sent), &Id::parse("1").unwrap(), (2, at));
         let text = String::from_utf8(stamped).unwrap();
         assert_eq!(
             text,

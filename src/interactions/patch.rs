@@ -69,7 +69,7 @@ pub fn validated(
         let text = format!("A patch may not change that this is {}", stored.key);
         return Err(FhirError::unprocessable(IssueCode::BusinessRule, text));
     }
-    let resource = storable(resource, &settings.base_url)?;
+    let resource = storable(resource, &settings.base_url)?.resource;
     match is_same_content(before, resource.value()) {
         true => Ok(Step::Unchanged(stored)),
         false => Ok(Step::Change(Draft::replacing(stored, Cow::Owned(resource)))),

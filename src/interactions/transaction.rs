@@ -6,7 +6,7 @@ use super::entry::{self, RequestEntry};
 use super::outcome::{Content, Outcome};
 use super::write::draft::Write;
 use super::write::idempotency::Claim;
-use super::write::links::{Links, conditional_references};
+use super::write::links::Links;
 use super::write::prepare::{self, Validated};
 use super::write::provenance::Provenance;
 use super::write::{AfterWrites, WriteSet, Written, store};
@@ -102,13 +102,11 @@ fn understand(
         let prepared = prepare::write(context, permit.clone(), request.interaction, Validated::Yes);
         let write = prepared.map_err(|error| error.within(&expression))?;
         let Some(mut write) = write else { return Err(unfit().within(&expression)) };
-        if let Some(resource) = write.resource() {
-            for text in conditional_references(resource) {
-                if !conditional.iter().any(|(known, ..)| *known == text) {
-                    let plan = reference_plan(context, &text)
-                        .map_err(|error| error.within(&expression))?;
-                    conditional.push((text, permit.clone(), plan));
-                }
+        for text in &write.conditional {
+            if !conditional.iter().any(|(known, ..)| known == text) {
+                let plan =
+                    reference_plan(context, text).map_err(|error| error.within(&expression))?;
+                conditional.push((text.clone(), permit.clone(), plan));
             }
         }
         write.full_url = full_url;

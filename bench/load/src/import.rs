@@ -31,7 +31,9 @@ pub fn share_of_copy(server: &Server, binary: &Path, archive: &Path) -> Result<f
         sql(server, "postgres", &format!("drop database if exists {name}"))?;
     }
     sql(server, "postgres", &format!("create database {IMPORTED} owner bhn_fhir"))?;
-    let import = imported(server, binary, archive)?;
+    let archive =
+        archive.canonicalize().map_err(|error| format!("{}: {error}", archive.display()))?;
+    let import = imported(server, binary, &archive)?;
     sql(server, "postgres", &format!("create database {COPIED} template {IMPORTED}"))?;
     let folder = sql(server, "postgres", "show data_directory")?;
     let place = |table: &str| format!("'{folder}/bench_{table}'");

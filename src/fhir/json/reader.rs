@@ -23,7 +23,8 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Value> {
         let (line, column) = position(bytes, error.valid_up_to());
         structure("", format!("JSON is UTF-8; line {line} column {column} is not"))
     })?;
-    let mut reader = Reader { source, at: 0, nodes: limits.nodes, limits, root: None };
+    let mut reader =
+        Reader { source, at: 0, nodes: limits.nodes, limits, open: Vec::new(), root: None };
     let depth = limits.depth.min(MAX_DEPTH);
     let value = reader.document(depth).map_err(|stop| reader.error(*stop, depth))?;
     Ok(value)
@@ -67,6 +68,9 @@ struct Reader<'s> {
     /// How many more values may come.
     nodes: usize,
     limits: &'s Limits,
+    /// Properties of the objects that are not read to their end, outermost first: each object is
+    /// made when it is known how much it holds.
+    open: Vec<(String, Value)>,
     /// `resourceType` of the outermost object, once it has been read and an error was met.
     root: Option<String>,
 }
@@ -189,15 +193,25 @@ impl Reader<'_> {
         self.count()?;
         let Some(depth) = depth.checked_sub(1) else { return stop(Cause::Depth) };
         self.at += 1;
-        let mut object = Map::new();
-        let result = self.properties(&mut object, depth);
+        let start = self.open.len();
+        let mut result = self.properties(depth);
+        let mut object = Map::with_capacity(self.open.len() - start);
+        for (name, value) in self.open.drain(start..) {
+            match object.entry(name) {
+                serde_json::map::Entry::Vacant(place) => drop(place.insert(value)),
+                serde_json::map::Entry::Occupied(place) if result.is_ok() => {
+                    result = stop(Cause::Duplicate(place.key().clone()));
+                }
+                serde_json::map::Entry::Occupied(_) => {}
+            }
+        }
         if is_root && result.is_err() {
             self.root = object.get("resourceType").and_then(Value::as_str).map(shown);
         }
         result.map(|()| Value::Object(object))
     }
 
-    fn properties(&mut self, object: &mut Map<String, Value>, depth: usize) -> Read<()> {
+    fn properties(&mut self, depth: usize) -> Read<()> {
         let mut next = self.token();
         if next == Some(b'}') {
             self.at += 1;
@@ -213,12 +227,7 @@ impl Reader<'_> {
                 None => stop(Cause::Syntax(self.at, "a JSON value")),
             };
             let value = step(value, || Step::Property(name.clone()))?;
-            match object.entry(name) {
-                serde_json::map::Entry::Vacant(place) => place.insert(value),
-                serde_json::map::Entry::Occupied(place) => {
-                    return stop(Cause::Duplicate(place.key().clone()));
-                }
-            };
+            self.open.push((name, value));
             match self.token() {
                 Some(b',') => self.at += 1,
                 Some(b'}') => {

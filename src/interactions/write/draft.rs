@@ -18,6 +18,8 @@ pub struct Write {
     pub guard: WriteGuard,
     /// `Bundle.entry.fullUrl`.
     pub full_url: Option<String>,
+    /// The distinct conditional references that its resource brings.
+    pub conditional: Vec<String>,
     /// FHIRPath of the Bundle entry, empty for a request of its own.
     pub expression: String,
 }
@@ -84,14 +86,6 @@ pub struct Draft<'a> {
 }
 
 impl Write {
-    /// The resource that the write carries.
-    pub fn resource(&self) -> Option<&Resource> {
-        match &self.act {
-            Act::Create(resource) | Act::Update(resource) => Some(resource),
-            Act::Patch(_) | Act::Meta(_) | Act::Delete => None,
-        }
-    }
-
     /// The one resource that the write is about, once its facts are known; None where it
     /// matches several or none.
     pub fn key(&self, found: &Found) -> Option<ResourceKey> {

@@ -12,6 +12,14 @@ use crate::storage::{Before, Change, Content as NewContent, Stored};
 use bytes::Bytes;
 use chrono::{DateTime, Duration, Utc};
 
+/// What the changes of one set share.
+struct Place {
+    rids: std::vec::IntoIter<i64>,
+    instant: DateTime<Utc>,
+    /// Each JSON is written here, and kept at its size.
+    json: Vec<u8>,
+}
+
 /// Changes to apply, and the answer to each step in case they are.
 pub async fn finish(
     context: &Context,
@@ -20,21 +28,22 @@ pub async fn finish(
 ) -> Result<(Vec<Change>, Vec<Outcome>)> {
     let needs_rid = |draft: &Draft| draft.before.is_none() && draft.stub.is_none();
     let new = super::drafts(&steps).filter(|draft| needs_rid(draft)).count();
-    let mut rids = context.store.allocate_rids(new).await?.into_iter();
+    let rids = context.store.allocate_rids(new).await?.into_iter();
     let mut changes = Vec::with_capacity(steps.len());
     let mut outcomes = Vec::with_capacity(steps.len());
+    let mut place = Place { rids, instant, json: Vec::with_capacity(4096) };
     for step in steps {
         outcomes.push(match step {
             Step::Unchanged(stored) => unchanged(stored),
             Step::Nothing => Outcome::no_content(None),
             Step::Change(draft) => {
-                let (change, outcome) = change(context, draft, (&mut rids, instant))?;
+                let (change, outcome) = change(context, draft, &mut place)?;
                 changes.push(change);
                 outcome
             }
             Step::Deletes(drafts) => {
                 for draft in drafts {
-                    changes.push(change(context, draft, (&mut rids, instant))?.0);
+                    changes.push(change(context, draft, &mut place)?.0);
                 }
                 Outcome::no_content(None)
             }
@@ -53,22 +62,17 @@ fn unchanged(stored: Stored) -> Outcome {
     Outcome { version: Some(version), ..Outcome::ok(content) }
 }
 
-fn change(
-    context: &Context,
-    draft: Draft<'_>,
-    place: (&mut std::vec::IntoIter<i64>, DateTime<Utc>),
-) -> Result<(Change, Outcome)> {
-    let (rids, instant) = place;
+fn change(context: &Context, draft: Draft<'_>, place: &mut Place) -> Result<(Change, Outcome)> {
     let rid = match (&draft.before, draft.stub) {
         (Some(stored), _) => stored.rid,
         (None, Some(stub)) => stub,
-        (None, None) => rids.next().ok_or_else(|| FhirError::internal("too few rids"))?,
+        (None, None) => place.rids.next().ok_or_else(|| FhirError::internal("too few rids"))?,
     };
     let version = draft.before.as_ref().map_or(1, |stored| stored.version + 1);
     // lastUpdated of one resource only grows, whatever the clocks of the nodes say.
     let last_updated = match &draft.before {
-        Some(stored) => instant.max(stored.last_updated + Duration::milliseconds(1)),
-        None => instant,
+        Some(stored) => place.instant.max(stored.last_updated + Duration::milliseconds(1)),
+        None => place.instant,
     };
     let before = draft.before.as_ref().map(|stored| indexed_before(context, stored)).transpose()?;
     let is_live = draft.before.as_ref().is_some_and(|stored| !stored.is_deleted);
@@ -76,7 +80,8 @@ fn change(
     let (content, outcome) = match &draft.resource {
         None => (None, Outcome::no_content(Some(resource_version))),
         Some(resource) => {
-            let json = Bytes::from(stamped_json(resource, &draft.key.id, version, last_updated));
+            stamped_json(&mut place.json, resource, &draft.key.id, (version, last_updated));
+            let json = Bytes::copy_from_slice(&place.json);
             let outcome = Outcome {
                 status: if is_live { 200 } else { 201 },
                 version: Some(resource_version),

@@ -74,6 +74,8 @@ impl Named {
 pub struct Resolved {
     is_needed: bool,
     full_urls: Arc<FullUrls>,
+    /// With what all of them begin.
+    prefix: String,
     conditional: HashMap<String, ResourceKey>,
 }
 
@@ -97,9 +99,8 @@ impl Links {
 
     /// Links between the entries of a Bundle that is stored in parts, replaced in place.
     pub fn of_full_urls(writes: &mut [Write], full_urls: Arc<FullUrls>) -> Self {
-        let is_needed = !full_urls.is_empty();
-        let resolved = Resolved { is_needed, full_urls, conditional: HashMap::new() };
-        for write in writes.iter_mut().filter(|_| is_needed) {
+        let resolved = Resolved::new(full_urls, HashMap::new());
+        for write in writes.iter_mut().filter(|_| resolved.is_needed) {
             if let Act::Create(resource) | Act::Update(resource) = &mut write.act {
                 resolved.rewrite(resource, write.full_url.as_deref());
             }
@@ -128,9 +129,7 @@ impl Links {
                 conditional.insert(text.clone(), ResourceKey::clone(key));
             }
         }
-        let full_urls = Arc::new(names);
-        let is_needed = !full_urls.is_empty() || !conditional.is_empty();
-        Ok(Resolved { is_needed, full_urls, conditional })
+        Ok(Resolved::new(Arc::new(names), conditional))
     }
 }
 
@@ -202,14 +201,19 @@ fn unresolved(text: &str, matches: usize, writes: &[Write]) -> FhirError {
     let resource_type = text.split('?').next().unwrap_or_default();
     let why = format!("A conditional reference to {resource_type} matches {found}");
     let error = FhirError::new(ErrorKind::PreconditionFailed, code, why);
-    let has_it = |resource: &Resource| conditional_references(resource).iter().any(|t| t == text);
-    match writes.iter().find(|write| write.resource().is_some_and(has_it)) {
+    match writes.iter().find(|write| write.conditional.iter().any(|known| known == text)) {
         Some(write) => error.within(&write.expression),
         None => error,
     }
 }
 
 impl Resolved {
+    fn new(full_urls: Arc<FullUrls>, conditional: HashMap<String, ResourceKey>) -> Self {
+        let is_needed = !full_urls.is_empty() || !conditional.is_empty();
+        let prefix = common_prefix(full_urls.keys()).to_owned();
+        Resolved { is_needed, full_urls, prefix, conditional }
+    }
+
     /// The resource of a write with its links replaced; borrowed where nothing can be.
     pub fn rewritten<'a>(&self, write: &'a Write, resource: &'a Resource) -> Cow<'a, Resource> {
         if !self.is_needed {
@@ -227,12 +231,13 @@ impl Resolved {
         }
         let mut had = HashSet::new();
         let mut before = Resource::from_value(before.clone())?;
-        rewrite(&mut before, &mut |_, link| {
+        rewrite(&mut before, |_| true, &mut |_, link| {
             had.insert(link.to_owned());
             None
         });
         let mut patched = Resource::from_value(patched)?;
-        rewrite(&mut patched, &mut |place, link| match had.contains(link) {
+        let is_sought = |text: &str| self.may_replace(text, None);
+        rewrite(&mut patched, is_sought, &mut |place, link| match had.contains(link) {
             true => None,
             false => self.replace(place, link, None),
         });
@@ -242,7 +247,15 @@ impl Resolved {
     /// Replaces the links of the resource of an entry with this fullUrl.
     fn rewrite(&self, resource: &mut Resource, full_url: Option<&str>) {
         let base = full_url.and_then(base_of);
-        rewrite(resource, &mut |place, link| self.replace(place, link, base));
+        let is_sought = |text: &str| self.may_replace(text, base);
+        rewrite(resource, is_sought, &mut |place, link| self.replace(place, link, base));
+    }
+
+    /// False for most texts that [`Resolved::replace`] would not replace.
+    fn may_replace(&self, text: &str, base: Option<&str>) -> bool {
+        text.starts_with(&self.prefix)
+            || (base.is_some() && text.starts_with(|first: char| first.is_ascii_uppercase()))
+            || self.conditional.contains_key(text)
     }
 
     fn replace(&self, place: Place, link: &str, base: Option<&str>) -> Option<String> {
@@ -271,45 +284,21 @@ impl Resolved {
     }
 }
 
+/// With what all of the texts begin.
+fn common_prefix<'a>(mut texts: impl Iterator<Item = &'a String>) -> &'a str {
+    let Some(first) = texts.next() else { return "" };
+    let mut prefix = first.as_str();
+    for text in texts {
+        let same = prefix.bytes().zip(text.bytes()).take_while(|(one, other)| one == other).count();
+        prefix = &prefix[..prefix.floor_char_boundary(same)];
+    }
+    prefix
+}
+
 /// `http://a/fhir/` of `http://a/fhir/Patient/1`; None for a URN.
 fn base_of(full_url: &str) -> Option<&str> {
     let mut slashes = full_url.rmatch_indices('/').map(|(at, _)| at);
     slashes.next()?;
     let at = slashes.next()? + 1;
     ResourceKey::parse(&full_url[at..]).map(|_| &full_url[..at])
-}
-
-/// The distinct conditional references of a resource: `Type?query` in `Reference.reference`.
-pub fn conditional_references(resource: &Resource) -> Vec<String> {
-    let mut found = Vec::new();
-    if !may_be_conditional(resource) {
-        return found;
-    }
-    let mut copy = resource.clone();
-    rewrite(&mut copy, &mut |place, link| {
-        let is_conditional = place == Place::Reference
-            && link.split_once('?').is_some_and(|(kind, _)| {
-                crate::fhir::definitions::ResourceType::parse(kind).is_some()
-            });
-        if is_conditional && !found.iter().any(|text| text == link) {
-            found.push(link.to_owned());
-        }
-        None
-    });
-    found
-}
-
-/// Whether any reference could be conditional, without a copy of the resource.
-fn may_be_conditional(resource: &Resource) -> bool {
-    fn has(value: &Value) -> bool {
-        match value {
-            Value::Array(items) => items.iter().any(has),
-            Value::Object(object) => object.iter().any(|(name, value)| match value {
-                Value::String(text) => name == "reference" && text.contains('?'),
-                value => has(value),
-            }),
-            _ => false,
-        }
-    }
-    has(resource.value())
 }

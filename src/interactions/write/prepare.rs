@@ -32,9 +32,15 @@ pub fn write(
     interaction: Interaction,
     validated: Validated,
 ) -> Result<Option<Write>> {
+    let mut conditional = Vec::new();
+    let mut checked = |resource| {
+        let storable = checked(context, resource, validated)?;
+        conditional = storable.conditional;
+        Ok::<Resource, FhirError>(storable.resource)
+    };
     let (target, act, guard) = match interaction {
         Interaction::Create { resource, if_none_exist } => {
-            let resource = checked(context, resource, validated)?;
+            let resource = checked(resource)?;
             let key = new_key(resource.resource_type())?;
             let target = match if_none_exist {
                 None => Target::New(key),
@@ -46,11 +52,11 @@ pub fn write(
             (target, Act::Create(resource), WriteGuard::default())
         }
         Interaction::Update { key, resource, guard } => {
-            let resource = checked(context, resource, validated)?;
+            let resource = checked(resource)?;
             (Target::Key(key), Act::Update(resource), guard)
         }
         Interaction::ConditionalUpdate { criteria: by, resource, guard } => {
-            let resource = checked(context, resource, validated)?;
+            let resource = checked(resource)?;
             let key = new_key(by.resource_type)?;
             (criteria(context, &by, key)?, Act::Update(resource), guard)
         }
@@ -70,7 +76,8 @@ pub fn write(
         }
         _ => return Ok(None),
     };
-    Ok(Some(Write { permit, target, act, guard, full_url: None, expression: String::new() }))
+    let (full_url, expression) = (None, String::new());
+    Ok(Some(Write { permit, target, act, guard, full_url, conditional, expression }))
 }
 
 /// The key of a resource whose id the server assigns.
@@ -99,7 +106,7 @@ pub fn plan(context: &Context, by: &TypeCriteria) -> Result<Plan> {
 }
 
 /// The resource, valid and in the form that is stored.
-fn checked(context: &Context, resource: Resource, validated: Validated) -> Result<Resource> {
+fn checked(context: &Context, resource: Resource, validated: Validated) -> Result<Storable> {
     if validated == Validated::No {
         validation::validate(resource.value(), &context.settings.limits)
             .map_err(|issues| FhirError::of_issues(ErrorKind::BadRequest, issues))?;
@@ -107,27 +114,34 @@ fn checked(context: &Context, resource: Resource, validated: Validated) -> Resul
     storable(resource, &context.settings.base_url)
 }
 
+/// A resource in the form that is stored.
+pub struct Storable {
+    pub resource: Resource,
+    /// Its distinct conditional references.
+    pub conditional: Vec<String>,
+}
+
 /// The resource with links to this server relative. 422 where it was cut short.
-pub fn storable(mut resource: Resource, base: &str) -> Result<Resource> {
+pub fn storable(mut resource: Resource, base: &str) -> Result<Storable> {
     if subset::is_subsetted(resource.value()) {
         let text = "The resource is marked SUBSETTED: storing it would lose what was left out";
         return Err(FhirError::unprocessable(IssueCode::BusinessRule, text));
     }
-    if mentions(resource.value(), base) {
-        links::rewrite(&mut resource, &mut |place, link| match place {
-            links::Place::Reference => links::relative(link, base),
-            _ => None,
-        });
-    }
-    Ok(resource)
+    let mut conditional: Vec<String> = Vec::new();
+    let is_sought = |text: &str| text.starts_with(base) || is_conditional(text);
+    links::rewrite(&mut resource, is_sought, &mut |place, link| {
+        if place != links::Place::Reference {
+            return None;
+        }
+        if is_conditional(link) && !conditional.iter().any(|known| known == link) {
+            conditional.push(link.to_owned());
+        }
+        links::relative(link, base)
+    });
+    Ok(Storable { resource, conditional })
 }
 
-/// Whether any text begins with the base; most resources hold none, and are not walked twice.
-fn mentions(value: &serde_json::Value, base: &str) -> bool {
-    match value {
-        serde_json::Value::String(text) => text.starts_with(base),
-        serde_json::Value::Array(items) => items.iter().any(|item| mentions(item, base)),
-        serde_json::Value::Object(object) => object.values().any(|value| mentions(value, base)),
-        _ => false,
-    }
+/// `Type?query`
+fn is_conditional(reference: &str) -> bool {
+    reference.split_once('?').is_some_and(|(kind, _)| ResourceType::parse(kind).is_some())
 }

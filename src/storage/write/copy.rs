@@ -11,7 +11,7 @@ use sqlx::postgres::PgArgumentBuffer;
 use sqlx::{Encode, Postgres};
 
 /// From so many creates on, in one transaction.
-pub const MANY: usize = 200;
+pub const MANY: usize = 50;
 
 const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const END: [u8; 2] = (-1_i16).to_be_bytes();
