@@ -210,7 +210,7 @@ fn unresolved(text: &str, matches: usize, writes: &[Write]) -> FhirError {
 impl Resolved {
     fn new(full_urls: Arc<FullUrls>, conditional: HashMap<String, ResourceKey>) -> Self {
         let is_needed = !full_urls.is_empty() || !conditional.is_empty();
-        let prefix = common_prefix(full_urls.keys()).to_owned();
+        let prefix = shared_prefix(full_urls.keys()).to_owned();
         Resolved { is_needed, full_urls, prefix, conditional }
     }
 
@@ -285,7 +285,7 @@ impl Resolved {
 }
 
 /// With what all of the texts begin.
-fn common_prefix<'a>(mut texts: impl Iterator<Item = &'a String>) -> &'a str {
+fn shared_prefix<'a>(mut texts: impl Iterator<Item = &'a String>) -> &'a str {
     let Some(first) = texts.next() else { return "" };
     let mut prefix = first.as_str();
     for text in texts {
