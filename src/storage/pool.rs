@@ -24,6 +24,12 @@ const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
 /// silent is noticed so, too, which the kernel does only after a quarter of an hour.
 const TRUSTED_FOR: Duration = Duration::from_millis(100);
 
+/// A statement to be cancelled that nearly is at its end may get there.
+const NEAR_ITS_END: Duration = Duration::from_millis(50);
+/// How often the database looks whether the client of a statement under way is still there, in
+/// milliseconds: one that is to be cancelled is by then.
+pub const LOOKS_FOR_CLIENT_MS: u64 = 500;
+
 /// Bounds of a pool.
 #[derive(Clone, Copy, Debug)]
 pub struct PoolBounds {
@@ -33,8 +39,9 @@ pub struct PoolBounds {
     /// Connections that nobody needed for so long are closed.
     pub idle_for: Duration,
     /// The database ends a statement by then. One that nobody waits for any more keeps its
-    /// place so long, or there would be more statements under way than places.
-    pub statement_within: Duration,
+    /// place so long, or there would be more statements under way than places. None: such a
+    /// statement is cancelled.
+    pub finishes_within: Option<Duration>,
 }
 
 /// Open connections, given out one at a time.
@@ -194,25 +201,30 @@ impl DerefMut for Pooled {
     }
 }
 
-/// Nobody knows what the connection was doing: its statement is waited for, its transaction
-/// rolled back, and where that fails it is closed.
+/// Nobody knows what the connection was doing: its statement is waited for or cancelled, as the
+/// pool has it, its transaction rolled back, and where that fails it is closed.
 impl Drop for Pooled {
     fn drop(&mut self) {
         let (Some(mut connection), place) = (self.connection.take(), self.place.take()) else {
             return;
         };
         let (pool, is_in_transaction) = (self.pool.clone(), self.is_in_transaction);
-        let rest = pool.0.bounds.statement_within.saturating_sub(self.used.elapsed());
+        let patience = match pool.0.bounds.finishes_within {
+            Some(limit) => limit.saturating_sub(self.used.elapsed()) + ENDED_WITHIN,
+            None => NEAR_ITS_END,
+        };
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return;
         };
         runtime.spawn(async move {
-            match timeout(rest + ENDED_WITHIN, make_ready(&mut connection, is_in_transaction)).await
-            {
+            match timeout(patience, make_ready(&mut connection, is_in_transaction)).await {
                 Ok(Ok(())) => pool.put(connection),
                 // The others were most likely lost with it, as by a restart of the database.
                 Ok(Err(_)) => pool.idle().clear(),
-                Err(_) => {}
+                Err(_) => {
+                    drop(connection);
+                    tokio::time::sleep(Duration::from_millis(LOOKS_FOR_CLIENT_MS)).await;
+                }
             }
             drop(place);
         });

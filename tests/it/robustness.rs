@@ -309,3 +309,28 @@ async fn clients_that_leave_give_their_connections_back() {
     let expected: Vec<usize> = (1..=versions.len()).rev().collect();
     assert_eq!(versions, expected, "contiguous, whatever became of the others");
 }
+
+#[tokio::test]
+async fn the_query_of_a_search_whose_client_left_is_cancelled() {
+    let server = TestServer::start().await;
+    server.create(patient()).await.expect(201);
+    let mut holder = server.database.connect().await;
+    let hold = "begin; lock table resource in access exclusive mode";
+    sqlx::raw_sql(hold).execute(&mut holder).await.unwrap();
+    let mut stream = connect(&server).await;
+    let search = "GET /fhir/Patient?name=a HTTP/1.1\r\nhost: a\r\n\r\n";
+    stream.write_all(search.as_bytes()).await.unwrap();
+    until_one_waits(&server).await;
+    drop(stream);
+    let mut administration = server.database.administer().await;
+    let sql = "select count(*) from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock'";
+    let cancelled = async {
+        while sqlx::query_scalar::<_, i64>(sql).fetch_one(&mut administration).await.unwrap() > 0 {
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(Duration::from_secs(5), cancelled).await.expect("nobody waits for its rows");
+    sqlx::raw_sql("commit").execute(&mut holder).await.unwrap();
+    server.get("Patient").await.expect(200);
+}

@@ -11,7 +11,7 @@ pub use start_error::StartError;
 
 use super::body::BodyCodec;
 use super::gather::Gather;
-use super::pool::{Pool, PoolBounds};
+use super::pool::{LOOKS_FOR_CLIENT_MS, Pool, PoolBounds};
 use super::read::Reads;
 use super::store::{Place, Store};
 use super::write::Creates;
@@ -85,7 +85,7 @@ impl Store {
         let contents = read_contents(&mut connection).await?;
         connection.close().await?;
         let pools = Pools { database, statement_seconds: settings.statement_seconds };
-        let pool = pools.open(settings.pool, "force_generic_plan").await?;
+        let pool = pools.of_writes(settings.pool).await?;
         let place = Place { epoch: contents.epoch, keeps_jsonb: settings.keeps_jsonb };
         let lanes = std::thread::available_parallelism().map_or(LANES, |cores| cores.get());
         let lanes = lanes.clamp(LANES, LANES.max(settings.pool as usize / 2));
@@ -93,7 +93,7 @@ impl Store {
             reads: Gather::new(Reads { pool: pool.clone() }, lanes, GATHERED),
             creates: Gather::new(Creates { pool: pool.clone(), place }, lanes, GATHERED),
             pool,
-            search_pool: pools.open(settings.search_pool, "force_custom_plan").await?,
+            search_pool: pools.of_searches(settings.search_pool).await?,
             codec: BodyCodec::new(contents.dictionaries),
             interned: Interned::default(),
             writes_under_way: WritesUnderWay::default(),
@@ -117,12 +117,30 @@ struct Pools<'a> {
 }
 
 impl Pools<'_> {
+    /// For writes and for reads by key. A write whose client left still comes to its end.
+    async fn of_writes(&self, connections: u32) -> Result<Pool, StartError> {
+        let limit = Duration::from_secs(self.statement_seconds.into());
+        self.open(connections, "force_generic_plan", Some(limit)).await
+    }
+
+    /// For searches. One whose client left is cancelled.
+    async fn of_searches(&self, connections: u32) -> Result<Pool, StartError> {
+        self.open(connections, "force_custom_plan", None).await
+    }
+
     /// A pool with one connection open.
-    async fn open(&self, connections: u32, plans: &str) -> Result<Pool, StartError> {
+    async fn open(
+        &self,
+        connections: u32,
+        plans: &str,
+        finishes_within: Option<Duration>,
+    ) -> Result<Pool, StartError> {
         let timeout = format!("{}s", self.statement_seconds);
+        let looks = format!("{LOOKS_FOR_CLIENT_MS}ms");
         let options = self.database.options().clone().application_name("bhn-fhir").options([
             ("plan_cache_mode", plans),
             ("statement_timeout", timeout.as_str()),
+            ("client_connection_check_interval", looks.as_str()),
             ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION),
             ("search_path", "public"),
             ("timezone", "UTC"),
@@ -132,7 +150,7 @@ impl Pools<'_> {
             connections,
             acquire_within: ACQUIRE_WITHIN,
             idle_for: IDLE_FOR,
-            statement_within: Duration::from_secs(self.statement_seconds.into()),
+            finishes_within,
         };
         Ok(Pool::open(options.statement_cache_capacity(256), bounds).await?)
     }
