@@ -50,8 +50,8 @@ impl Predicate {
                 .references
                 .iter()
                 .any(|row| row.parameter == *parameter && targets.contains(&row.target)),
-            Predicate::Uri { parameter, value } => {
-                rows.uris.iter().any(|row| row.parameter == *parameter && row.value == *value)
+            Predicate::Uri { parameter, test } => {
+                rows.uris.iter().any(|row| row.parameter == *parameter && test.admits(&row.value))
             }
             Predicate::String { parameter, test } => {
                 rows.strings.iter().any(|row| row.parameter == *parameter && test.admits(row))

@@ -10,6 +10,13 @@ use rust_decimal::Decimal;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct ParameterId(pub i16);
 
+impl ParameterId {
+    /// Stands for the parameter's identifiers by their type (`:of-type`).
+    pub fn of_type(self) -> ParameterId {
+        ParameterId(-self.0)
+    }
+}
+
 /// A coded value. An empty system stands for none.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Token {

@@ -6,6 +6,7 @@ use super::value::prefix::Test;
 use super::value::quantity::QuantityTest;
 use super::value::string::StringTest;
 use super::value::token::TokenTest;
+use super::value::uri::UriTest;
 use crate::error::Issue;
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::interaction::Parameter;
@@ -98,7 +99,7 @@ pub enum Predicate {
     },
     Uri {
         parameter: ParameterId,
-        value: String,
+        test: UriTest,
     },
     String {
         parameter: ParameterId,

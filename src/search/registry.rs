@@ -53,6 +53,8 @@ pub struct SearchParameter {
     pub targets: Vec<ResourceType>,
     /// Where the values of a token parameter are: one store, or both.
     pub stores: Vec<TokenStore>,
+    /// True where its values may be Identifiers, which have a type.
+    pub has_identifiers: bool,
     /// Empty but for composites.
     pub components: Vec<Component>,
     /// True where a composite's parts may be single elements of the resource itself: there the
@@ -293,6 +295,9 @@ impl Builder {
             description: &row.description,
             targets: resolved_target(row, resource_type).map_or_else(|| targets(row), |t| vec![t]),
             stores: stores(&types),
+            has_identifiers: types
+                .iter()
+                .any(|id| Definitions::r4().type_def(*id).name == "Identifier"),
             is_conjunction: !components.is_empty() && types.iter().any(|id| Some(*id) == root),
             has_rows: types.iter().any(|id| Some(*id) != root),
             components,

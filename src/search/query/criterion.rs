@@ -9,7 +9,8 @@ use crate::search::registry::{Component, Kind, SearchParameter};
 use crate::search::value::prefix::{Prefix, Test};
 use crate::search::value::reference::ReferenceTest;
 use crate::search::value::string::StringTest;
-use crate::search::value::token::TokenTest;
+use crate::search::value::token::{TokenTest, of_type};
+use crate::search::value::uri::UriTest;
 use crate::search::value::{TokenStore, date, quantity, text};
 use chrono::{DateTime, Utc};
 
@@ -23,6 +24,7 @@ pub(super) struct Reader<'a> {
 }
 
 type Read<T> = Result<T, Refusal>;
+type UriReader = fn(&str) -> Result<UriTest, &'static str>;
 
 const DATE: &str = "a date is YYYY, YYYY-MM, YYYY-MM-DD or YYYY-MM-DDThh:mm[:ss][zone], after a \
                     prefix such as ge";
@@ -42,6 +44,15 @@ impl Reader<'_> {
                 let clause = self.any(value, |one| self.plain(one))?;
                 Ok(Clause { is_negated: true, ..clause })
             }
+            (Some("of-type"), Kind::Token) if self.parameter.has_identifiers => {
+                self.any(value, |one| {
+                    let token = of_type(one).map_err(|text| self.wrong(one, text))?;
+                    let (parameter, test) = (self.parameter.id.of_type(), TokenTest::Exact(token));
+                    Ok(vec![Predicate::Identifier { parameter, test }])
+                })
+            }
+            (Some("below"), Kind::Uri) => self.any(value, |one| self.uri(one, UriTest::below)),
+            (Some("above"), Kind::Uri) => self.any(value, |one| self.uri(one, UriTest::above)),
             (Some("identifier"), Kind::Reference) => self.any(value, |one| {
                 let test = TokenTest::parse(one).map_err(|text| self.wrong(one, text))?;
                 Ok(vec![Predicate::Identifier { parameter: self.parameter.id, test }])
@@ -121,10 +132,7 @@ impl Reader<'_> {
                 Ok(parameters.map(of).collect())
             }
             Kind::Reference => self.reference(one, &self.parameter.targets),
-            Kind::Uri => {
-                let value = text::key(&text::unescape(one));
-                Ok(vec![Predicate::Uri { parameter, value }])
-            }
+            Kind::Uri => Ok(vec![Predicate::Uri { parameter, test: UriTest::is(one) }]),
             Kind::Composite => self.composite(one),
             Kind::Special => Err(not_supported(self.name, "This parameter is not offered")),
         }
@@ -170,6 +178,11 @@ impl Reader<'_> {
         Ok(date::test(prefix, range, self.planner.now))
     }
 
+    fn uri(&self, one: &str, read: UriReader) -> Read<Vec<Predicate>> {
+        let test = read(one).map_err(|text| self.wrong(one, text))?;
+        Ok(vec![Predicate::Uri { parameter: self.parameter.id, test }])
+    }
+
     fn reference(&self, one: &str, targets: &[ResourceType]) -> Read<Vec<Predicate>> {
         let parameter = self.parameter.id;
         let base_url = &self.planner.settings.base_url;
@@ -182,12 +195,13 @@ impl Reader<'_> {
                 let mut found = vec![Predicate::Reference { parameter, targets, is_subject }];
                 // A canonical or uri that names a resource of this server by its URL.
                 if one.contains(':') {
-                    let value = text::key(&text::unescape(one));
-                    found.push(Predicate::Uri { parameter, value });
+                    found.push(Predicate::Uri { parameter, test: UriTest::is(one) });
                 }
                 Ok(found)
             }
-            ReferenceTest::Elsewhere(value) => Ok(vec![Predicate::Uri { parameter, value }]),
+            ReferenceTest::Elsewhere(value) => {
+                Ok(vec![Predicate::Uri { parameter, test: UriTest::Is(vec![value]) }])
+            }
         }
     }
 

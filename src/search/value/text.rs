@@ -7,7 +7,7 @@ use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
 /// An index entry holds at most a third of a page (2,704 bytes) over all its columns.
-const KEY_BYTES: usize = 900;
+pub const KEY_BYTES: usize = 900;
 const KEPT_BYTES: usize = 800;
 
 /// The parts between unescaped separators; escapes stay.

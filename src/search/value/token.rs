@@ -1,7 +1,7 @@
 //! Tokens: <https://hl7.org/fhir/R4/search.html#token>. Coded values are interned; values of
 //! types without bound (Identifier, ContactPoint, plain strings) are rows of their own.
 
-use super::text::{key, split_once, unescape};
+use super::text::{escape, key, split, split_once, unescape};
 use super::{Node, items, text_of};
 use crate::search::index_rows::{IdentifierRow, IndexRows, ParameterId, Token, TokenRow};
 use serde_json::Value;
@@ -54,6 +54,22 @@ impl TokenTest {
     }
 }
 
+/// Reads a value of `:of-type`, `system|code|value`, as the type and the value of an identifier
+/// (search.html#token, modifiers). The text of an error says what is right.
+pub fn of_type(text: &str) -> Result<Token, &'static str> {
+    match split(text, '|')[..] {
+        [system, code, value] if !code.is_empty() && !value.is_empty() => {
+            let (system, code) = (unescape(system), unescape(code));
+            Ok(Token { system: type_key(&system, &code), code: key(&unescape(value)) })
+        }
+        _ => Err("with :of-type it is system|code|value, of the type of an identifier"),
+    }
+}
+
+fn type_key(system: &str, code: &str) -> String {
+    key(&format!("{}|{}", escape(system), escape(code)))
+}
+
 /// Adds the rows of one element.
 pub fn index(node: Node<'_>, parameter: ParameterId, rows: &mut IndexRows) {
     match TokenStore::of_type(node.type_name) {
@@ -63,7 +79,24 @@ pub fn index(node: Node<'_>, parameter: ParameterId, rows: &mut IndexRows) {
         }
         TokenStore::Text => {
             rows.identifiers.extend(identifier(node, parameter));
+            if node.type_name == "Identifier" {
+                add_of_type(node.value, parameter, rows);
+            }
         }
+    }
+}
+
+/// A row for each coding of the identifier's type.
+fn add_of_type(identifier: &Value, parameter: ParameterId, rows: &mut IndexRows) {
+    let codings = identifier.get("type").map(|kind| items(kind, "coding")).unwrap_or_default();
+    let Some(value) = text_of(identifier, "value").filter(|value| !value.is_empty()) else {
+        return;
+    };
+    for coding in codings {
+        let Some(code) = text_of(coding, "code").filter(|code| !code.is_empty()) else { continue };
+        let system = type_key(text_of(coding, "system").unwrap_or_default(), code);
+        let (parameter, value) = (parameter.of_type(), key(value));
+        rows.identifiers.push(IdentifierRow { parameter, system, value });
     }
 }
 

@@ -10,6 +10,7 @@ use crate::search::value::prefix::Test;
 use crate::search::value::quantity::QuantityTest;
 use crate::search::value::string::StringTest;
 use crate::search::value::token::TokenTest;
+use crate::search::value::uri::UriTest;
 use crate::search::{Clause, ParameterId, Predicate, Second};
 use crate::storage::statement::Statement;
 use crate::storage::write::index_rows::packed_key;
@@ -191,7 +192,7 @@ impl Conditions<'_> {
     fn push_row_test(&self, sql: &mut Statement, predicate: &Predicate) {
         match predicate {
             Predicate::Identifier { test, .. } => push_identifier(sql, test),
-            Predicate::Uri { value, .. } => drop(sql.push("v.value = ").bind(value.as_str())),
+            Predicate::Uri { test, .. } => push_uri(sql, test),
             Predicate::String { test, .. } => {
                 push_text(sql, ("v.normalised", "v.raw"), test);
             }
@@ -389,6 +390,20 @@ fn push_identifier(sql: &mut Statement, test: &TokenTest) {
             sql.push(" and v.system = ").bind(token.system.as_str()).push(")")
         }
     };
+}
+
+fn push_uri(sql: &mut Statement, test: &UriTest) {
+    match test {
+        UriTest::Is(values) => match &values[..] {
+            [value] => drop(sql.push("v.value = ").bind(value.as_str())),
+            values => drop(sql.push("v.value = any(").bind(values.to_vec()).push(")")),
+        },
+        UriTest::Below { itself, prefix } => {
+            sql.push("(v.value = ").bind(itself.as_str()).push(" or v.value >= ");
+            sql.bind(prefix.as_str()).push(" and v.value < ").bind(format!("{prefix}{LAST}"));
+            sql.push(")");
+        }
+    }
 }
 
 fn push_text(sql: &mut Statement, (column, raw): (&'static str, &'static str), test: &StringTest) {
