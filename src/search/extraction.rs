@@ -48,6 +48,9 @@ impl Registry {
             }
         }
         rows.present.sort_unstable();
+        if let Some(url) = parameters.url() {
+            add_versioned(url.id, resource, &mut rows);
+        }
         keep_first_of_equals(&mut rows);
         take_main_values(parameters, &mut rows);
         rows.subjects = subjects(parameters, key, &rows);
@@ -62,6 +65,14 @@ impl Registry {
         rows.labels = labels(listed("security").map(Vec::as_slice).unwrap_or_default());
         rows
     }
+}
+
+/// The canonical URL with the version of the resource, as references name it.
+fn add_versioned(url: ParameterId, resource: &Resource, rows: &mut IndexRows) {
+    let Some(version) = resource.object().get("version").and_then(Value::as_str) else { return };
+    let urls = rows.uris.iter().filter(|row| row.parameter == url);
+    let versioned: Vec<String> = urls.map(|row| format!("{}|{version}", row.value)).collect();
+    versioned.iter().for_each(|text| uri::add(text, url, &mut rows.uris));
 }
 
 /// A value that several elements hold is one row.

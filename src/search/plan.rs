@@ -45,6 +45,10 @@ pub struct Include {
     pub source: Option<ResourceType>,
     /// The reference parameters.
     pub parameters: Vec<ParameterId>,
+    /// Those of them whose values may be canonical URLs.
+    pub canonicals: Vec<ParameterId>,
+    /// The parameters of the URLs that they may name.
+    pub urls: Vec<ParameterId>,
     /// True where each of them can only name the one subject of the referring row.
     pub is_subject: bool,
     /// The types referred to; empty for any.

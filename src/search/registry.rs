@@ -55,6 +55,8 @@ pub struct SearchParameter {
     pub stores: Vec<TokenStore>,
     /// True where its values may be Identifiers, which have a type.
     pub has_identifiers: bool,
+    /// True where its values may be canonical URLs, which name a resource by its `url`.
+    pub has_canonicals: bool,
     /// Empty but for composites.
     pub components: Vec<Component>,
     /// True where a composite's parts may be single elements of the resource itself: there the
@@ -172,6 +174,16 @@ impl Registry {
         self.parameters_of(resource_type).filter(is_reference)
     }
 
+    /// The parameters of the canonical URLs of these types; of all where none is named.
+    pub fn urls_of(&self, types: &[ResourceType]) -> Vec<ParameterId> {
+        let is_wanted = |kind: &ResourceType| types.is_empty() || types.contains(kind);
+        let of = |kind| self.of(kind).url().map(|found| found.id);
+        let mut urls: Vec<_> = ResourceType::all().filter(is_wanted).filter_map(of).collect();
+        urls.sort_unstable();
+        urls.dedup();
+        urls
+    }
+
     /// Id, canonical URL and code of every parameter, for the table of names.
     pub fn names(&self) -> &[(ParameterId, &'static str, &'static str)] {
         &self.parameters
@@ -185,6 +197,11 @@ impl Registry {
 impl TypeParameters {
     pub(super) fn supported(&self) -> impl Iterator<Item = &SearchParameter> {
         self.by_code.values().filter(|parameter| parameter.is_supported())
+    }
+
+    /// The parameter of its canonical URL.
+    pub fn url(&self) -> Option<&SearchParameter> {
+        self.by_code.get("url").filter(|found| found.kind == Kind::Uri)
     }
 
     /// The parameter whose first coding is the row's `lead`.
@@ -295,9 +312,8 @@ impl Builder {
             description: &row.description,
             targets: resolved_target(row, resource_type).map_or_else(|| targets(row), |t| vec![t]),
             stores: stores(&types),
-            has_identifiers: types
-                .iter()
-                .any(|id| Definitions::r4().type_def(*id).name == "Identifier"),
+            has_identifiers: is_any(&types, &["Identifier"]),
+            has_canonicals: is_any(&types, &["canonical", "uri"]),
             is_conjunction: !components.is_empty() && types.iter().any(|id| Some(*id) == root),
             has_rows: types.iter().any(|id| Some(*id) != root),
             components,
@@ -387,6 +403,10 @@ fn resolved_target(row: &SearchParameterRow, resource_type: ResourceType) -> Opt
         .map(|path| path.strip_suffix(')')?.rsplit_once(".where(resolve() is ").map(|(_, of)| of));
     let first = targets.next()??;
     targets.all(|target| target == Some(first)).then(|| ResourceType::parse(first))?
+}
+
+fn is_any(types: &[TypeId], names: &[&str]) -> bool {
+    types.iter().any(|id| names.contains(&Definitions::r4().type_def(*id).name))
 }
 
 fn stores(types: &[TypeId]) -> Vec<TokenStore> {

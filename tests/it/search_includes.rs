@@ -210,3 +210,69 @@ async fn nothing_is_included_that_the_caller_may_not_see() {
         assert_eq!(page.included.len(), expected, "{kind}?{name}={value}");
     }
 }
+
+async fn with_questionnaires() -> TestServer {
+    let server = TestServer::start().await;
+    for (id, url, version) in [
+        ("q1", "http://a/q", Some("1")),
+        ("q2", "http://a/q", Some("2")),
+        ("other", "http://a/q_", Some("1")),
+        ("plain", "http://a/plain", None),
+    ] {
+        let mut resource = json!({"resourceType": "Questionnaire", "id": id, "status": "active",
+            "url": url});
+        if let Some(version) = version {
+            resource["version"] = json!(version);
+        }
+        put(&server, resource).await;
+    }
+    for (id, questionnaire) in [
+        ("r1", "http://a/q|1"),
+        ("r2", "http://a/q|2"),
+        ("r3", "http://a/q"),
+        ("r4", "http://a/plain"),
+    ] {
+        put(
+            &server,
+            json!({"resourceType": "QuestionnaireResponse", "id": id, "status": "completed",
+                "questionnaire": questionnaire}),
+        )
+        .await;
+    }
+    server
+}
+
+#[tokio::test]
+async fn an_include_follows_a_canonical_to_its_version_or_to_all() {
+    let server = with_questionnaires().await;
+    for (of, finds) in [("r1", "q1"), ("r2", "q2"), ("r3", "q1 q2"), ("r4", "plain")] {
+        for include in ["QuestionnaireResponse:questionnaire", "QuestionnaireResponse:*", "*"] {
+            let query = format!("QuestionnaireResponse?_id={of}&_include={include}");
+            let reply = server.get(&query).await.expect(200);
+            assert_eq!(of_mode(&reply, "match"), of);
+            assert_eq!(of_mode(&reply, "include"), finds, "{query}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_revinclude_follows_canonicals_back() {
+    let server = with_questionnaires().await;
+    for (of, finds) in [("q1", "r1 r3"), ("q2", "r2 r3"), ("plain", "r4"), ("other", "")] {
+        let include = "_revinclude=QuestionnaireResponse:questionnaire";
+        let query = format!("Questionnaire?_id={of}&{include}");
+        let reply = server.get(&query).await.expect(200);
+        assert_eq!(of_mode(&reply, "include"), finds, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn a_canonical_resource_is_found_by_its_url_with_its_version() {
+    let server = with_questionnaires().await;
+    for (url, finds) in
+        [("http://a/q", "q1 q2"), ("http://a/q%7C2", "q2"), ("http://a/plain", "plain")]
+    {
+        let reply = server.get(&format!("Questionnaire?url={url}")).await.expect(200);
+        assert_eq!(of_mode(&reply, "match"), finds, "{url}");
+    }
+}

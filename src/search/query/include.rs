@@ -42,6 +42,8 @@ pub(super) fn read(
         is_iterated,
         source: None,
         parameters: Vec::new(),
+        canonicals: Vec::new(),
+        urls: Vec::new(),
         is_subject: false,
         targets: Vec::new(),
     };
@@ -52,7 +54,7 @@ pub(super) fn read(
                 _ => ResourceType::all().collect(),
             };
             let parameters = sources.iter().flat_map(|source| asked.references(*source));
-            Ok(Include { parameters: distinct(parameters.collect()), ..include })
+            Ok(asked.by(parameters.collect(), include))
         }
         _ => asked.of_type(include),
     }
@@ -89,8 +91,8 @@ impl Asked<'_> {
         let target = target.map(|target| self.resource_type(target)).transpose()?;
         let targets: Vec<ResourceType> = target.into_iter().collect();
         if code == "*" {
-            let parameters = distinct(self.references(source).collect());
-            return Ok(Include { parameters, targets, ..include });
+            let include = Include { targets, ..include };
+            return Ok(self.by(self.references(source).collect(), include));
         }
         let parameter = self.reference(source, code)?;
         let allowed =
@@ -107,11 +109,27 @@ impl Asked<'_> {
         let is_subject = self.planner.is_single_subject(&[source], parameter)
             && !parameter.targets.is_empty()
             && parameter.targets.iter().all(|kind| is_patient(*kind));
-        Ok(Include { parameters: vec![parameter.id], is_subject, targets, ..include })
+        Ok(self.by(vec![parameter], Include { is_subject, targets, ..include }))
     }
 
-    fn references(&self, source: ResourceType) -> impl Iterator<Item = ParameterId> {
-        self.planner.registry.references_of(source).map(|found| found.id)
+    /// The include by these parameters.
+    fn by(&self, parameters: Vec<&SearchParameter>, include: Include) -> Include {
+        let canonicals = parameters.iter().filter(|parameter| parameter.has_canonicals);
+        let canonicals = distinct(canonicals.map(|parameter| parameter.id).collect());
+        let mut types = include.targets.clone();
+        if let ([parameter], []) = (&parameters[..], &types[..]) {
+            types.clone_from(&parameter.targets);
+        }
+        let urls = match canonicals.is_empty() {
+            true => Vec::new(),
+            false => self.planner.registry.urls_of(&types),
+        };
+        let parameters = distinct(parameters.iter().map(|parameter| parameter.id).collect());
+        Include { parameters, canonicals, urls, ..include }
+    }
+
+    fn references(&self, source: ResourceType) -> impl Iterator<Item = &SearchParameter> {
+        self.planner.registry.references_of(source)
     }
 
     fn resource_type(&self, name: &str) -> Result<ResourceType, Refusal> {

@@ -67,7 +67,8 @@ pub fn index(node: Node<'_>, parameter: ParameterId, rows: &mut Vec<UriRow>) {
     }
 }
 
-pub(super) fn add(text: &str, parameter: ParameterId, rows: &mut Vec<UriRow>) {
+/// Adds a row of its own.
+pub fn add(text: &str, parameter: ParameterId, rows: &mut Vec<UriRow>) {
     rows.push(UriRow { parameter, value: key(text) });
 }
 

@@ -1,9 +1,11 @@
 //! What goes with a page, in the statement of the page: resources that its matches refer to, and
 //! that refer to them. `:iterate` goes on from what was included, each resource once.
 
+use super::condition::numbers;
 use super::shape::Query;
 use crate::access::RowFilter;
-use crate::search::Include;
+use crate::fhir::definitions::ResourceType;
+use crate::search::{Include, ParameterId};
 use crate::storage::statement::Statement;
 use crate::storage::write::index_rows::packed_key;
 
@@ -45,6 +47,10 @@ impl Query<'_> {
                 false => self.push_forward(sql, include),
                 true => self.push_reverse(sql, include),
             }
+            if !include.urls.is_empty() {
+                sql.push(" union all ");
+                self.push_by_url(sql, include);
+            }
         }
     }
 
@@ -68,21 +74,55 @@ impl Query<'_> {
             let keys: Vec<i64> = include.parameters.iter().map(|id| packed_key(*id, 0)).collect();
             sql.bind(keys).push("::bigint[]) p)");
         }
+        self.push_source(sql, include);
+    }
+
+    fn push_source(&self, sql: &mut Statement, include: &Include) {
         if let Some(source) = include.source {
             sql.push(" and t.type = ").bind(source.number());
         }
         if !include.targets.is_empty() {
-            let targets: Vec<i16> = include.targets.iter().map(|kind| kind.number()).collect();
-            sql.push(" and exists (select from resource s where s.rid = x.rid and s.type = any(");
-            sql.bind(targets).push("))");
+            self.push_is(sql, &include.targets);
         }
         self.push_seen(sql);
     }
 
+    /// By canonical URLs: `w` is a row of the one that refers, `u` of the one referred to. A
+    /// reference to a version has a row without the version too, which is not followed.
+    fn push_by_url(&self, sql: &mut Statement, include: &Include) {
+        let (here, there) = match include.is_reverse {
+            false => ("w", "u"),
+            true => ("u", "w"),
+        };
+        let ids = |parameters: &[ParameterId]| parameters.iter().map(|id| id.0).collect();
+        let canonicals: Vec<i16> = ids(&include.canonicals);
+        let urls: Vec<i16> = ids(&include.urls);
+        sql.push("select t.rid from uri_value w join uri_value u on u.value = w.value");
+        sql.push(" join resource t on t.rid = ").push(there).push(".rid where ");
+        sql.push(here).push(".rid = x.rid and w.parameter = any(").bind(canonicals);
+        sql.push(") and u.parameter = any(").bind(urls).push(")");
+        sql.push(" and not exists (select from uri_value v where v.rid = w.rid");
+        sql.push(" and v.parameter = w.parameter and starts_with(v.value, w.value || '|'))");
+        match include.is_reverse {
+            false => {
+                if let Some(source) = include.source {
+                    self.push_is(sql, &[source]);
+                }
+                self.push_target(sql, include);
+            }
+            true => self.push_source(sql, include),
+        }
+    }
+
+    /// The row `x` is of one of these types.
+    fn push_is(&self, sql: &mut Statement, types: &[ResourceType]) {
+        sql.push(" and exists (select from resource s where s.rid = x.rid and s.type = any(");
+        sql.bind(numbers(types)).push("))");
+    }
+
     fn push_target(&self, sql: &mut Statement, include: &Include) {
         if !include.targets.is_empty() {
-            let targets: Vec<i16> = include.targets.iter().map(|kind| kind.number()).collect();
-            sql.push(" and t.type = any(").bind(targets).push(")");
+            sql.push(" and t.type = any(").bind(numbers(&include.targets)).push(")");
         }
         self.push_seen(sql);
     }

@@ -93,7 +93,7 @@ fn composed(scope: &str, query: &str, of: &Of, filter: &RowFilter) -> Statement 
     }
 }
 
-const SHAPES: [(&str, &str, &str, Of); 34] = [
+const SHAPES: [(&str, &str, &str, Of); 37] = [
     ("type", "Patient", "", Of::Page),
     ("type-after", "Patient", "_sort=_lastUpdated", Of::After),
     ("system", "", "_tag=http://t|a", Of::Page),
@@ -116,6 +116,8 @@ const SHAPES: [(&str, &str, &str, Of); 34] = [
     ("not-and-missing", "Patient", "gender:not=male,other&birthdate:missing=true", Of::Page),
     ("quantity", "Observation", "value-quantity=gt5.4|http://unitsofmeasure.org|mg", Of::Page),
     ("number", "RiskAssessment", "probability=0.8,ne0.1", Of::Page),
+    ("uri-below", "ValueSet", "url:below=http://a/b", Of::Page),
+    ("identifier-of-type", "Patient", "identifier:of-type=http://t|MR|7", Of::Page),
     ("uri", "ValueSet", "url=http://a", Of::Page),
     ("composite", "Observation", "component-code-value-quantity=http://l|1$lt60", Of::Page),
     ("combination", "Observation", "combo-code-value-quantity=http://l|1$60", Of::Page),
@@ -124,6 +126,12 @@ const SHAPES: [(&str, &str, &str, Of); 34] = [
     ("chain-fenced", "Observation", "patient=1&performer:Practitioner.name=a", Of::Page),
     ("has-patient", "Patient", "_has:Observation:patient:code=http://l|1&gender=male", Of::Page),
     ("has", "Practitioner", "_has:Observation:performer:code=http://l|1", Of::Count),
+    (
+        "include-canonical",
+        "QuestionnaireResponse",
+        "_include=QuestionnaireResponse:questionnaire",
+        Of::Page,
+    ),
     ("include", "Observation", "code=http://l|1&_include=Observation:subject", Of::Page),
     ("revinclude", "Patient", "_id=a&_revinclude=Observation:patient", Of::Page),
     (

@@ -1,0 +1,8 @@
+-- Patient?identifier:of-type=http://t|MR|7
+select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.last_updated::text as sort_value
+ from resource r
+ where not r.deleted and r.type = $1
+ and (r.rid in (select v.rid from identifier_value v
+ where v.parameter = $2
+ and (v.value = $3 and v.system = $4)))
+ order by r.last_updated desc, r.rid desc limit $5
