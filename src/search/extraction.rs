@@ -47,7 +47,15 @@ impl Registry {
                 rows.present.push(parameter.id);
             }
         }
+        for composite in parameters.supported().filter(|parameter| parameter.is_conjunction) {
+            let is_there = |part: &SearchParameter| rows.present.contains(&part.id);
+            let mut parts = composite.components.iter().map(|part| parameters.on_resource(part));
+            if parts.all(|part| part.is_some_and(is_there)) {
+                rows.present.push(composite.id);
+            }
+        }
         rows.present.sort_unstable();
+        rows.present.dedup();
         keep_first_of_equals(&mut rows);
         take_main_values(parameters, &mut rows);
         rows.subjects = subjects(parameters, key, &rows);

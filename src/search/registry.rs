@@ -185,6 +185,13 @@ impl TypeParameters {
         self.by_code.values().filter(|parameter| parameter.is_supported())
     }
 
+    /// The parameter that reads a composite's part on the resource itself: a combination
+    /// `combo-x` is there what `x` is.
+    pub(super) fn on_resource(&self, part: &Component) -> Option<&SearchParameter> {
+        let code = part.code.strip_prefix("combo-").unwrap_or(part.code);
+        self.by_code.get(code).filter(|known| known.kind == part.kind)
+    }
+
     /// The parameter whose first coding is the row's `lead`.
     pub fn lead(&self) -> Option<&SearchParameter> {
         self.by_code.get(self.main.lead?)
