@@ -20,7 +20,10 @@ pub struct Plan {
     pub types: Vec<ResourceType>,
     /// All must hold.
     pub clauses: Vec<Clause>,
-    pub sort: Sort,
+    /// By precedence. Empty where the client gave no order: storage takes one that an index has.
+    pub sort: Vec<Sort>,
+    /// Matches that an order of several keys may make the database sort for one page.
+    pub most_sorted: u64,
     /// What goes with the matches of a page.
     pub includes: Vec<Include>,
     /// Matches per page; none is for the total alone.
@@ -159,11 +162,11 @@ pub enum Second {
     Reference(Vec<ResourceKey>),
 }
 
-/// A place in a sorted result: the sort value as the database writes it, and the row.
+/// A place in a sorted result: the sort values as the database writes them, and the row.
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Cursor {
     #[serde(rename = "v")]
-    pub value: Option<String>,
+    pub values: Vec<Option<String>>,
     #[serde(rename = "r")]
     pub rid: i64,
     /// True where the page ends there: the link `previous`.

@@ -145,7 +145,7 @@ impl Place<'_> {
         }
     }
 
-    fn parameter(&self, base: &str) -> Read<&SearchParameter> {
+    pub fn parameter(&self, base: &str) -> Read<&SearchParameter> {
         let found = self.planner.parameter(self.types, base);
         let parameter = found.ok_or_else(|| self.unknown(self.types, base))?;
         match parameter.is_supported() {
@@ -200,7 +200,8 @@ impl Place<'_> {
     }
 }
 
-fn split(name: &str) -> (&str, Option<&str>) {
+/// A name without its modifier, and that one.
+pub(super) fn split(name: &str) -> (&str, Option<&str>) {
     match name.split_once(':') {
         Some((base, modifier)) => (base, Some(modifier)),
         None => (name, None),
