@@ -145,6 +145,8 @@ pub enum Predicate {
 pub struct Link {
     /// The reference parameter.
     pub parameter: ParameterId,
+    /// What the row refers to by this one as well does not count.
+    pub except: Option<ParameterId>,
     /// True where the reference can only be to the referring row's one subject, a Patient.
     pub is_subject: bool,
     /// Of the resources at the other end.

@@ -63,6 +63,7 @@ fn what_is_not_offered_is_refused_by_name() {
         "_has:Group:member=1",
         "_include:exact=*",
         "_filter=a",
+        "_list:not=1",
         "_text=a",
         "code:in=http://v",
         "code:text=a",

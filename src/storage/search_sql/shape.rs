@@ -142,8 +142,11 @@ impl Query<'_> {
             return Driver::Patients(at, patients);
         }
         let is_rare = |clause: &Clause| {
-            clause.alternatives.iter().all(|predicate| {
-                matches!(predicate, Predicate::Id(_) | Predicate::Identifier { .. })
+            clause.alternatives.iter().all(|predicate| match predicate {
+                Predicate::Id(_) | Predicate::Identifier { .. } => true,
+                // What a list holds.
+                Predicate::Has(link) => link.except.is_some(),
+                _ => false,
             })
         };
         if clauses().any(|(_, clause)| is_rare(clause)) {

@@ -95,7 +95,7 @@ fn composed(scope: &str, query: &str, of: &Of, filter: &RowFilter) -> Statement 
     }
 }
 
-const SHAPES: [(&str, &str, &str, Of); 38] = [
+const SHAPES: [(&str, &str, &str, Of); 39] = [
     ("type", "Patient", "", Of::Page),
     ("type-after", "Patient", "_sort=_lastUpdated", Of::After),
     ("system", "", "_tag=http://t|a", Of::Page),
@@ -126,6 +126,7 @@ const SHAPES: [(&str, &str, &str, Of); 38] = [
     ("chain-fenced", "Observation", "patient=1&performer:Practitioner.name=a", Of::Page),
     ("has-patient", "Patient", "_has:Observation:patient:code=http://l|1&gender=male", Of::Page),
     ("has", "Practitioner", "_has:Observation:performer:code=http://l|1", Of::Count),
+    ("list", "Observation", "_list=42&code=http://l|1", Of::Page),
     ("include", "Observation", "code=http://l|1&_include=Observation:subject", Of::Page),
     ("revinclude", "Patient", "_id=a&_revinclude=Observation:patient", Of::Page),
     (
