@@ -196,6 +196,9 @@ pub struct FhirConfig {
     #[arg(long, env = "BHN_PAGE_MAXIMUM", default_value_t = Limits::default().page_maximum,
         value_parser = clap::value_parser!(u32).range(1..))]
     pub page_maximum: u32,
+    /// Matches that the database may have to sort for a page in an order of several keys.
+    #[arg(long, env = "BHN_SORT_MATCHES", default_value_t = Limits::default().sort_matches)]
+    pub sort_matches: u64,
     /// Resources that one conditional delete may take.
     #[arg(long, env = "BHN_CONDITIONAL_DELETE",
         default_value_t = Limits::default().conditional_delete)]
@@ -274,6 +277,7 @@ impl FhirConfig {
                 bundle_entries: self.bundle_entries,
                 page_default: self.page_default.min(self.page_maximum),
                 page_maximum: self.page_maximum,
+                sort_matches: self.sort_matches,
                 conditional_delete: self.conditional_delete,
                 statement_seconds: database.statement_seconds,
                 ..Limits::default()

@@ -31,6 +31,10 @@ pub struct Limits {
     pub search_values: usize,
     /// Links of one chained parameter or `_has`, one after the other.
     pub search_chain: usize,
+    /// Keys of one `_sort`.
+    pub sort_keys: usize,
+    /// Matches that the database may have to sort for a page in an order of several keys.
+    pub sort_matches: u64,
     /// `_count` of a page: default and maximum.
     pub page_default: u32,
     pub page_maximum: u32,
@@ -61,6 +65,8 @@ impl Default for Limits {
             search_parameters: 64,
             search_values: 256,
             search_chain: 5,
+            sort_keys: 4,
+            sort_matches: 500_000,
             page_default: 50,
             page_maximum: 1_000,
             conditional_delete: 1_000,

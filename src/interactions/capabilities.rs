@@ -89,6 +89,11 @@ pub fn capability_statement(settings: &Settings, registry: &Registry) -> Value {
         .collect();
     let mut rest = json!({
         "mode": "server",
+        "documentation": format!(
+            "Every search takes _sort with up to {} keys, _count, _total, _summary, _elements, \
+             _include, _revinclude, _has, _list and chained parameters",
+            settings.limits.sort_keys
+        ),
         "resource": resources,
         "interaction": codes(&OF_SYSTEM),
         "searchParam": shared_parameters(registry),
@@ -208,7 +213,8 @@ fn documentation<'d>(description: &'d str, resource_type: &str) -> &'d str {
     of_type.map_or(description, |(_, text)| text).trim()
 }
 
-/// Parameters that every type has: those of a search over the whole system.
+/// Parameters that every type has: those of a search over the whole system. `_list` has no
+/// definition in R4 (search.html#list).
 fn shared_parameters(registry: &Registry) -> Vec<Value> {
     let is_shared = |parameter: &&SearchParameter| {
         ResourceType::all().all(|kind| {
@@ -218,7 +224,13 @@ fn shared_parameters(registry: &Registry) -> Vec<Value> {
     };
     let first = ResourceType::all().next();
     let parameters = first.into_iter().flat_map(|kind| registry.parameters_of(kind));
-    parameters.filter(is_shared).map(|shared| search_parameter(shared, "Resource")).collect()
+    let list = json!({
+        "name": "_list",
+        "type": "special",
+        "documentation": "Resources that a List refers to, but for entries marked as deleted",
+    });
+    let shared = parameters.filter(is_shared);
+    shared.map(|shared| search_parameter(shared, "Resource")).chain([list]).collect()
 }
 
 /// `mode=terminology`: code systems are stored and searched as resources here, and there is no

@@ -93,13 +93,14 @@ fn bundle(context: &Context, links: &PageLink, asked: Asked, page: Page) -> Resu
     };
     // Links to further pages show nothing of the query; that of the first shows what the
     // client sent, as far as it was applied.
-    let mut relations = match &asked.plan.after {
-        None => vec![("self", links.of(asked.plan.applied()))],
-        Some(cursor) => vec![
-            ("self", links.sealed(&state(Some(cursor.clone())))?),
-            ("first", links.sealed(&state(None))?),
-        ],
+    let own = match &asked.plan.after {
+        None => links.of(asked.plan.applied()),
+        Some(cursor) => links.sealed(&state(Some(cursor.clone())))?,
     };
+    let mut relations = vec![("self", own)];
+    if asked.plan.after.is_some() || page.next.is_some() {
+        relations.push(("first", links.sealed(&state(None))?));
+    }
     for (relation, cursor) in [("next", page.next), ("previous", page.previous)] {
         if let Some(cursor) = cursor {
             relations.push((relation, links.sealed(&state(Some(cursor)))?));

@@ -1,8 +1,8 @@
 //! From a resource to its index rows: every parameter's program is run and its nodes are
 //! written as rows of the parameter's type.
 
-use super::index_rows::{IndexRows, ParameterId, Token, TokenRow};
-use super::registry::{Kind, Registry, SearchParameter, TypeParameters};
+use super::index_rows::{IndexRows, ParameterId, ReferenceRow, Token, TokenRow};
+use super::registry::{Kind, ListItems, Registry, SearchParameter, TypeParameters};
 use super::value::{
     IndexSettings, Node, composite, date, quantity, reference, string, text, token, uri,
 };
@@ -10,7 +10,7 @@ use crate::fhir::definitions::Definitions;
 use crate::fhir::fhirpath;
 use crate::fhir::resource::{Resource, ResourceKey};
 use serde_json::Value;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
 impl Registry {
@@ -47,9 +47,20 @@ impl Registry {
                 rows.present.push(parameter.id);
             }
         }
+        for composite in parameters.supported().filter(|parameter| parameter.is_conjunction) {
+            let is_there = |part: &SearchParameter| rows.present.contains(&part.id);
+            let mut parts = composite.components.iter().map(|part| parameters.on_resource(part));
+            if parts.all(|part| part.is_some_and(is_there)) {
+                rows.present.push(composite.id);
+            }
+        }
         rows.present.sort_unstable();
+        rows.present.dedup();
         if let Some(url) = parameters.url() {
             add_versioned(url.id, resource, &mut rows);
+        }
+        if let Some(list) = &parameters.list {
+            mark_removed(list, resource, settings, &mut rows);
         }
         keep_first_of_equals(&mut rows);
         take_main_values(parameters, &mut rows);
@@ -164,6 +175,35 @@ fn index_parameter(
 fn node(found: fhirpath::Node<'_>) -> Option<Node<'_>> {
     let value = found.value()?;
     Some(Node { value, type_name: found.type_name().unwrap_or_default() })
+}
+
+/// An item may stand in several entries of a list: it is removed where all of them are marked as
+/// deleted. The rows have it once for each entry yet.
+fn mark_removed(
+    list: &ListItems,
+    resource: &Resource,
+    settings: &IndexSettings,
+    rows: &mut IndexRows,
+) {
+    let mut removed = IndexRows::default();
+    let mut read = |found: fhirpath::Node<'_>| {
+        if let Some(node) = node(found) {
+            reference::index(node, list.removed, settings, &mut removed);
+        }
+    };
+    let _ = list.program.run(resource.value(), &mut read);
+    let mut left: HashMap<&ResourceKey, i64> = HashMap::new();
+    for row in &removed.references {
+        *left.entry(&row.target).or_default() -= 1;
+    }
+    for row in rows.references.iter().filter(|row| row.parameter == list.parameter) {
+        if let Some(entries) = left.get_mut(&row.target) {
+            *entries += 1;
+        }
+    }
+    let marks = removed.references.iter().filter(|row| left.get(&row.target) == Some(&0));
+    let marks: Vec<ReferenceRow> = marks.cloned().collect();
+    rows.references.extend(marks);
 }
 
 /// Rows for nodes below the resource; a composite on the resource itself is the conjunction of

@@ -17,6 +17,10 @@ impl ParameterId {
     }
 }
 
+/// No search parameter: beside the one that reads the items of a list, it marks those of which
+/// every entry is marked as deleted.
+pub const REMOVED_ITEM: ParameterId = ParameterId(4096);
+
 /// A coded value. An empty system stands for none.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Token {

@@ -1,6 +1,6 @@
 //! The main coding and main date of each type (`fhir-profiles/bhn-main-values.json`): what the
-//! index of the row itself holds. Data, because no definition of R4 says it. A change of the
-//! file asks for a reindex.
+//! index of the row itself holds; and where a list has its items. Data, because no definition of
+//! R4 says it. A change of the file asks for a reindex.
 
 use crate::error::{FhirError, Result};
 use crate::fhir::definitions::ResourceType;
@@ -23,6 +23,18 @@ struct Row {
     /// Parameters that name the subject, where they differ from the usual ones.
     #[serde(borrow)]
     subject: Option<Vec<&'static str>>,
+    list: Option<ListValues>,
+}
+
+/// What `_list` reads (<https://hl7.org/fhir/R4/search.html#list>).
+#[derive(Deserialize, Clone, Copy)]
+pub struct ListValues {
+    /// Code of the parameter that reads the items.
+    #[serde(borrow)]
+    pub items: &'static str,
+    /// An expression for the items of entries that are marked as deleted.
+    #[serde(borrow)]
+    pub removed: &'static str,
 }
 
 /// The file, by type.
@@ -46,6 +58,11 @@ impl MainValuesTable {
     pub fn of(&self, resource_type: ResourceType) -> MainValues {
         let row = self.rows.get(resource_type.name());
         row.map(|row| MainValues { lead: row.lead, date: row.date }).unwrap_or_default()
+    }
+
+    /// Of the type whose resources are lists.
+    pub fn list_of(&self, resource_type: ResourceType) -> Option<ListValues> {
+        self.rows.get(resource_type.name())?.list
     }
 
     /// Codes of the parameters that name a subject; the type need not have them.

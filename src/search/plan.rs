@@ -21,7 +21,10 @@ pub struct Plan {
     pub types: Vec<ResourceType>,
     /// All must hold.
     pub clauses: Vec<Clause>,
-    pub sort: Sort,
+    /// By precedence. Empty where the client gave no order: storage takes one that an index has.
+    pub sort: Vec<Sort>,
+    /// Matches that an order of several keys may make the database sort for one page.
+    pub most_sorted: u64,
     /// What goes with the matches of a page.
     pub includes: Vec<Include>,
     /// Matches per page; none is for the total alone.
@@ -147,6 +150,8 @@ pub enum Predicate {
 pub struct Link {
     /// The reference parameter.
     pub parameter: ParameterId,
+    /// What the row refers to by this one as well does not count.
+    pub except: Option<ParameterId>,
     /// True where the reference can only be to the referring row's one subject, a Patient.
     pub is_subject: bool,
     /// Of the resources at the other end.
@@ -164,11 +169,11 @@ pub enum Second {
     Reference(Vec<ResourceKey>),
 }
 
-/// A place in a sorted result: the sort value as the database writes it, and the row.
+/// A place in a sorted result: the sort values as the database writes them, and the row.
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Cursor {
     #[serde(rename = "v")]
-    pub value: Option<String>,
+    pub values: Vec<Option<String>>,
     #[serde(rename = "r")]
     pub rid: i64,
     /// True where the page ends there: the link `previous`.

@@ -1,12 +1,10 @@
 //! From the parameters of a request to a [`Plan`]: <https://hl7.org/fhir/R4/search.html>.
 //!
-//! Left out, and refused by name: `_filter`, `_text`, `_content`, `_query`, `_list`, several
-//! sort keys.
+//! Left out, and refused by name: `_filter`, `_text`, `_content`, `_query`.
 
 use super::index_rows::ParameterId;
 use super::plan::{Clause, Plan, Predicate, Total};
-use super::registry::{Kind, Registry, SearchParameter};
-use super::sort::{Sort, SortKey};
+use super::registry::{Registry, SearchParameter};
 use super::value::{IndexSettings, text};
 use crate::error::{ErrorKind, FhirError, Issue, IssueCode, Result};
 use crate::fhir::definitions::{Definitions, ResourceType};
@@ -17,6 +15,8 @@ use chrono::{DateTime, Utc};
 mod criterion;
 mod include;
 mod link;
+mod list;
+mod sort;
 
 use link::Place;
 
@@ -32,17 +32,8 @@ pub struct Planner<'a> {
 /// Parameters that shape the answer and that other rooms read.
 const OF_THE_ANSWER: [&str; 4] = ["_format", "_pretty", "_summary", "_elements"];
 /// Parameters of R4 that are not offered.
-const NOT_OFFERED: [&str; 9] = [
-    "_filter",
-    "_text",
-    "_content",
-    "_query",
-    "_list",
-    "_contained",
-    "_containedType",
-    "_score",
-    "_graph",
-];
+const NOT_OFFERED: [&str; 8] =
+    ["_filter", "_text", "_content", "_query", "_contained", "_containedType", "_score", "_graph"];
 
 impl Planner<'_> {
     /// The plan of a search. 400 for an unknown or unsupported parameter (a warning in the plan
@@ -61,7 +52,8 @@ impl Planner<'_> {
             plan: Plan {
                 types,
                 clauses,
-                sort: Sort { key: SortKey::Unspecified, is_descending: true },
+                sort: Vec::new(),
+                most_sorted: self.limits.sort_matches,
                 includes: Vec::new(),
                 count: self.limits.page_default,
                 total: Total::None,
@@ -225,7 +217,12 @@ impl Draft<'_> {
     fn take(&mut self, name: &str, value: &str) -> Result<Taken, Refusal> {
         match name {
             "_count" => return self.take_count(value),
-            "_sort" => self.plan.sort = self.sort(value)?,
+            "_sort" if self.plan.sort.is_empty() => {
+                self.plan.sort = self.place(name).sort(value)?
+            }
+            "_sort" => {
+                return Err(wrong_value(name, value, "it is given once, with all keys in it"));
+            }
             "_total" => {
                 self.plan.total = match value {
                     "none" => Total::None,
@@ -264,43 +261,11 @@ impl Draft<'_> {
         if value.is_empty() {
             return Err(wrong_value(name, value, "it must not be empty"));
         }
-        let place = Place { planner: self.planner, types: &self.plan.types, whole: name, links: 0 };
-        place.clause(name, value)
+        self.place(name).clause(name, value)
     }
 
-    fn sort(&self, value: &str) -> Result<Sort, Refusal> {
-        if value.contains(',') {
-            return Err(not_supported("_sort", "_sort takes one key on this server"));
-        }
-        let (code, is_descending) = match value.strip_prefix('-') {
-            Some(code) => (code, true),
-            None => (value, false),
-        };
-        let parameter = self.planner.parameter(&self.plan.types, code).ok_or_else(|| {
-            wrong_value("_sort", value, "it is a search parameter of the type, after - descending")
-        })?;
-        let id = parameter.id;
-        let key = match parameter.kind {
-            _ if !parameter.is_supported() => None,
-            _ if code == "_id" => Some(SortKey::Id),
-            _ if code == "_lastUpdated" => Some(SortKey::LastUpdated),
-            Kind::Date => {
-                let main = self.planner.main_types(&self.plan.types, id);
-                let is_main = !main.is_empty() && main.len() == self.plan.types.len();
-                Some(SortKey::Date { parameter: id, main, is_main })
-            }
-            Kind::String => Some(SortKey::String(id)),
-            Kind::Number | Kind::Quantity => Some(SortKey::Number(parameter.row_parameters())),
-            Kind::Token if parameter.stores.contains(&super::value::TokenStore::Interned) => {
-                Some(SortKey::Token(id))
-            }
-            Kind::Token => Some(SortKey::Identifier(id)),
-            Kind::Uri => Some(SortKey::Uri(id)),
-            Kind::Reference | Kind::Composite | Kind::Special => None,
-        };
-        let text = || format!("_sort by {code} is not offered by this server");
-        let key = key.ok_or_else(|| not_supported("_sort", text()))?;
-        Ok(Sort { key, is_descending })
+    fn place<'p>(&'p self, whole: &'p str) -> Place<'p> {
+        Place { planner: self.planner, types: &self.plan.types, whole, links: 0 }
     }
 }
 

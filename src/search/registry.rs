@@ -1,7 +1,7 @@
 //! The search parameters of every resource type, compiled once: HL7's definitions
 //! (<https://hl7.org/fhir/R4/searchparameter-registry.html>) with their extraction programs.
 
-use super::index_rows::ParameterId;
+use super::index_rows::{ParameterId, REMOVED_ITEM};
 use super::main_values::{MainValues, MainValuesTable};
 use super::value::TokenStore;
 use crate::error::{FhirError, Result};
@@ -109,10 +109,22 @@ pub struct TypeParameters {
     pub(super) main: MainValues,
     /// Parameters whose Patients stamp the row (the access compartment, not that of R4).
     pub(super) subject_codes: Vec<&'static str>,
+    /// Of lists (search.html#list).
+    pub(super) list: Option<ListItems>,
     /// True where one element at most names a subject, so that `patient` holds it.
     pub has_single_subject: bool,
     /// True where the main date has one value at most, so that the row itself holds all.
     pub has_single_main_date: bool,
+}
+
+/// How a list's rows say what it holds.
+pub struct ListItems {
+    /// The parameter that reads the items of all entries.
+    pub parameter: ParameterId,
+    /// Marks those of which every entry is marked as deleted.
+    pub removed: ParameterId,
+    /// Reads the items of entries that are marked as deleted.
+    pub(super) program: Program,
 }
 
 /// All search parameters of R4.
@@ -184,6 +196,11 @@ impl Registry {
         urls
     }
 
+    /// The type whose resources are lists, and how they say what they hold.
+    pub fn list(&self) -> Option<(ResourceType, &ListItems)> {
+        self.types.iter().find_map(|(kind, of)| Some((*kind, of.list.as_ref()?)))
+    }
+
     /// Id, canonical URL and code of every parameter, for the table of names.
     pub fn names(&self) -> &[(ParameterId, &'static str, &'static str)] {
         &self.parameters
@@ -202,6 +219,13 @@ impl TypeParameters {
     /// The parameter of its canonical URL.
     pub fn url(&self) -> Option<&SearchParameter> {
         self.by_code.get("url").filter(|found| found.kind == Kind::Uri)
+    }
+
+    /// The parameter that reads a composite's part on the resource itself: a combination
+    /// `combo-x` is there what `x` is.
+    pub(super) fn on_resource(&self, part: &Component) -> Option<&SearchParameter> {
+        let code = part.code.strip_prefix("combo-").unwrap_or(part.code);
+        self.by_code.get(code).filter(|known| known.kind == part.kind)
     }
 
     /// The parameter whose first coding is the row's `lead`.
@@ -270,13 +294,30 @@ impl Builder {
         let main_date = main.date.and_then(|code| by_code.get(code));
         let main_date = main_date.and_then(|found| self.by_url[found.url].expression.as_deref());
         let has_single_main_date = reads_one_value(resource_type, main_date.into_iter());
+        let list = self.list_of(resource_type, &by_code)?;
         Ok(TypeParameters {
             by_code,
+            list,
             main,
             subject_codes,
             has_single_subject,
             has_single_main_date,
         })
+    }
+
+    fn list_of(
+        &self,
+        resource_type: ResourceType,
+        by_code: &BTreeMap<&'static str, SearchParameter>,
+    ) -> Result<Option<ListItems>> {
+        let Some(values) = self.main_values.list_of(resource_type) else { return Ok(None) };
+        let items = by_code.get(values.items).ok_or_else(|| {
+            FhirError::internal(format!("{resource_type} has no parameter {}", values.items))
+        })?;
+        let parsed = Expression::parse(values.removed).map_err(FhirError::internal)?;
+        let program = Program::of_expression(&parsed, resource_type);
+        let program = program.map_err(FhirError::internal)?;
+        Ok(Some(ListItems { parameter: items.id, removed: REMOVED_ITEM, program }))
     }
 
     fn parameter(

@@ -4,6 +4,7 @@
 use super::failure::of_sqlx;
 use super::read::{fetch_all, fetch_optional};
 use super::search_sql::{Found, Query, Wanted};
+use super::statement::Statement;
 use super::store::{Connection, Store, Stored};
 use crate::access::Permit;
 use crate::error::{FhirError, Result};
@@ -11,6 +12,7 @@ use crate::fhir::definitions::ResourceType;
 use crate::fhir::resource::{Id, ResourceKey};
 use crate::search::value::quantity::UnitTest;
 use crate::search::{Cursor, Plan, Token, Total, UnitOfMeasure};
+use serde_json::Value;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 use std::collections::BTreeSet;
@@ -77,6 +79,12 @@ impl Store {
         let plan = query.plan;
         let count = plan.count as usize;
         let limit = i64::from(plan.count) + 1;
+        // What was let through once is let through to its last page.
+        if plan.after.is_none()
+            && let Some(statement) = query.page_plan(limit)
+        {
+            refuse_large_sort(connection, statement, plan.most_sorted).await?;
+        }
         let statement = match plan.includes.is_empty() {
             true => query.page(limit),
             false => query.page_with_includes(limit, INCLUDED as i64),
@@ -216,17 +224,69 @@ async fn count(connection: &mut Connection, query: &Query<'_>) -> Result<i64> {
 
 /// The rows that the planner expects.
 async fn estimate(connection: &mut Connection, query: &Query<'_>) -> Result<i64> {
-    let row = fetch_optional(connection, query.estimate()).await?;
-    let row = row.ok_or_else(|| FhirError::internal("explain gave no row"))?;
-    let plan: serde_json::Value = row.try_get(0).map_err(FhirError::internal)?;
-    let rows = plan.pointer("/0/Plan/Plan Rows").and_then(serde_json::Value::as_f64);
+    let plan = explained(connection, query.estimate()).await?;
+    let rows = plan.get("Plan Rows").and_then(Value::as_f64);
     rows.map(|rows| rows as i64).ok_or_else(|| FhirError::internal("explain without Plan Rows"))
+}
+
+/// The root of the planner's plan.
+async fn explained(connection: &mut Connection, explain: Statement) -> Result<Value> {
+    let row = fetch_optional(connection, explain).await?;
+    let row = row.ok_or_else(|| FhirError::internal("explain gave no row"))?;
+    let mut plan: Value = row.try_get(0).map_err(FhirError::internal)?;
+    let root = plan.pointer_mut("/0/Plan").map(Value::take);
+    root.ok_or_else(|| FhirError::internal("explain without Plan"))
+}
+
+/// 400 `too-costly` where the planner expects to sort more than so many matches for one page.
+async fn refuse_large_sort(
+    connection: &mut Connection,
+    explain: Statement,
+    most: u64,
+) -> Result<()> {
+    let sorted = sorted_rows(&explained(connection, explain).await?);
+    match sorted > most as f64 {
+        true => Err(FhirError::too_costly(format!(
+            "This order needs about {sorted:.0} matches to be sorted for each page; by several \
+             keys this server sorts at most {most} (BHN_SORT_MATCHES): add criteria that find \
+             fewer, or sort by one key"
+        ))),
+        false => Ok(()),
+    }
+}
+
+/// Rows that a plan sorts as a whole, in the nodes above its joins and scans. An incremental
+/// sort takes rows in the order of an index, and stops where the page is full.
+fn sorted_rows(node: &Value) -> f64 {
+    const PASSED: [&str; 8] = [
+        "Limit",
+        "Sort",
+        "Gather",
+        "Gather Merge",
+        "Append",
+        "Merge Append",
+        "Subquery Scan",
+        "Result",
+    ];
+    let kind = node.get("Node Type").and_then(Value::as_str).unwrap_or_default();
+    if !PASSED.contains(&kind) {
+        return 0.0;
+    }
+    let rows = node.get("Plan Rows").and_then(Value::as_f64).unwrap_or_default();
+    let below = node.get("Plans").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let below = below.iter().map(sorted_rows).fold(0.0, f64::max);
+    match kind {
+        "Sort" => below.max(rows),
+        // Each of the workers sorts a share of them.
+        "Gather Merge" if below > 0.0 => below.max(rows),
+        _ => below,
+    }
 }
 
 fn cursor(row: &PgRow, is_backward: bool) -> Result<Cursor> {
     let read = || -> Result<Cursor, sqlx::Error> {
-        let (value, rid) = (row.try_get("sort_value")?, row.try_get("rid")?);
-        Ok(Cursor { value, rid, is_backward })
+        let (values, rid) = (row.try_get("sort_values")?, row.try_get("rid")?);
+        Ok(Cursor { values, rid, is_backward })
     };
     read().map_err(FhirError::internal)
 }

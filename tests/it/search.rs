@@ -226,6 +226,29 @@ async fn every_kind_of_parameter_finds_what_it_should() {
 }
 
 #[tokio::test]
+async fn a_composite_is_missing_where_one_element_has_not_both_parts() {
+    let server = TestServer::start().await;
+    let mut resources = people_and_observations();
+    let text = json!({"code": coded(&[("http://l", "t")]), "valueString": "text"});
+    resources.push(observation("o4", "p2", text));
+    create_all(&server, resources).await;
+    for (composite, there, missing) in [
+        ("code-value-quantity", "o1 o2", "o3 o4"),
+        ("code-value-string", "o4", "o1 o2 o3"),
+        ("code-value-concept", "", "o1 o2 o3 o4"),
+        ("component-code-value-quantity", "o3", "o1 o2 o4"),
+        ("combo-code-value-quantity", "o1 o2 o3", "o4"),
+    ] {
+        for (is_missing, expected) in [(false, there), (true, missing)] {
+            let path = format!("Observation?{composite}:missing={is_missing}");
+            let mut found = ids(&server.get(&path).await.expect(200));
+            found.sort();
+            assert_eq!(found.join(" "), expected, "{path}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_update_and_a_delete_move_what_is_found() {
     let server = TestServer::start().await;
     create_all(&server, people_and_observations()).await;

@@ -227,14 +227,11 @@ impl Reader<'_> {
         Ok(found)
     }
 
-    /// The clause of a component on the resource itself: a combination `combo-x` is there what
-    /// `x` is.
+    /// The clause of a component on the resource itself.
     fn of_component(&self, component: &Component, value: &str) -> Read<Clause> {
         let kind = self.types.first().copied();
-        let code = component.code.strip_prefix("combo-").unwrap_or(component.code);
-        let known = kind.and_then(|kind| self.planner.registry.parameter(kind, code));
-        let parameter = known
-            .filter(|known| known.kind == component.kind)
+        let parameter = kind
+            .and_then(|kind| self.planner.registry.of(kind).on_resource(component))
             .ok_or_else(|| not_supported(self.name, "This composite is not offered"))?;
         let name = self.name;
         Reader { planner: self.planner, types: self.types, parameter, name }.clause(None, value)

@@ -2,7 +2,7 @@
 //! (<https://hl7.org/fhir/R4/search.html#chaining>) and `_has`
 //! (<https://hl7.org/fhir/R4/search.html#has>), mixed to any depth up to a limit.
 
-use super::{NOT_OFFERED, Planner, Refusal, criterion, is_patient, not_supported};
+use super::{NOT_OFFERED, Planner, Refusal, criterion, is_patient, list, not_supported};
 use crate::error::FhirError;
 use crate::fhir::definitions::ResourceType;
 use crate::search::names::near;
@@ -41,6 +41,9 @@ impl Place<'_> {
         if NOT_OFFERED.contains(&base) {
             return Err(self.not_supported(format!("{base} is not offered by this server")));
         }
+        if base == list::NAME {
+            return self.list(modifier, value);
+        }
         let parameter = self.parameter(base)?;
         let Place { planner, types, whole, .. } = *self;
         criterion::Reader { planner, types, parameter, name: whole }.clause(modifier, value)
@@ -76,6 +79,7 @@ impl Place<'_> {
             let parameter = parameter.id;
             alternatives.push(Predicate::Chain(Box::new(Link {
                 parameter,
+                except: None,
                 is_subject,
                 types,
                 clause,
@@ -110,7 +114,8 @@ impl Place<'_> {
         let clause = there.clause(name, value)?;
         let is_subject =
             self.planner.is_single_subject(&types, parameter) && are_patients(self.types);
-        let link = Link { parameter: parameter.id, is_subject, types, clause };
+        let parameter = parameter.id;
+        let link = Link { parameter, except: None, is_subject, types, clause };
         Ok(Clause::any(vec![Predicate::Has(Box::new(link))]))
     }
 
@@ -121,7 +126,7 @@ impl Place<'_> {
         let mut groups: Vec<(i16, Vec<ResourceType>)> = Vec::new();
         for kind in targets {
             let id = match base {
-                "_has" => 0,
+                "_has" | list::NAME => 0,
                 _ => match self.planner.registry.parameter(*kind, base) {
                     Some(found) if found.is_supported() => found.id.0,
                     _ => continue,
@@ -145,7 +150,7 @@ impl Place<'_> {
         }
     }
 
-    fn parameter(&self, base: &str) -> Read<&SearchParameter> {
+    pub fn parameter(&self, base: &str) -> Read<&SearchParameter> {
         let found = self.planner.parameter(self.types, base);
         let parameter = found.ok_or_else(|| self.unknown(self.types, base))?;
         match parameter.is_supported() {
@@ -200,7 +205,8 @@ impl Place<'_> {
     }
 }
 
-fn split(name: &str) -> (&str, Option<&str>) {
+/// A name without its modifier, and that one.
+pub(super) fn split(name: &str) -> (&str, Option<&str>) {
     match name.split_once(':') {
         Some((base, modifier)) => (base, Some(modifier)),
         None => (name, None),

@@ -15,7 +15,7 @@ impl Query<'_> {
     pub fn page_with_includes(&self, limit: i64, most: i64) -> Statement {
         let mut sql = Statement::new("with recursive page as materialized (");
         sql.push("select u.rid, u.type, u.id, u.version, u.last_updated, u.deleted, u.body, ");
-        sql.push("u.sort_value, row_number() over () as n from (");
+        sql.push("u.sort_values, row_number() over () as n from (");
         self.push_page(&mut sql, limit);
         sql.push(") u), reached (rid) as (select y.rid from page x cross join lateral (");
         self.push_links(&mut sql, |_| true);

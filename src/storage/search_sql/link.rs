@@ -2,7 +2,7 @@
 //! select of their own.
 
 use super::condition::{Conditions, Keys, push_visible};
-use crate::search::Link;
+use crate::search::{Link, ParameterId};
 use crate::storage::statement::Statement;
 use crate::storage::write::index_rows::packed_key;
 
@@ -41,10 +41,24 @@ impl Conditions<'_> {
             sql.push(" and r.patient is not null)");
             return;
         }
+        if let Some(except) = link.except {
+            self.push_has_except(sql, link, except);
+            return;
+        }
         sql.push("r.rid in (select k.key & 281474976710655 from resource r");
         sql.push(" cross join lateral unnest(r.keys) as k(key)");
         self.push_there(sql, link);
         sql.push(" and k.key >> 48 = ").bind(link.parameter.0).push(")");
+    }
+
+    /// A row that meets the link refers to this one, and not by the other parameter as well.
+    fn push_has_except(&self, sql: &mut Statement, link: &Link, except: ParameterId) {
+        let keys = "select k & 281474976710655 as rid from unnest(r.keys) k where k >> 48 = ";
+        sql.push("r.rid in (select k.rid from resource r cross join lateral (");
+        sql.push(keys).bind(link.parameter.0).push(" except ");
+        sql.push(keys).bind(except.0).push(") k");
+        self.push_there(sql, link);
+        sql.push(")");
     }
 
     /// What holds for the row at the other end.

@@ -15,6 +15,7 @@ mod keys;
 mod link;
 mod order;
 mod shape;
+mod sort_value;
 mod test_sql;
 
 pub use keys::{Found, Wanted};

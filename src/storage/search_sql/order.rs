@@ -1,137 +1,165 @@
-//! The order of a result, and the place in it where a page begins. Rows without the sort value
-//! stand last, in both directions; rows of equal value in order of rid.
+//! The order of a result, and the place in it where a page begins. Rows without the value of a
+//! key stand last, in both directions; rows that are equal by all keys in order of rid, in the
+//! direction of the last key.
 
-use super::condition::numbers;
-use crate::search::{Cursor, ParameterId, Sort, SortKey};
+use super::sort_value::Joined;
+use crate::search::{Cursor, Sort, SortKey};
 use crate::storage::statement::Statement;
-
-/// How the sort value is had.
-#[derive(Clone, PartialEq, Debug)]
-pub enum By {
-    Rid,
-    /// A column of `r` that always has a value: name, and cast of a cursor's text.
-    Column(&'static str, &'static str),
-    /// A column of `r` that may be null.
-    Nullable(&'static str, &'static str),
-    /// The least or greatest of a side table's rows, joined as `s.value`.
-    Joined(Join),
-}
-
-/// A derived table of one value for each rid.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Join {
-    /// `left join (select min(...)` up to the parameter.
-    ascending: &'static str,
-    descending: &'static str,
-    /// One, or several whose rows are taken together.
-    parameters: Vec<ParameterId>,
-    /// What stands behind the parameter.
-    end: &'static str,
-    cast: &'static str,
-    /// What `s.value` is combined with: the main date of these types.
-    main: Option<Vec<i16>>,
-}
 
 /// The order of one statement.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Order {
-    pub by: By,
-    pub is_descending: bool,
+    keys: Vec<Key>,
+    /// Of the rids.
+    is_descending: bool,
 }
 
-macro_rules! least_and_greatest {
-    ($column:literal, $from:literal) => {
-        (
-            concat!(" left join (select v.rid, min(", $column, ") as value from ", $from),
-            concat!(" left join (select v.rid, max(", $column, ") as value from ", $from),
-        )
-    };
+#[derive(Clone, PartialEq, Debug)]
+struct Key {
+    by: By,
+    is_descending: bool,
+    names: &'static Names,
 }
 
-const DATES: (&str, &str) = least_and_greatest!("v.low", "date_value v where v.parameter");
-const STRINGS: (&str, &str) =
-    least_and_greatest!("v.normalised", "string_value v where v.parameter");
-const NUMBERS: (&str, &str) = least_and_greatest!("v.low", "quantity_value v where v.parameter");
-const IDENTIFIERS: (&str, &str) =
-    least_and_greatest!("v.value", "identifier_value v where v.parameter");
-const URIS: (&str, &str) = least_and_greatest!("v.value", "uri_value v where v.parameter");
-/// The keys of a row name its codes; the lead is one of them.
-const TOKENS: (&str, &str) = (
-    " left join lateral (select min(t.code) as value from unnest(r.keys || r.lead) k \
-     join token t on t.token = (k & 281474976710655) where (k >> 48)",
-    " left join lateral (select max(t.code) as value from unnest(r.keys || r.lead) k \
-     join token t on t.token = (k & 281474976710655) where (k >> 48)",
-);
-const ON_RID: &str = " group by v.rid) s on s.rid = r.rid";
+/// How a sort value is had.
+#[derive(Clone, PartialEq, Debug)]
+enum By {
+    /// A column of `r` that always has a value: name, and cast of a cursor's text.
+    Column(&'static str, &'static str),
+    /// A column of `r` that may be null.
+    Nullable(&'static str, &'static str),
+    /// The least or greatest of the rows that are joined.
+    Joined(Joined),
+}
 
-impl Order {
-    /// The order of a plan's sort. None for [`SortKey::Unspecified`].
-    pub fn of(sort: &Sort) -> Option<Order> {
-        let join = |(ascending, descending), parameters: &[ParameterId], cast| {
-            let parameters = parameters.to_vec();
-            By::Joined(Join { ascending, descending, parameters, end: ON_RID, cast, main: None })
-        };
-        let by = match &sort.key {
-            SortKey::Unspecified => return None,
+/// What the value of a key is called in a derived table, and what is joined for it.
+#[derive(PartialEq, Debug)]
+struct Names {
+    value: &'static str,
+    joined: [&'static str; 2],
+}
+
+const fn names(value: &'static str, first: &'static str, second: &'static str) -> Names {
+    Names { value, joined: [first, second] }
+}
+
+/// As many as a statement can sort by; `Limits::sort_keys` is no more.
+static NAMES: [Names; 8] = [
+    names("value", "s", "x"),
+    names("value2", "s2", "x2"),
+    names("value3", "s3", "x3"),
+    names("value4", "s4", "x4"),
+    names("value5", "s5", "x5"),
+    names("value6", "s6", "x6"),
+    names("value7", "s7", "x7"),
+    names("value8", "s8", "x8"),
+];
+
+const INSTANT: &str = "::timestamptz";
+
+impl By {
+    fn of(key: &SortKey) -> By {
+        match key {
             SortKey::Id => By::Column("r.id", ""),
-            SortKey::LastUpdated => By::Column("r.last_updated", "::timestamptz"),
-            SortKey::Date { is_main: true, .. } => By::Nullable("r.date_low", "::timestamptz"),
-            SortKey::Date { parameter, main, .. } => {
-                let main = (!main.is_empty()).then(|| numbers(main));
-                let (ascending, descending) = DATES;
-                let (parameters, cast) = (vec![*parameter], "::timestamptz");
-                By::Joined(Join { ascending, descending, parameters, end: ON_RID, cast, main })
+            SortKey::LastUpdated => By::Column("r.last_updated", INSTANT),
+            SortKey::Date { is_in_row: true, .. } => By::Nullable("r.date_low", INSTANT),
+            SortKey::Date { parameter, main, .. } => By::Joined(Joined::dates(*parameter, main)),
+            SortKey::String(parameter) => By::Joined(Joined::strings(*parameter)),
+            SortKey::Number(parameters) => By::Joined(Joined::numbers(parameters)),
+            SortKey::Token { parameter, has_codes, has_texts } => {
+                By::Joined(Joined::tokens(*parameter, *has_codes, *has_texts))
             }
-            SortKey::String(parameter) => join(STRINGS, &[*parameter], ""),
-            SortKey::Number(parameters) => join(NUMBERS, parameters, "::numeric"),
-            SortKey::Token(parameter) => {
-                let ((ascending, descending), parameters) = (TOKENS, vec![*parameter]);
-                let end = ") s on true";
-                By::Joined(Join { ascending, descending, parameters, end, cast: "", main: None })
-            }
-            SortKey::Identifier(parameter) => join(IDENTIFIERS, &[*parameter], ""),
-            SortKey::Uri(parameter) => join(URIS, &[*parameter], ""),
-        };
-        Some(Order { by, is_descending: sort.is_descending })
-    }
-
-    pub fn is_joined(&self) -> bool {
-        matches!(self.by, By::Joined(_))
-    }
-
-    /// The join that the sort value needs, after `from resource r`.
-    pub fn push_join(&self, sql: &mut Statement) {
-        let By::Joined(join) = &self.by else { return };
-        sql.push(if self.is_descending { join.descending } else { join.ascending });
-        match &join.parameters[..] {
-            [parameter] => sql.push(" = ").bind(parameter.0),
-            several => {
-                let numbers: Vec<i16> = several.iter().map(|parameter| parameter.0).collect();
-                sql.push(" = any(").bind(numbers).push(")")
-            }
-        };
-        sql.push(join.end);
-    }
-
-    /// The sort value of a row.
-    pub fn push_value(&self, sql: &mut Statement) {
-        match &self.by {
-            By::Rid => drop(sql.push("r.rid")),
-            By::Column(column, _) | By::Nullable(column, _) => drop(sql.push(column)),
-            By::Joined(Join { main: Some(types), .. }) => {
-                sql.push(if self.is_descending { "greatest(" } else { "least(" });
-                sql.push("s.value, case when r.type = any(").bind(types.clone());
-                sql.push(") then r.date_low end)");
-            }
-            By::Joined(_) => drop(sql.push("s.value")),
+            SortKey::Uri(parameter) => By::Joined(Joined::uris(*parameter)),
+            SortKey::Reference(parameter) => By::Joined(Joined::references(*parameter)),
         }
     }
 
-    /// `order by` on the named columns `value` and `rid` of a derived table.
+    /// Of a cursor's text.
+    fn cast(&self) -> &'static str {
+        match self {
+            By::Column(_, cast) | By::Nullable(_, cast) => cast,
+            By::Joined(joined) => joined.cast(),
+        }
+    }
+}
+
+impl Order {
+    /// The order of a plan's sort. None where it has no keys.
+    pub fn of(sort: &[Sort]) -> Option<Order> {
+        let key = |(sort, names): (&Sort, &'static Names)| Key {
+            by: By::of(&sort.key),
+            is_descending: sort.is_descending,
+            names,
+        };
+        let keys: Vec<Key> = sort.iter().zip(&NAMES).map(key).collect();
+        let is_descending = keys.last()?.is_descending;
+        Some(Order { keys, is_descending })
+    }
+
+    /// By rid alone.
+    pub fn of_rows(is_descending: bool) -> Order {
+        Order { keys: Vec::new(), is_descending }
+    }
+
+    /// Newest first by the main date, or by the time of the last change.
+    pub fn newest_first(by_main_date: bool) -> Order {
+        let by = match by_main_date {
+            true => By::Nullable("r.date_low", INSTANT),
+            false => By::Column("r.last_updated", INSTANT),
+        };
+        let key = Key { by, is_descending: true, names: &NAMES[0] };
+        Order { keys: vec![key], is_descending: true }
+    }
+
+    pub fn is_joined(&self) -> bool {
+        self.keys.iter().any(|key| matches!(key.by, By::Joined(_)))
+    }
+
+    /// The joins that the sort values need, after `from resource r`.
+    pub fn push_joins(&self, sql: &mut Statement) {
+        for key in &self.keys {
+            if let By::Joined(joined) = &key.by {
+                joined.push(sql, key.is_descending, &key.names.joined);
+            }
+        }
+    }
+
+    /// The sort values of a row, each under its name.
+    pub fn push_values(&self, sql: &mut Statement) {
+        for key in &self.keys {
+            sql.push(", ");
+            key.push_value(sql);
+            sql.push(" as ").push(key.names.value);
+        }
+    }
+
+    /// The sort values of a row as texts, for a cursor.
+    pub fn push_texts(&self, sql: &mut Statement) {
+        self.push_array(sql, |sql, key| key.push_value(sql));
+    }
+
+    /// The same of a derived table that has them by name.
+    pub fn push_outer_texts(&self, sql: &mut Statement) {
+        self.push_array(sql, |sql, key| {
+            sql.push(key.names.value);
+        });
+    }
+
+    fn push_array(&self, sql: &mut Statement, push: impl Fn(&mut Statement, &Key)) {
+        sql.push("array[");
+        for (index, key) in self.keys.iter().enumerate() {
+            sql.push(if index > 0 { ", " } else { "" });
+            push(sql, key);
+            sql.push("::text");
+        }
+        sql.push("]::text[] as sort_values");
+    }
+
+    /// `order by` on the named columns of a derived table.
     pub fn push_outer(&self, sql: &mut Statement, is_backward: bool) {
         sql.push(" order by ");
-        if self.by != By::Rid {
-            sql.push("value").push(self.direction(is_backward)).push(", ");
+        for key in &self.keys {
+            sql.push(key.names.value).push(key.direction(is_backward)).push(", ");
         }
         sql.push("rid").push(if self.is_descending != is_backward { " desc" } else { "" });
     }
@@ -139,11 +167,78 @@ impl Order {
     /// `order by` on the row itself.
     pub fn push_inner(&self, sql: &mut Statement, is_backward: bool) {
         sql.push(" order by ");
-        if self.by != By::Rid {
-            self.push_value(sql);
-            sql.push(self.direction(is_backward)).push(", ");
+        for key in &self.keys {
+            key.push_value(sql);
+            sql.push(key.direction(is_backward)).push(", ");
         }
         sql.push("r.rid").push(if self.is_descending != is_backward { " desc" } else { "" });
+    }
+
+    /// Rows after the cursor, or before it where it goes backward.
+    pub fn push_keyset(&self, sql: &mut Statement, cursor: &Cursor) {
+        self.push_beyond(sql, cursor, 0);
+    }
+
+    /// Rows beyond the cursor by the keys from one on: by this key, or equal by it and beyond by
+    /// the next ones.
+    fn push_beyond(&self, sql: &mut Statement, cursor: &Cursor, at: usize) {
+        let Some(key) = self.keys.get(at) else {
+            let is_up = self.is_descending == cursor.is_backward;
+            sql.push("r.rid").push(if is_up { " > " } else { " < " }).bind(cursor.rid);
+            return;
+        };
+        let is_up = key.is_descending == cursor.is_backward;
+        let beyond = if is_up { " > " } else { " < " };
+        let value = cursor.values.get(at).and_then(Option::as_deref);
+        let is_last = at + 1 == self.keys.len();
+        match (value, &key.by) {
+            (None, _) => {
+                sql.push("(");
+                key.push_value(sql);
+                sql.push(if cursor.is_backward { " is not null or " } else { " is null and " });
+                self.push_beyond(sql, cursor, at + 1);
+            }
+            // An index can begin there.
+            (Some(value), By::Column(column, cast)) if is_last => {
+                sql.push("(").push(column).push(", r.rid)").push(beyond);
+                sql.push("(").bind(value).push("::text").push(cast);
+                sql.push(", ").bind(cursor.rid);
+            }
+            (Some(value), By::Column(column, cast)) => {
+                sql.push("(").push(column).push(if is_up { " >= " } else { " <= " });
+                sql.bind(value).push("::text").push(cast).push(" and (");
+                sql.push(column).push(beyond).bind(value).push("::text").push(cast).push(" or ");
+                self.push_beyond(sql, cursor, at + 1);
+                sql.push(")");
+            }
+            (Some(value), by) => {
+                let cast = by.cast();
+                sql.push("(");
+                key.push_value(sql);
+                sql.push(beyond).bind(value).push("::text").push(cast).push(" or ");
+                if !cursor.is_backward {
+                    key.push_value(sql);
+                    sql.push(" is null or ");
+                }
+                sql.push("(");
+                key.push_value(sql);
+                sql.push(" = ").bind(value).push("::text").push(cast).push(" and ");
+                self.push_beyond(sql, cursor, at + 1);
+                sql.push(")");
+            }
+        }
+        sql.push(")");
+    }
+}
+
+impl Key {
+    fn push_value(&self, sql: &mut Statement) {
+        match &self.by {
+            By::Column(column, _) | By::Nullable(column, _) => drop(sql.push(column)),
+            By::Joined(joined) => {
+                joined.push_value(sql, self.is_descending, &self.names.joined);
+            }
+        }
     }
 
     fn direction(&self, is_backward: bool) -> &'static str {
@@ -154,51 +249,5 @@ impl Order {
             (false, true, true) => " nulls first",
             (false, _, _) => "",
         }
-    }
-
-    /// Rows after the cursor, or before it where it goes backward.
-    pub fn push_keyset(&self, sql: &mut Statement, cursor: &Cursor) {
-        let goes_up = self.is_descending == cursor.is_backward;
-        let beyond = if goes_up { " > " } else { " < " };
-        let cast = match (&self.by, &cursor.value) {
-            (By::Rid, _) => {
-                sql.push("r.rid").push(beyond).bind(cursor.rid);
-                return;
-            }
-            (By::Column(_, cast), _) => *cast,
-            (By::Nullable(_, cast), _) => *cast,
-            (By::Joined(join), _) => join.cast,
-        };
-        match &cursor.value {
-            None => {
-                self.push_value_in(
-                    sql,
-                    "(",
-                    if cursor.is_backward { " is not null or " } else { " is null and " },
-                );
-                sql.push("r.rid").push(beyond).bind(cursor.rid).push(")");
-            }
-            Some(value) if matches!(self.by, By::Column(..)) => {
-                self.push_value_in(sql, "(", ", r.rid)");
-                sql.push(beyond).push("(").bind(value.as_str()).push("::text").push(cast);
-                sql.push(", ").bind(cursor.rid).push(")");
-            }
-            Some(value) => {
-                self.push_value_in(sql, "(", beyond);
-                sql.bind(value.as_str()).push("::text").push(cast);
-                if !cursor.is_backward {
-                    self.push_value_in(sql, " or ", " is null");
-                }
-                self.push_value_in(sql, " or (", " = ");
-                sql.bind(value.as_str()).push("::text").push(cast);
-                sql.push(" and r.rid").push(beyond).bind(cursor.rid).push("))");
-            }
-        }
-    }
-
-    fn push_value_in(&self, sql: &mut Statement, before: &'static str, after: &'static str) {
-        sql.push(before);
-        self.push_value(sql);
-        sql.push(after);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::condition::{Conditions, Keys, push_lead, push_visible};
 use super::keys::Found;
-use super::order::{By, Order};
+use super::order::Order;
 use crate::access::RowFilter;
 use crate::search::{Clause, Plan, Predicate};
 use crate::storage::statement::Statement;
@@ -43,7 +43,7 @@ const COLUMNS: &str = "r.rid, r.type, r.id, r.version, r.last_updated, r.deleted
 const MATCH: &str = "select r.rid, r.type, r.id, r.version from resource r";
 
 impl Query<'_> {
-    /// Rows of a page in its order (backward from a cursor: in the reverse), with `sort_value`.
+    /// Rows of a page in its order (backward from a cursor: in the reverse), with `sort_values`.
     pub fn page(&self, limit: i64) -> Statement {
         let mut sql = Statement::default();
         self.push_page(&mut sql, limit);
@@ -56,17 +56,25 @@ impl Query<'_> {
         let cursor = self.plan.after.as_ref();
         let is_backward = cursor.is_some_and(|cursor| cursor.is_backward);
         let branches = self.branches(&driver, &order);
-        if branches.len() > 1 {
-            sql.push("select *, value::text as sort_value from (");
+        let is_union = branches.len() > 1;
+        if is_union {
+            sql.push("select *, ");
+            order.push_outer_texts(sql);
+            sql.push(" from (");
         }
         for (index, branch) in branches.iter().enumerate() {
             sql.push(if index > 0 { " union all " } else { "" });
-            sql.push(if branches.len() > 1 { "(" } else { "" });
-            sql.push("select ").push(COLUMNS).push(", ");
-            order.push_value(sql);
-            sql.push(if branches.len() > 1 { " as value" } else { "::text as sort_value" });
+            sql.push(if is_union { "(" } else { "" });
+            sql.push("select ").push(COLUMNS);
+            match is_union {
+                true => order.push_values(sql),
+                false => {
+                    sql.push(", ");
+                    order.push_texts(sql);
+                }
+            }
             sql.push(" from resource r");
-            order.push_join(sql);
+            order.push_joins(sql);
             self.push_where(sql, &driver, *branch);
             if let Some(cursor) = cursor {
                 sql.push(" and ");
@@ -74,13 +82,25 @@ impl Query<'_> {
             }
             order.push_inner(sql, is_backward);
             sql.push(" limit ").bind(limit);
-            sql.push(if branches.len() > 1 { ")" } else { "" });
+            sql.push(if is_union { ")" } else { "" });
         }
-        if branches.len() > 1 {
+        if is_union {
             sql.push(") u");
             order.push_outer(sql, is_backward);
             sql.push(" limit ").bind(limit);
         }
+    }
+
+    /// The planner's plan of a page whose order may make the database sort all matches: one of
+    /// several keys, where no condition selects few rows by nature.
+    pub fn page_plan(&self, limit: i64) -> Option<Statement> {
+        let is_few = matches!(self.driver(), Driver::Patients(..) | Driver::Rare);
+        if is_few || self.plan.sort.len() < 2 {
+            return None;
+        }
+        let mut sql = Statement::new("explain (format json) ");
+        self.push_page(&mut sql, limit);
+        Some(sql)
     }
 
     /// The exact number of matches.
@@ -108,7 +128,7 @@ impl Query<'_> {
 
     fn push_rows(&self, sql: &mut Statement, select: &'static str) {
         let driver = self.driver();
-        let order = Order { by: By::Rid, is_descending: false };
+        let order = Order::of_rows(false);
         for (index, branch) in self.branches(&driver, &order).iter().enumerate() {
             sql.push(if index > 0 { " union all " } else { "" }).push(select);
             self.push_where(sql, &driver, *branch);
@@ -122,8 +142,11 @@ impl Query<'_> {
             return Driver::Patients(at, patients);
         }
         let is_rare = |clause: &Clause| {
-            clause.alternatives.iter().all(|predicate| {
-                matches!(predicate, Predicate::Id(_) | Predicate::Identifier { .. })
+            clause.alternatives.iter().all(|predicate| match predicate {
+                Predicate::Id(_) | Predicate::Identifier { .. } => true,
+                // What a list holds.
+                Predicate::Has(link) => link.except.is_some(),
+                _ => false,
             })
         };
         if clauses().any(|(_, clause)| is_rare(clause)) {
@@ -169,15 +192,10 @@ impl Query<'_> {
     /// The plan's order; where the client gave none, newest first by the date that the driver's
     /// index holds.
     fn order(&self, driver: &Driver) -> Order {
-        Order::of(&self.plan.sort).unwrap_or_else(|| {
-            let by = match driver {
-                Driver::Lead(..) | Driver::Patients(..) => {
-                    By::Nullable("r.date_low", "::timestamptz")
-                }
-                _ if self.plan.types.len() == 1 => By::Column("r.last_updated", "::timestamptz"),
-                _ => By::Rid,
-            };
-            Order { by, is_descending: true }
+        Order::of(&self.plan.sort).unwrap_or_else(|| match driver {
+            Driver::Lead(..) | Driver::Patients(..) => Order::newest_first(true),
+            _ if self.plan.types.len() == 1 => Order::newest_first(false),
+            _ => Order::of_rows(true),
         })
     }
 

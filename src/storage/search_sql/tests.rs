@@ -77,10 +77,12 @@ enum Of {
 
 fn composed(scope: &str, query: &str, of: &Of, filter: &RowFilter) -> Statement {
     let mut plan = plan(scope, query);
-    let value = Some("2024-01-01 00:00:00+00".to_owned());
+    // The second key has no value there.
+    let value = |at: usize| (at != 1).then(|| "2024-01-01 00:00:00+00".to_owned());
+    let values: Vec<Option<String>> = (0..plan.sort.len().max(1)).map(value).collect();
     plan.after = match of {
-        Of::After => Some(Cursor { value, rid: 7, is_backward: false }),
-        Of::Before => Some(Cursor { value, rid: 7, is_backward: true }),
+        Of::After => Some(Cursor { values, rid: 7, is_backward: false }),
+        Of::Before => Some(Cursor { values, rid: 7, is_backward: true }),
         _ => None,
     };
     let query = Query { plan: &plan, found: &found(&plan), filter };
@@ -93,7 +95,7 @@ fn composed(scope: &str, query: &str, of: &Of, filter: &RowFilter) -> Statement 
     }
 }
 
-const SHAPES: [(&str, &str, &str, Of); 37] = [
+const SHAPES: [(&str, &str, &str, Of); 42] = [
     ("type", "Patient", "", Of::Page),
     ("type-after", "Patient", "_sort=_lastUpdated", Of::After),
     ("system", "", "_tag=http://t|a", Of::Page),
@@ -132,6 +134,7 @@ const SHAPES: [(&str, &str, &str, Of); 37] = [
         "_include=QuestionnaireResponse:questionnaire",
         Of::Page,
     ),
+    ("list", "Observation", "_list=42&code=http://l|1", Of::Page),
     ("include", "Observation", "code=http://l|1&_include=Observation:subject", Of::Page),
     ("revinclude", "Patient", "_id=a&_revinclude=Observation:patient", Of::Page),
     (
@@ -145,6 +148,15 @@ const SHAPES: [(&str, &str, &str, Of); 37] = [
     ("compartment-all", "Patient/1/*", "", Of::Count),
     ("sort-name", "Patient", "_sort=family", Of::After),
     ("sort-code", "Observation", "_sort=-code&code=http://l|1", Of::Page),
+    ("sort-several", "Observation", "_sort=status,-date,category", Of::After),
+    (
+        "sort-several-before",
+        "Patient",
+        "_sort=-_lastUpdated,family,general-practitioner",
+        Of::Before,
+    ),
+    ("sort-several-of-code", "Observation", "code=http://l|1&_sort=-date,_id", Of::Page),
+    ("sort-reference", "Observation", "_sort=-subject", Of::Page),
     ("sort-date-of-several", "", "_type=Condition,Observation&_sort=_lastUpdated", Of::Before),
 ];
 

@@ -1,5 +1,5 @@
 -- Observation?patient=1&performer:Practitioner.name=a
-select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low::text as sort_value
+select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[r.date_low::text]::text[] as sort_values
  from resource r
  where not r.deleted and r.type = $1 and r.patient = $2
  and (exists (select from unnest(r.keys) as k(key) cross join lateral (select

@@ -1,5 +1,5 @@
 -- Observation?code=http://l|1&_include=Observation:subject
-with recursive page as materialized (select u.rid, u.type, u.id, u.version, u.last_updated, u.deleted, u.body, u.sort_value, row_number() over () as n from (select *, value::text as sort_value from ((select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low as value
+with recursive page as materialized (select u.rid, u.type, u.id, u.version, u.last_updated, u.deleted, u.body, u.sort_values, row_number() over () as n from (select *, array[value::text]::text[] as sort_values from ((select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low as value
  from resource r
  where not r.deleted and r.type = $1 and r.lead = $2
  order by r.date_low desc nulls last, r.rid desc limit $3)

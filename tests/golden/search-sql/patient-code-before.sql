@@ -1,5 +1,5 @@
 -- Observation?patient=Patient/1&code=http://l|1
-select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low::text as sort_value
+select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[r.date_low::text]::text[] as sort_values
  from resource r
  where not r.deleted and r.type = $1 and r.patient = $2
  and (r.lead = $3 or (r.keys && $4) is true)

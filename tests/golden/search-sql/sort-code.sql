@@ -1,5 +1,5 @@
 -- Observation?_sort=-code&code=http://l|1
-select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, s.value::text as sort_value
+select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[s.value::text]::text[] as sort_values
  from resource r
  left join lateral (select max(t.code) as value from unnest(r.keys || r.lead) k join token t on t.token = (k & 281474976710655)
  where (k >> 48) = $1) s on true

@@ -1,5 +1,5 @@
 -- Patient?_sort=family
-select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, s.value::text as sort_value
+select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[s.value::text]::text[] as sort_values
  from resource r
  left join (select v.rid, min(v.normalised) as value from string_value v
  where v.parameter = $1 group by v.rid) s on s.rid = r.rid

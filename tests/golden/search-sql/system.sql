@@ -1,5 +1,5 @@
 -- ?_tag=http://t|a
-select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.rid::text as sort_value
+select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[]::text[] as sort_values
  from resource r
  where not r.deleted
  and (r.keys && $1)
