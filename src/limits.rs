@@ -31,6 +31,10 @@ pub struct Limits {
     pub search_values: usize,
     /// Links of one chained parameter or `_has`, one after the other.
     pub search_chain: usize,
+    /// Comparisons in all `_filter` parameters of one query.
+    pub filter_comparisons: usize,
+    /// Parentheses and brackets of a `_filter`, one within the other.
+    pub filter_depth: usize,
     /// `_count` of a page: default and maximum.
     pub page_default: u32,
     pub page_maximum: u32,
@@ -61,6 +65,8 @@ impl Default for Limits {
             search_parameters: 64,
             search_values: 256,
             search_chain: 5,
+            filter_comparisons: 64,
+            filter_depth: 16,
             page_default: 50,
             page_maximum: 1_000,
             conditional_delete: 1_000,
