@@ -31,6 +31,8 @@ pub struct Limits {
     pub search_values: usize,
     /// Links of one chained parameter or `_has`, one after the other.
     pub search_chain: usize,
+    /// Links of all chained parameters of one query, counted over every type they may lead to.
+    pub search_links: usize,
     /// Comparisons in all `_filter` parameters of one query.
     pub filter_comparisons: usize,
     /// Parentheses and brackets of a `_filter`, one within the other.
@@ -65,6 +67,7 @@ impl Default for Limits {
             search_parameters: 64,
             search_values: 256,
             search_chain: 5,
+            search_links: 1_000,
             filter_comparisons: 64,
             filter_depth: 16,
             page_default: 50,

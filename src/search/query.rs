@@ -13,6 +13,7 @@ use crate::fhir::definitions::{Definitions, ResourceType};
 use crate::fhir::interaction::{Handling, Parameter, SearchScope};
 use crate::limits::Limits;
 use chrono::{DateTime, Utc};
+use std::cell::Cell;
 
 mod criterion;
 mod filter;
@@ -51,6 +52,7 @@ impl Planner<'_> {
         let mut draft = Draft {
             planner: self,
             comparisons: 0,
+            links: Cell::new(0),
             plan: Plan {
                 types,
                 clauses,
@@ -214,6 +216,8 @@ struct Draft<'a> {
     plan: Plan,
     /// Of the filters so far.
     comparisons: usize,
+    /// Of all chains so far.
+    links: Cell<usize>,
 }
 
 impl Draft<'_> {
@@ -263,8 +267,12 @@ impl Draft<'_> {
         if value.is_empty() {
             return Err(wrong_value(name, value, "it must not be empty"));
         }
-        let place = Place { planner: self.planner, types: &self.plan.types, whole: name, links: 0 };
-        place.clause(name, value)
+        self.place(name).clause(name, value)
+    }
+
+    fn place<'n>(&'n self, whole: &'n str) -> Place<'n> {
+        let (types, all_links) = (&self.plan.types[..], &self.links);
+        Place { planner: self.planner, types, whole, links: 0, all_links }
     }
 
     fn sort(&self, value: &str) -> Result<Sort, Refusal> {
