@@ -1,6 +1,6 @@
 //! From the parameters of a request to a [`Plan`]: <https://hl7.org/fhir/R4/search.html>.
 //!
-//! Left out, and refused by name: `_filter`, `_text`, `_content`, `_query`.
+//! Left out, and refused by name: `_text`, `_content`, `_query`.
 
 use super::index_rows::ParameterId;
 use super::plan::{Clause, Plan, Predicate, Total};
@@ -11,8 +11,10 @@ use crate::fhir::definitions::{Definitions, ResourceType};
 use crate::fhir::interaction::{Handling, Parameter, SearchScope};
 use crate::limits::Limits;
 use chrono::{DateTime, Utc};
+use std::cell::Cell;
 
 mod criterion;
+mod filter;
 mod include;
 mod link;
 mod list;
@@ -32,8 +34,8 @@ pub struct Planner<'a> {
 /// Parameters that shape the answer and that other rooms read.
 const OF_THE_ANSWER: [&str; 4] = ["_format", "_pretty", "_summary", "_elements"];
 /// Parameters of R4 that are not offered.
-const NOT_OFFERED: [&str; 8] =
-    ["_filter", "_text", "_content", "_query", "_contained", "_containedType", "_score", "_graph"];
+const NOT_OFFERED: [&str; 7] =
+    ["_text", "_content", "_query", "_contained", "_containedType", "_score", "_graph"];
 
 impl Planner<'_> {
     /// The plan of a search. 400 for an unknown or unsupported parameter (a warning in the plan
@@ -49,6 +51,8 @@ impl Planner<'_> {
         let (types, clauses) = self.scope(scope, parameters)?;
         let mut draft = Draft {
             planner: self,
+            comparisons: 0,
+            links: Cell::new(0),
             plan: Plan {
                 types,
                 clauses,
@@ -211,6 +215,10 @@ fn wrong_value(name: &str, value: &str, expected: &str) -> Refusal {
 struct Draft<'a> {
     planner: &'a Planner<'a>,
     plan: Plan,
+    /// Of the filters so far.
+    comparisons: usize,
+    /// Of all chains so far.
+    links: Cell<usize>,
 }
 
 impl Draft<'_> {
@@ -233,6 +241,10 @@ impl Draft<'_> {
             }
             "_type" if self.plan.types.len() != 1 || self.plan.types[0].name() == value => {}
             _ if OF_THE_ANSWER.contains(&name) => {}
+            "_filter" => {
+                let clauses = self.filter(value)?;
+                self.plan.clauses.extend(clauses);
+            }
             _ if include::is_include(name) => {
                 let include = include::read(self.planner, &self.plan.types, name, value)?;
                 self.plan.includes.push(include);
@@ -265,7 +277,8 @@ impl Draft<'_> {
     }
 
     fn place<'p>(&'p self, whole: &'p str) -> Place<'p> {
-        Place { planner: self.planner, types: &self.plan.types, whole, links: 0 }
+        let (types, all_links) = (&self.plan.types[..], &self.links);
+        Place { planner: self.planner, types, whole, links: 0, all_links }
     }
 }
 

@@ -1,5 +1,5 @@
 -- Patient?identifier:of-type=http://t|MR|7
-select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.last_updated::text as sort_value
+select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[r.last_updated::text]::text[] as sort_values
  from resource r
  where not r.deleted and r.type = $1
  and (r.rid in (select v.rid from identifier_value v

@@ -1,5 +1,5 @@
 -- QuestionnaireResponse?_include=QuestionnaireResponse:questionnaire
-with recursive page as materialized (select u.rid, u.type, u.id, u.version, u.last_updated, u.deleted, u.body, u.sort_value, row_number() over () as n from (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.last_updated::text as sort_value
+with recursive page as materialized (select u.rid, u.type, u.id, u.version, u.last_updated, u.deleted, u.body, u.sort_values, row_number() over () as n from (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[r.last_updated::text]::text[] as sort_values
  from resource r
  where not r.deleted and r.type = $1
  order by r.last_updated desc, r.rid desc limit $2) u), reached (rid) as (select y.rid from page x cross join lateral (select t.rid from resource s cross join lateral unnest(s.keys) as k(key) join resource t on t.rid = (k.key & 281474976710655)
