@@ -299,3 +299,28 @@ fn matched(row: &PgRow) -> Result<ResourceKey> {
         .map(|(resource_type, id)| ResourceKey::new(resource_type, id))
         .ok_or_else(|| FhirError::internal(format!("type {number} id {id} is no key")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn node(kind: &str, rows: u32, below: &[Value]) -> Value {
+        json!({"Node Type": kind, "Plan Rows": rows, "Plans": below})
+    }
+
+    #[test]
+    fn rows_count_as_sorted_where_no_index_gives_them_in_order() {
+        let scan = |rows| node("Index Scan", rows, &[]);
+        let sort = |rows| node("Sort", rows, &[scan(rows)]);
+        assert_eq!(sorted_rows(&node("Limit", 50, &[sort(9_000)])), 9_000.0);
+        let incremental = node("Incremental Sort", 9_000, &[scan(9_000)]);
+        assert_eq!(sorted_rows(&node("Limit", 50, &[incremental])), 0.0);
+        let shared = node("Gather Merge", 9_000, &[sort(3_000)]);
+        assert_eq!(sorted_rows(&node("Limit", 50, &[shared])), 9_000.0);
+        let branches = [node("Limit", 50, &[sort(7_000)]), node("Limit", 2, &[sort(2)])];
+        assert_eq!(sorted_rows(&node("Sort", 52, &[node("Append", 52, &branches)])), 7_000.0);
+        let join = node("Merge Join", 3, &[sort(9_000), scan(3)]);
+        assert_eq!(sorted_rows(&node("Limit", 50, &[node("Sort", 3, &[join])])), 3.0);
+    }
+}
