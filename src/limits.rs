@@ -35,6 +35,10 @@ pub struct Limits {
     pub sort_keys: usize,
     /// Matches that the database may have to sort for a page in an order of several keys.
     pub sort_matches: u64,
+    /// Comparisons in all `_filter` parameters of one query.
+    pub filter_comparisons: usize,
+    /// Parentheses and brackets of a `_filter`, one within the other.
+    pub filter_depth: usize,
     /// `_count` of a page: default and maximum.
     pub page_default: u32,
     pub page_maximum: u32,
@@ -67,6 +71,8 @@ impl Default for Limits {
             search_chain: 5,
             sort_keys: 4,
             sort_matches: 500_000,
+            filter_comparisons: 64,
+            filter_depth: 16,
             page_default: 50,
             page_maximum: 1_000,
             conditional_delete: 1_000,

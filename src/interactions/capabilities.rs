@@ -131,6 +131,7 @@ fn resource(resource_type: ResourceType, settings: &Settings, registry: &Registr
         .parameters_of(resource_type)
         .filter(|parameter| parameter.is_supported())
         .map(|parameter| search_parameter(parameter, resource_type.name()))
+        .chain([filter_parameter()])
         .collect();
     let mut policy = vec!["literal", "logical"];
     if settings.integrity_on_write {
@@ -230,7 +231,21 @@ fn shared_parameters(registry: &Registry) -> Vec<Value> {
         "documentation": "Resources that a List refers to, but for entries marked as deleted",
     });
     let shared = parameters.filter(is_shared);
-    shared.map(|shared| search_parameter(shared, "Resource")).chain([list]).collect()
+    shared
+        .map(|shared| search_parameter(shared, "Resource"))
+        .chain([list, filter_parameter()])
+        .collect()
+}
+
+/// `_filter` (search_filter.html), of which R4 publishes no SearchParameter.
+fn filter_parameter() -> Value {
+    json!({
+        "name": "_filter",
+        "type": "special",
+        "documentation": "An expression over the other parameters, such as \
+                          `given eq \"peter\" and birthdate ge 2014-10-10`. The operators ss, sb, \
+                          in and ni are not offered",
+    })
 }
 
 /// `mode=terminology`: code systems are stored and searched as resources here, and there is no
@@ -322,6 +337,7 @@ mod tests {
         for name in ["_id", "_lastUpdated", "identifier", "name", "birthdate", "organization"] {
             assert!(names.contains(&name), "{name}");
         }
+        assert!(names.contains(&"_filter"));
         assert!(!names.contains(&"_text"), "what cannot be searched is not stated");
         let count = names.len();
         names.sort_unstable();

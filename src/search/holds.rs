@@ -74,11 +74,45 @@ impl Predicate {
                 let [first, second] = &**clauses;
                 first.holds(key, rows)? && second.holds(key, rows)?
             }
+            Predicate::All(clauses) => return all(clauses.iter().map(|one| one.holds(key, rows))),
+            Predicate::Unequal(equal) => return equal.has_other(rows),
             Predicate::LastUpdated(_)
             | Predicate::Chain(_)
             | Predicate::Has(_)
             | Predicate::Composite { .. }
             | Predicate::Compartment { .. } => return None,
+        })
+    }
+}
+
+/// None where that cannot be told.
+fn all(answers: impl Iterator<Item = Option<bool>>) -> Option<bool> {
+    let answers: Vec<Option<bool>> = answers.collect();
+    match answers.contains(&Some(false)) {
+        true => Some(false),
+        false if answers.contains(&None) => None,
+        false => Some(true),
+    }
+}
+
+impl Predicate {
+    /// Whether some value of the parameter does not pass; None where that cannot be told.
+    fn has_other(&self, rows: &IndexRows) -> Option<bool> {
+        Some(match self {
+            Predicate::Token { parameter, test, .. } => rows.tokens.iter().any(|row| {
+                row.parameter == *parameter && !test.admits(&row.token.system, &row.token.code)
+            }),
+            Predicate::Identifier { parameter, test } => rows
+                .identifiers
+                .iter()
+                .any(|row| row.parameter == *parameter && !test.admits(&row.system, &row.value)),
+            Predicate::String { parameter, test } => {
+                rows.strings.iter().any(|row| row.parameter == *parameter && !test.admits(row))
+            }
+            Predicate::Uri { parameter, test } => {
+                rows.uris.iter().any(|row| row.parameter == *parameter && !test.admits(&row.value))
+            }
+            _ => return None,
         })
     }
 }
@@ -101,6 +135,10 @@ impl StringTest {
             StringTest::Exact { normalised, raw } => {
                 row.normalised == *normalised && row.raw == *raw
             }
+            StringTest::Same(text) => row.normalised == *text,
+            StringTest::EndsWith(text) => row.normalised.ends_with(text),
+            StringTest::From(text) => row.normalised >= *text,
+            StringTest::Before(text) => row.normalised < *text,
         }
     }
 }

@@ -129,8 +129,13 @@ pub enum Predicate {
         first: TokenTest,
         second: Second,
     },
+    /// A value of the same parameter does not pass: `ne` of `_filter`, for coded values,
+    /// identifiers, strings and URIs.
+    Unequal(Box<Predicate>),
     /// All of these.
     Both(Box<[Clause; 2]>),
+    /// All of these, of a `_filter`.
+    All(Vec<Clause>),
     /// A chained parameter (search.html#chaining): a reference by it leads to a resource of one
     /// of these types that meets the clause.
     Chain(Box<Link>),
@@ -237,12 +242,32 @@ impl Clause {
         Clause { alternatives, is_negated: false }
     }
 
+    /// The clause that holds where all of these do.
+    pub fn all(mut clauses: Vec<Clause>) -> Clause {
+        match clauses.len() {
+            1 => clauses.remove(0),
+            _ => Clause::any(vec![Predicate::All(clauses)]),
+        }
+    }
+
     fn normalised(&self) -> String {
-        let mut texts: Vec<String> =
-            self.alternatives.iter().map(|predicate| format!("{predicate:?}")).collect();
+        let mut texts: Vec<String> = self.alternatives.iter().map(Predicate::normalised).collect();
         texts.sort_unstable();
         texts.dedup();
         format!("{}{}", if self.is_negated { "!" } else { "" }, texts.join(" or "))
+    }
+}
+
+impl Predicate {
+    fn normalised(&self) -> String {
+        match self {
+            Predicate::All(clauses) => {
+                let mut texts: Vec<String> = clauses.iter().map(Clause::normalised).collect();
+                texts.sort_unstable();
+                format!("({})", texts.join(") and ("))
+            }
+            predicate => format!("{predicate:?}"),
+        }
     }
 }
 

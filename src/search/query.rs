@@ -1,6 +1,6 @@
 //! From the parameters of a request to a [`Plan`]: <https://hl7.org/fhir/R4/search.html>.
 //!
-//! Left out, and refused by name: `_filter`, `_text`, `_content`, `_query`.
+//! Left out, and refused by name: `_text`, `_content`, `_query`.
 
 use super::index_rows::ParameterId;
 use super::plan::{Clause, Plan, Predicate, Total};
@@ -13,6 +13,7 @@ use crate::limits::Limits;
 use chrono::{DateTime, Utc};
 
 mod criterion;
+mod filter;
 mod include;
 mod link;
 mod list;
@@ -32,8 +33,8 @@ pub struct Planner<'a> {
 /// Parameters that shape the answer and that other rooms read.
 const OF_THE_ANSWER: [&str; 4] = ["_format", "_pretty", "_summary", "_elements"];
 /// Parameters of R4 that are not offered.
-const NOT_OFFERED: [&str; 8] =
-    ["_filter", "_text", "_content", "_query", "_contained", "_containedType", "_score", "_graph"];
+const NOT_OFFERED: [&str; 7] =
+    ["_text", "_content", "_query", "_contained", "_containedType", "_score", "_graph"];
 
 impl Planner<'_> {
     /// The plan of a search. 400 for an unknown or unsupported parameter (a warning in the plan
@@ -49,6 +50,7 @@ impl Planner<'_> {
         let (types, clauses) = self.scope(scope, parameters)?;
         let mut draft = Draft {
             planner: self,
+            comparisons: 0,
             plan: Plan {
                 types,
                 clauses,
@@ -211,6 +213,8 @@ fn wrong_value(name: &str, value: &str, expected: &str) -> Refusal {
 struct Draft<'a> {
     planner: &'a Planner<'a>,
     plan: Plan,
+    /// Of the filters so far.
+    comparisons: usize,
 }
 
 impl Draft<'_> {
@@ -233,6 +237,10 @@ impl Draft<'_> {
             }
             "_type" if self.plan.types.len() != 1 || self.plan.types[0].name() == value => {}
             _ if OF_THE_ANSWER.contains(&name) => {}
+            "_filter" => {
+                let clauses = self.filter(value)?;
+                self.plan.clauses.extend(clauses);
+            }
             _ if include::is_include(name) => {
                 let include = include::read(self.planner, &self.plan.types, name, value)?;
                 self.plan.includes.push(include);

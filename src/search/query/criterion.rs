@@ -23,7 +23,7 @@ pub(super) struct Reader<'a> {
     pub name: &'a str,
 }
 
-type Read<T> = Result<T, Refusal>;
+pub(super) type Read<T> = Result<T, Refusal>;
 type UriReader = fn(&str) -> Result<UriTest, &'static str>;
 
 const DATE: &str = "a date is YYYY, YYYY-MM, YYYY-MM-DD or YYYY-MM-DDThh:mm[:ss][zone], after a \
@@ -84,7 +84,7 @@ impl Reader<'_> {
         Ok(Clause::any(alternatives))
     }
 
-    fn wrong(&self, value: &str, expected: &str) -> Refusal {
+    pub fn wrong(&self, value: &str, expected: &str) -> Refusal {
         wrong_value(self.name, value, expected)
     }
 
@@ -101,7 +101,7 @@ impl Reader<'_> {
         }]))
     }
 
-    fn plain(&self, one: &str) -> Read<Vec<Predicate>> {
+    pub fn plain(&self, one: &str) -> Read<Vec<Predicate>> {
         let parameter = self.parameter.id;
         match self.parameter.kind {
             Kind::Token if self.parameter.code == "_id" => {
@@ -109,17 +109,7 @@ impl Reader<'_> {
                 Ok(vec![Id::parse(&id).map_or(Predicate::Always(false), Predicate::Id)])
             }
             Kind::Token => self.token(one),
-            Kind::Date if self.parameter.code == "_lastUpdated" => {
-                Ok(vec![Predicate::LastUpdated(self.date(one)?)])
-            }
-            Kind::Date => {
-                let main = self.planner.main_types(self.types, parameter);
-                let registry = self.planner.registry;
-                let is_single = |kind: &ResourceType| registry.of(*kind).has_single_main_date;
-                let has_rows = main.len() != self.types.len() || !main.iter().all(is_single);
-                let test = self.date(one)?;
-                Ok(vec![Predicate::Date { parameter, test, main, has_rows }])
-            }
+            Kind::Date => Ok(self.dates(self.date(one)?)),
             Kind::String => self.string(StringTest::starts_with(one)),
             Kind::Number => {
                 let test = quantity::parse_number(one).map_err(|text| self.wrong(one, text))?;
@@ -160,12 +150,8 @@ impl Reader<'_> {
         }
     }
 
-    fn string(&self, test: StringTest) -> Read<Vec<Predicate>> {
-        let is_empty = match &test {
-            StringTest::StartsWith(text) | StringTest::Contains(text) => text.is_empty(),
-            StringTest::Exact { .. } => false,
-        };
-        match is_empty {
+    pub fn string(&self, test: StringTest) -> Read<Vec<Predicate>> {
+        match test.is_empty() {
             true => Err(self.wrong("", "a string has a letter or digit")),
             false => Ok(vec![Predicate::String { parameter: self.parameter.id, test }]),
         }
@@ -173,9 +159,25 @@ impl Reader<'_> {
 
     fn date(&self, one: &str) -> Read<Test<DateTime<Utc>>> {
         let (prefix, text) = Prefix::split(one);
-        let range = date::search_range(text, self.planner.settings.zone)
-            .ok_or_else(|| self.wrong(one, DATE))?;
-        Ok(date::test(prefix, range, self.planner.now))
+        Ok(date::test(prefix, self.range(text)?, self.planner.now))
+    }
+
+    pub fn range(&self, text: &str) -> Read<date::Range> {
+        let range = date::search_range(text, self.planner.settings.zone);
+        range.ok_or_else(|| self.wrong(text, DATE))
+    }
+
+    /// The condition on the dates of the parameter, wherever they are.
+    pub fn dates(&self, test: Test<DateTime<Utc>>) -> Vec<Predicate> {
+        if self.parameter.code == "_lastUpdated" {
+            return vec![Predicate::LastUpdated(test)];
+        }
+        let parameter = self.parameter.id;
+        let main = self.planner.main_types(self.types, parameter);
+        let registry = self.planner.registry;
+        let is_single = |kind: &ResourceType| registry.of(*kind).has_single_main_date;
+        let has_rows = main.len() != self.types.len() || !main.iter().all(is_single);
+        vec![Predicate::Date { parameter, test, main, has_rows }]
     }
 
     fn uri(&self, one: &str, read: UriReader) -> Read<Vec<Predicate>> {
@@ -207,12 +209,17 @@ impl Reader<'_> {
 
     /// A composite on the resource itself is both components together; elsewhere it has rows.
     fn composite(&self, one: &str) -> Read<Vec<Predicate>> {
-        let [first, second] = &self.parameter.components[..] else {
-            return Err(not_supported(self.name, "This composite is not offered"));
-        };
         let (left, right) = text::split_once(one, '$')
             .filter(|(left, right)| !left.is_empty() && !right.is_empty())
             .ok_or_else(|| self.wrong(one, "a composite is two values with $ between them"))?;
+        self.pair(left, right)
+    }
+
+    /// A composite of two values, neither empty.
+    pub fn pair(&self, left: &str, right: &str) -> Read<Vec<Predicate>> {
+        let [first, second] = &self.parameter.components[..] else {
+            return Err(not_supported(self.name, "This composite is not offered"));
+        };
         let mut found = Vec::new();
         if self.parameter.is_conjunction {
             let clauses = [self.of_component(first, left)?, self.of_component(second, right)?];

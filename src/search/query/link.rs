@@ -2,7 +2,8 @@
 //! (<https://hl7.org/fhir/R4/search.html#chaining>) and `_has`
 //! (<https://hl7.org/fhir/R4/search.html#has>), mixed to any depth up to a limit.
 
-use super::{NOT_OFFERED, Planner, Refusal, criterion, is_patient, list, not_supported};
+use super::criterion::Reader;
+use super::{NOT_OFFERED, Planner, Refusal, is_patient, list, not_supported};
 use crate::error::FhirError;
 use crate::fhir::definitions::ResourceType;
 use crate::search::names::near;
@@ -37,20 +38,41 @@ impl Place<'_> {
     }
 
     fn plain(&self, name: &str, value: &str) -> Read<Clause> {
+        if let (list::NAME, modifier) = split(name) {
+            return self.list(modifier, value);
+        }
+        let (reader, modifier) = self.reader(name)?;
+        reader.clause(modifier, value)
+    }
+
+    /// What reads the values of a parameter, and its modifier.
+    pub fn reader<'n>(&self, name: &'n str) -> Read<(Reader<'_>, Option<&'n str>)> {
         let (base, modifier) = split(name);
+        if base == "_filter" {
+            return Err(self.not_supported("_filter has no modifiers and ends no chain"));
+        }
         if NOT_OFFERED.contains(&base) {
             return Err(self.not_supported(format!("{base} is not offered by this server")));
         }
-        if base == list::NAME {
-            return self.list(modifier, value);
-        }
         let parameter = self.parameter(base)?;
         let Place { planner, types, whole, .. } = *self;
-        criterion::Reader { planner, types, parameter, name: whole }.clause(modifier, value)
+        Ok((Reader { planner, types, parameter, name: whole }, modifier))
     }
 
     /// `head` names the reference; `rest` is about what it leads to.
     fn chain(&self, head: &str, rest: &str, value: &str) -> Read<Clause> {
+        let first = rest.split('.').next().unwrap_or_default();
+        self.through(head, &[split(first).0], |there| there.clause(rest, value))
+    }
+
+    /// The clause that `read` gives of what a reference leads to. It is asked for each group of
+    /// types with the same parameters of these names.
+    pub fn through(
+        &self,
+        head: &str,
+        names: &[&str],
+        read: impl Fn(&Place<'_>) -> Read<Clause>,
+    ) -> Read<Clause> {
         let links = self.next_link()?;
         let (base, modifier) = split(head);
         let parameter = self.reference(base)?;
@@ -59,21 +81,13 @@ impl Place<'_> {
             Some(name) => vec![self.target(parameter, name)?],
         };
         let targets = if targets.is_empty() { ResourceType::all().collect() } else { targets };
-        let groups = self.by_parameter(&targets, rest);
+        let groups = self.by_parameters(&targets, names);
         if groups.is_empty() {
-            let (missing, _) = split(rest.split('.').next().unwrap_or_default());
-            return Err(match targets[..] {
-                [target] => self.unknown(&[target], missing),
-                _ => self.not_supported(format!(
-                    "No type that {base} may refer to has a search parameter '{}'",
-                    text::beginning(missing, 100)
-                )),
-            });
+            return Err(self.nowhere(base, &targets, names));
         }
         let mut alternatives = Vec::new();
         for types in groups {
-            let place = Place { types: &types, links, ..*self };
-            let clause = place.clause(rest, value)?;
+            let clause = read(&Place { types: &types, links, ..*self })?;
             let is_subject =
                 self.planner.is_single_subject(self.types, parameter) && are_patients(&types);
             let parameter = parameter.id;
@@ -90,6 +104,16 @@ impl Place<'_> {
 
     /// `rest` is `:[type]:[reference parameter]:[name]`.
     fn has(&self, rest: &str, value: &str) -> Read<Clause> {
+        self.referring(rest, |there, name| there.clause(name, value))
+    }
+
+    /// The clause that `read` gives, with the name that is left, of what refers here; `rest` is
+    /// what stands behind `_has`.
+    pub fn referring(
+        &self,
+        rest: &str,
+        read: impl Fn(&Place<'_>, &str) -> Read<Clause>,
+    ) -> Read<Clause> {
         let links = self.next_link()?;
         let mut parts = rest.splitn(4, ':');
         let (Some(""), Some(kind), Some(by), Some(name)) =
@@ -111,7 +135,7 @@ impl Place<'_> {
             let text = format!("{by} of {kind} does not refer to {}", types.join(", "));
             return Err(self.not_supported(text));
         }
-        let clause = there.clause(name, value)?;
+        let clause = read(&there, name)?;
         let is_subject =
             self.planner.is_single_subject(&types, parameter) && are_patients(self.types);
         let parameter = parameter.id;
@@ -119,25 +143,44 @@ impl Place<'_> {
         Ok(Clause::any(vec![Predicate::Has(Box::new(link))]))
     }
 
-    /// The targets that have the first parameter of a name, those with the same one together.
-    fn by_parameter(&self, targets: &[ResourceType], name: &str) -> Vec<Vec<ResourceType>> {
-        let first = name.split('.').next().unwrap_or_default();
-        let (base, _) = split(first);
-        let mut groups: Vec<(i16, Vec<ResourceType>)> = Vec::new();
+    /// The targets that have the parameters of these names, those with the same ones together.
+    fn by_parameters(&self, targets: &[ResourceType], names: &[&str]) -> Vec<Vec<ResourceType>> {
+        let mut groups: Vec<(Vec<i16>, Vec<ResourceType>)> = Vec::new();
         for kind in targets {
-            let id = match base {
-                "_has" | list::NAME => 0,
-                _ => match self.planner.registry.parameter(*kind, base) {
-                    Some(found) if found.is_supported() => found.id.0,
-                    _ => continue,
-                },
-            };
-            match groups.iter_mut().find(|(known, _)| *known == id) {
+            let id = |name: &&str| self.parameter_id(*kind, name);
+            let Some(ids) = names.iter().map(id).collect::<Option<Vec<i16>>>() else { continue };
+            match groups.iter_mut().find(|(known, _)| *known == ids) {
                 Some((_, kinds)) => kinds.push(*kind),
-                None => groups.push((id, vec![*kind])),
+                None => groups.push((ids, vec![*kind])),
             }
         }
         groups.into_iter().map(|(_, kinds)| kinds).collect()
+    }
+
+    fn parameter_id(&self, kind: ResourceType, name: &str) -> Option<i16> {
+        if matches!(name, "_has" | list::NAME) {
+            return Some(0);
+        }
+        let found = self.planner.registry.parameter(kind, name);
+        found.filter(|found| found.is_supported()).map(|found| found.id.0)
+    }
+
+    /// Why a chain leads to none of the targets: a name, the first of them or one that no target
+    /// has.
+    fn nowhere(&self, base: &str, targets: &[ResourceType], names: &[&str]) -> Refusal {
+        let is_unknown =
+            |name: &&str| targets.iter().all(|kind| self.parameter_id(*kind, name).is_none());
+        let unknown = names.iter().copied().find(is_unknown);
+        match (targets, unknown) {
+            ([target], Some(missing)) => self.unknown(&[*target], missing),
+            _ => {
+                let names = unknown.map_or_else(|| names.join("', '"), str::to_owned);
+                self.not_supported(format!(
+                    "No type that {base} may refer to has a search parameter '{}'",
+                    text::beginning(&names, 100)
+                ))
+            }
+        }
     }
 
     fn next_link(&self) -> Read<usize> {

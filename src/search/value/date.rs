@@ -107,6 +107,16 @@ pub fn test(prefix: Prefix, (from, to): Range, now: DateTime<Utc>) -> Test<DateT
     }
 }
 
+/// The stored range has an instant in common with this one: `po` of `_filter`.
+pub fn overlapping((from, to): Range) -> Test<DateTime<Utc>> {
+    Test::Meets { from, to }
+}
+
+/// The stored range has all of this one: `co` of `_filter`.
+pub fn covering((from, to): Range) -> Test<DateTime<Utc>> {
+    Test::Covers { from, to }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -66,6 +66,10 @@ pub enum Test<T> {
     ToOrBefore { from: T, to: T },
     /// The ranges have a point in common: `low < to` and `high >= from`.
     Overlaps { from: T, to: T },
+    /// Half open ranges have an instant in common: `low < to` and `high > from`.
+    Meets { from: T, to: T },
+    /// The stored range has all of the other: `low <= from` and `high >= to`.
+    Covers { from: T, to: T },
 }
 
 impl<T: PartialOrd + Copy> Test<T> {
@@ -85,6 +89,8 @@ impl<T: PartialOrd + Copy> Test<T> {
             Test::FromOrBeyond { from, to } => low >= from || high > to,
             Test::ToOrBefore { from, to } => high <= to || low < from,
             Test::Overlaps { from, to } => low < to && high >= from,
+            Test::Meets { from, to } => low < to && high > from,
+            Test::Covers { from, to } => low <= from && high >= to,
         }
     }
 }

@@ -14,7 +14,18 @@ pub enum StringTest {
     Contains(String),
     /// `:exact`: is it, letter for letter.
     Exact { normalised: String, raw: String },
+    /// Is it, without case and accents.
+    Same(String),
+    /// Ends with it, without case and accents.
+    EndsWith(String),
+    /// Stands there or later in the order of code points, without case and accents.
+    From(String),
+    /// Stands before it in the order of code points, without case and accents.
+    Before(String),
 }
+
+/// Sorts behind every text that starts with what stands before it.
+pub const LAST: &str = "\u{10FFFF}";
 
 impl StringTest {
     pub fn starts_with(text: &str) -> StringTest {
@@ -28,6 +39,43 @@ impl StringTest {
     pub fn exact(text: &str) -> StringTest {
         let raw = unescape(text);
         StringTest::Exact { normalised: normalised(&raw), raw }
+    }
+
+    pub fn same(text: &str) -> StringTest {
+        StringTest::Same(normalised(&unescape(text)))
+    }
+
+    pub fn ends_with(text: &str) -> StringTest {
+        StringTest::EndsWith(normalised(&unescape(text)))
+    }
+
+    /// `gt`, `lt`, `ge` and `le` of `_filter`, which compare the first character alone.
+    pub fn by_first(operator: &str, text: &str) -> StringTest {
+        let normal = normalised(&unescape(text));
+        let first = normal.chars().next().map(String::from).unwrap_or_default();
+        let behind = match first.is_empty() {
+            true => String::new(),
+            false => format!("{first}{LAST}"),
+        };
+        match operator {
+            "gt" => StringTest::From(behind),
+            "ge" => StringTest::From(first),
+            "lt" => StringTest::Before(first),
+            _ => StringTest::Before(behind),
+        }
+    }
+
+    /// True where no letter or digit was asked for.
+    pub fn is_empty(&self) -> bool {
+        match self {
+            StringTest::StartsWith(text)
+            | StringTest::Contains(text)
+            | StringTest::Same(text)
+            | StringTest::EndsWith(text)
+            | StringTest::From(text)
+            | StringTest::Before(text) => text.is_empty(),
+            StringTest::Exact { .. } => false,
+        }
     }
 }
 

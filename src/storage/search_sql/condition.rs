@@ -8,7 +8,7 @@ use crate::access::RowFilter;
 use crate::fhir::definitions::ResourceType;
 use crate::search::value::prefix::Test;
 use crate::search::value::quantity::QuantityTest;
-use crate::search::value::string::StringTest;
+use crate::search::value::string::{LAST, StringTest};
 use crate::search::value::token::TokenTest;
 use crate::search::value::uri::UriTest;
 use crate::search::{Clause, ParameterId, Predicate, Second};
@@ -37,9 +37,6 @@ pub struct Conditions<'a> {
 /// So many units that looking into each costs more than looking at all rows.
 const MANY_UNITS: usize = 1_000;
 
-/// Sorts behind every text that starts with what stands before it.
-const LAST: &str = "\u{10FFFF}";
-
 /// The alternatives of a clause by how they are written.
 #[derive(Default)]
 struct Parts<'a> {
@@ -56,6 +53,11 @@ impl Conditions<'_> {
     pub fn push_clause(&self, sql: &mut Statement, clause: &Clause) {
         let parts = self.parts(clause);
         sql.push("(");
+        if let [Predicate::All(clauses)] = &clause.alternatives[..] {
+            self.push_all(sql, clauses);
+            sql.push(if clause.is_negated { ") is not true" } else { ")" });
+            return;
+        }
         match parts.columns.is_empty() && !parts.sets.is_empty() {
             true => self.push_in_sets(sql, &parts),
             false => self.push_alternatives(sql, &parts),
@@ -87,6 +89,10 @@ impl Conditions<'_> {
                 | Predicate::Quantity { .. }
                 | Predicate::Composite { .. }
                 | Predicate::Both(_) => parts.sets.push(predicate),
+                Predicate::Unequal(equal) if head(equal).is_some() => parts.sets.push(predicate),
+                Predicate::All(clauses) if !clause.is_negated && is_selective(clauses) => {
+                    parts.sets.push(predicate);
+                }
                 Predicate::Date { main, .. } if main.is_empty() => parts.sets.push(predicate),
                 _ => parts.columns.push(predicate),
             }
@@ -112,14 +118,22 @@ impl Conditions<'_> {
             separator = " union all ";
         }
         for predicate in &parts.sets {
-            if let Predicate::Both(clauses) = predicate {
-                sql.push(separator).push("select r.rid from resource r where not r.deleted and ");
-                let conditions = Conditions { keys: Keys::Indexed, ..*self };
-                conditions.push_clause(sql, &clauses[0]);
-                sql.push(" and ");
-                conditions.push_clause(sql, &clauses[1]);
-                separator = " union all ";
+            let conditions = Conditions { keys: Keys::Indexed, ..*self };
+            match predicate {
+                Predicate::Both(clauses) => {
+                    sql.push(separator);
+                    sql.push("select r.rid from resource r where not r.deleted and ");
+                    conditions.push_all(sql, &clauses[..]);
+                }
+                Predicate::All(clauses) => {
+                    sql.push(separator).push("select r.rid from resource r");
+                    push_visible(sql, self.types, self.filter);
+                    sql.push(" and ");
+                    conditions.push_all(sql, clauses);
+                }
+                _ => continue,
             }
+            separator = " union all ";
         }
         if !parts.leads.is_empty() {
             sql.push(separator).push("select v.rid from resource v where v.lead = any(");
@@ -131,6 +145,13 @@ impl Conditions<'_> {
             sql.bind(parts.keys.clone());
         }
         sql.push(")");
+    }
+
+    fn push_all(&self, sql: &mut Statement, clauses: &[Clause]) {
+        for (index, clause) in clauses.iter().enumerate() {
+            sql.push(if index > 0 { " and " } else { "" });
+            self.push_clause(sql, clause);
+        }
     }
 
     fn push_any(&self, sql: &mut Statement, predicates: &[&Predicate]) {
@@ -182,6 +203,8 @@ impl Conditions<'_> {
             Predicate::Date { .. } => self.push_date(sql, predicate),
             Predicate::Compartment { .. } => self.push_compartment(sql, predicate),
             Predicate::Chain(link) => self.push_chain(sql, link),
+            Predicate::All(clauses) => self.push_all(sql, clauses),
+            Predicate::Unequal(equal) => self.push_other_key(sql, equal),
             Predicate::Has(link) => self.push_has(sql, link),
             Predicate::Always(true) => drop(sql.push("true")),
             _ => drop(sql.push("false")),
@@ -201,8 +224,23 @@ impl Conditions<'_> {
             Predicate::Composite { first, second, .. } => {
                 self.push_composite(sql, (first, second));
             }
+            Predicate::Unequal(equal) => {
+                sql.push("not ");
+                self.push_row_test(sql, equal);
+            }
             _ => drop(sql.push("false")),
         }
+    }
+
+    /// The row holds a key of the parameter that is none of those that the test admits.
+    fn push_other_key(&self, sql: &mut Statement, equal: &Predicate) {
+        let Predicate::Token { parameter, test, .. } = equal else {
+            sql.push("false");
+            return;
+        };
+        sql.push("exists (select from unnest(r.keys || r.lead) as k(key) where k.key >> 48 = ");
+        sql.bind(parameter.0).push(" and k.key <> all(");
+        sql.bind(self.found.token_keys(*parameter, test)).push("))");
     }
 
     /// Any of these keys.
@@ -377,8 +415,27 @@ fn head(predicate: &Predicate) -> Option<(&'static str, ParameterId)> {
         Predicate::Composite { parameter, .. } => {
             ("select v.rid from composite_value v where v.parameter = ", *parameter)
         }
+        Predicate::Unequal(equal) => return head(equal),
         _ => return None,
     })
+}
+
+/// Whether the planner can start from one of the clauses, rather than look at every row.
+fn is_selective(clauses: &[Clause]) -> bool {
+    let is_indexed = |predicate: &Predicate| match predicate {
+        Predicate::Id(_)
+        | Predicate::Token { .. }
+        | Predicate::Identifier { .. }
+        | Predicate::Reference { .. }
+        | Predicate::Uri { .. }
+        | Predicate::String { .. }
+        | Predicate::Quantity { .. }
+        | Predicate::Composite { .. }
+        | Predicate::Both(_) => true,
+        Predicate::All(clauses) => is_selective(clauses),
+        _ => false,
+    };
+    clauses.iter().any(|clause| !clause.is_negated && clause.alternatives.iter().all(is_indexed))
 }
 
 fn push_identifier(sql: &mut Statement, test: &TokenTest) {
@@ -406,6 +463,11 @@ fn push_uri(sql: &mut Statement, test: &UriTest) {
     }
 }
 
+/// A text to the letter within a pattern.
+fn like(text: &str) -> String {
+    text.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_")
+}
+
 fn push_text(sql: &mut Statement, (column, raw): (&'static str, &'static str), test: &StringTest) {
     match test {
         StringTest::StartsWith(text) => {
@@ -413,9 +475,14 @@ fn push_text(sql: &mut Statement, (column, raw): (&'static str, &'static str), t
             sql.push(" and ").push(column).push(" < ").bind(format!("{text}{LAST}")).push(")");
         }
         StringTest::Contains(text) => {
-            let escaped = text.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_");
-            sql.push(column).push(" like ").bind(format!("%{escaped}%"));
+            sql.push(column).push(" like ").bind(format!("%{}%", like(text)));
         }
+        StringTest::EndsWith(text) => {
+            sql.push(column).push(" like ").bind(format!("%{}", like(text)));
+        }
+        StringTest::Same(text) => drop(sql.push(column).push(" = ").bind(text.as_str())),
+        StringTest::From(text) => drop(sql.push(column).push(" >= ").bind(text.as_str())),
+        StringTest::Before(text) => drop(sql.push(column).push(" < ").bind(text.as_str())),
         StringTest::Exact { normalised, raw: text } => {
             sql.push("(").push(column).push(" = ").bind(normalised.as_str());
             sql.push(" and ").push(raw).push(" = ").bind(text.as_str()).push(")");

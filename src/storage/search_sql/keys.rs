@@ -39,32 +39,36 @@ impl Wanted {
     }
 
     fn clause(&mut self, clause: &Clause) {
-        for predicate in &clause.alternatives {
-            match predicate {
-                Predicate::Token { test, .. } => self.token(test),
-                Predicate::Reference { targets, .. } => self.references.extend(targets.clone()),
-                Predicate::Quantity { test, .. } => drop(self.units.insert(test.unit.clone())),
-                Predicate::Compartment { key, .. } => drop(self.references.insert(key.clone())),
-                Predicate::Chain(link) | Predicate::Has(link) => self.clause(&link.clause),
-                Predicate::Both(clauses) => clauses.iter().for_each(|clause| self.clause(clause)),
-                Predicate::Composite { first, second, .. } => {
-                    self.token(first);
-                    match second {
-                        Second::Token(test) => self.token(test),
-                        Second::Quantity(test) => drop(self.units.insert(test.unit.clone())),
-                        Second::Reference(targets) => self.references.extend(targets.clone()),
-                        Second::Date(_) | Second::String(_) => {}
-                    }
+        clause.alternatives.iter().for_each(|predicate| self.predicate(predicate));
+    }
+
+    fn predicate(&mut self, predicate: &Predicate) {
+        match predicate {
+            Predicate::Token { test, .. } => self.token(test),
+            Predicate::Reference { targets, .. } => self.references.extend(targets.clone()),
+            Predicate::Quantity { test, .. } => drop(self.units.insert(test.unit.clone())),
+            Predicate::Compartment { key, .. } => drop(self.references.insert(key.clone())),
+            Predicate::Chain(link) | Predicate::Has(link) => self.clause(&link.clause),
+            Predicate::Unequal(equal) => self.predicate(equal),
+            Predicate::All(clauses) => clauses.iter().for_each(|clause| self.clause(clause)),
+            Predicate::Both(clauses) => clauses.iter().for_each(|clause| self.clause(clause)),
+            Predicate::Composite { first, second, .. } => {
+                self.token(first);
+                match second {
+                    Second::Token(test) => self.token(test),
+                    Second::Quantity(test) => drop(self.units.insert(test.unit.clone())),
+                    Second::Reference(targets) => self.references.extend(targets.clone()),
+                    Second::Date(_) | Second::String(_) => {}
                 }
-                Predicate::Always(_)
-                | Predicate::Id(_)
-                | Predicate::LastUpdated(_)
-                | Predicate::Missing { .. }
-                | Predicate::Identifier { .. }
-                | Predicate::Uri { .. }
-                | Predicate::String { .. }
-                | Predicate::Date { .. } => {}
             }
+            Predicate::Always(_)
+            | Predicate::Id(_)
+            | Predicate::LastUpdated(_)
+            | Predicate::Missing { .. }
+            | Predicate::Identifier { .. }
+            | Predicate::Uri { .. }
+            | Predicate::String { .. }
+            | Predicate::Date { .. } => {}
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::search::value::prefix::Test;
 use crate::storage::statement::Statement;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use rust_decimal::Decimal;
 
 /// Names of the columns of a stored range.
@@ -73,6 +73,18 @@ pub fn push_test<T: Bound>(sql: &mut Statement, columns: Columns, test: &Test<T>
             sql.push(" and ").push(high).push(" >= ");
             from.bind(sql);
         }
+        Test::Meets { from, to } => {
+            sql.push("(").push(low).push(" < ");
+            to.bind(sql);
+            sql.push(" and ").push(high).push(" > ");
+            from.bind(sql);
+        }
+        Test::Covers { from, to } => {
+            sql.push("(").push(low).push(" <= ");
+            from.bind(sql);
+            sql.push(" and ").push(high).push(" >= ");
+            to.bind(sql);
+        }
         Test::HighAbove(bound) => one(sql, (high, " > "), bound),
         Test::LowBelow(bound) => one(sql, (low, " < "), bound),
         Test::LowFrom(bound) => one(sql, (low, " >= "), bound),
@@ -95,9 +107,14 @@ fn one<T: Bound>(sql: &mut Statement, (column, operator): (&'static str, &'stati
 pub fn push_instant_test(sql: &mut Statement, test: &Test<DateTime<Utc>>) {
     let column = "r.last_updated";
     match *test {
-        Test::Within { from, to } | Test::Overlaps { from, to } => {
+        Test::Within { from, to } | Test::Overlaps { from, to } | Test::Meets { from, to } => {
             sql.push("(").push(column).push(" >= ").bind(from);
             sql.push(" and ").push(column).push(" < ").bind(to).push(")");
+        }
+        Test::Covers { from, to } => {
+            sql.push("(").push(column).push(" <= ").bind(from);
+            sql.push(" and ").push(column).push(" >= ");
+            sql.bind(to - TimeDelta::milliseconds(1)).push(")");
         }
         Test::NotWithin { from, to } => {
             sql.push("(").push(column).push(" < ").bind(from);

@@ -95,7 +95,7 @@ fn composed(scope: &str, query: &str, of: &Of, filter: &RowFilter) -> Statement 
     }
 }
 
-const SHAPES: [(&str, &str, &str, Of); 42] = [
+const SHAPES: [(&str, &str, &str, Of); 51] = [
     ("type", "Patient", "", Of::Page),
     ("type-after", "Patient", "_sort=_lastUpdated", Of::After),
     ("system", "", "_tag=http://t|a", Of::Page),
@@ -157,6 +157,56 @@ const SHAPES: [(&str, &str, &str, Of); 42] = [
     ),
     ("sort-several-of-code", "Observation", "code=http://l|1&_sort=-date,_id", Of::Page),
     ("sort-reference", "Observation", "_sort=-subject", Of::Page),
+    (
+        "filter-and",
+        "Observation",
+        "_filter=patient re Patient/1 and code eq http://l|1 and date ge 2020",
+        Of::Page,
+    ),
+    (
+        "filter-or",
+        "Observation",
+        "_filter=(code eq http://l|1 and value-quantity gt 5.4) or status eq final",
+        Of::Page,
+    ),
+    (
+        "filter-or-columns",
+        "Patient",
+        "_filter=(birthdate pr false and gender eq male) or (active pr true and death-date pr true)",
+        Of::Count,
+    ),
+    (
+        "filter-not",
+        "Patient",
+        "_filter=not (gender eq male and name sw a) and (active eq true or not (family eq b))",
+        Of::Page,
+    ),
+    (
+        "filter-strings",
+        "Patient",
+        "_filter=family eq a or given ew b_ or family ge c or family le d or given co e",
+        Of::Matching,
+    ),
+    (
+        "filter-unequal",
+        "Patient",
+        "_filter=gender ne male or identifier ne urn:mrn|7 or family ne a",
+        Of::Page,
+    ),
+    (
+        "filter-periods",
+        "Patient",
+        "_filter=birthdate po 2020 and death-date co 2020-01-01",
+        Of::Page,
+    ),
+    ("filter-instant", "Patient", "_filter=_lastUpdated co 2020 or _lastUpdated po 2021", Of::Page),
+    (
+        "filter-links",
+        "Observation",
+        "_filter=encounter[status eq finished].service-provider[active eq true].name pr false \
+         or subject.gender ne male",
+        Of::Page,
+    ),
     ("sort-date-of-several", "", "_type=Condition,Observation&_sort=_lastUpdated", Of::Before),
 ];
 

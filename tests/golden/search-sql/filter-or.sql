@@ -1,0 +1,15 @@
+-- Observation?_filter=(code eq http://l|1 and value-quantity gt 5.4) or status eq final
+select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.last_updated::text as sort_value
+ from resource r
+ where not r.deleted and r.type = $1
+ and (r.rid in (select r.rid
+ from resource r
+ where not r.deleted and r.type = $2
+ and (r.lead = $3 or r.keys && $4)
+ and (r.rid in (select v.rid from quantity_value v
+ where v.parameter = $5
+ and ((v.unit = any($6)
+ and (v.high > $7)))))
+ union all select v.rid from resource v
+ where v.keys && $8))
+ order by r.last_updated desc, r.rid desc limit $9
