@@ -11,6 +11,7 @@ use crate::fhir::definitions::{Definitions, ResourceType};
 use crate::fhir::interaction::{Handling, Parameter, SearchScope};
 use crate::limits::Limits;
 use chrono::{DateTime, Utc};
+use std::cell::Cell;
 
 mod criterion;
 mod filter;
@@ -51,6 +52,7 @@ impl Planner<'_> {
         let mut draft = Draft {
             planner: self,
             comparisons: 0,
+            links: Cell::new(0),
             plan: Plan {
                 types,
                 clauses,
@@ -215,6 +217,8 @@ struct Draft<'a> {
     plan: Plan,
     /// Of the filters so far.
     comparisons: usize,
+    /// Of all chains so far.
+    links: Cell<usize>,
 }
 
 impl Draft<'_> {
@@ -273,7 +277,8 @@ impl Draft<'_> {
     }
 
     fn place<'p>(&'p self, whole: &'p str) -> Place<'p> {
-        Place { planner: self.planner, types: &self.plan.types, whole, links: 0 }
+        let (types, all_links) = (&self.plan.types[..], &self.links);
+        Place { planner: self.planner, types, whole, links: 0, all_links }
     }
 }
 

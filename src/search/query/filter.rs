@@ -40,8 +40,7 @@ impl Draft<'_> {
             }
         })?;
         self.comparisons += count;
-        let (planner, types) = (self.planner, &self.plan.types[..]);
-        Place { planner, types, whole: NAME, links: 0 }.all_of(&filter)
+        self.place(NAME).all_of(&filter)
     }
 }
 

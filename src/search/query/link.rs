@@ -10,6 +10,7 @@ use crate::search::names::near;
 use crate::search::plan::{Clause, Link, Predicate};
 use crate::search::registry::{Kind, SearchParameter};
 use crate::search::value::text;
+use std::cell::Cell;
 
 /// Where a name is read: the types it is about, and how many links led there.
 #[derive(Clone, Copy)]
@@ -19,6 +20,8 @@ pub(super) struct Place<'a> {
     /// The whole name, for messages.
     pub whole: &'a str,
     pub links: usize,
+    /// Links of the whole query so far: a chain without types has one for each way it may take.
+    pub all_links: &'a Cell<usize>,
 }
 
 type Read<T> = Result<T, Refusal>;
@@ -85,6 +88,7 @@ impl Place<'_> {
         if groups.is_empty() {
             return Err(self.nowhere(base, &targets, names));
         }
+        self.count_links(groups.len())?;
         let mut alternatives = Vec::new();
         for types in groups {
             let clause = read(&Place { types: &types, links, ..*self })?;
@@ -126,6 +130,7 @@ impl Place<'_> {
             self.not_supported(format!("'{kind}' is not a resource type of R4; {HAS}"))
         })?;
         let types = vec![kind];
+        self.count_links(1)?;
         let there = Place { types: &types, links, ..*self };
         let parameter = there.reference(by)?;
         let refers =
@@ -189,6 +194,19 @@ impl Place<'_> {
             true => Ok(self.links + 1),
             false => Err(Refusal::Value(FhirError::too_costly(format!(
                 "A chained parameter or _has has at most {most} links"
+            )))),
+        }
+    }
+
+    /// Types multiply from link to link, and each way is a part of the statement.
+    fn count_links(&self, more: usize) -> Read<()> {
+        let most = self.planner.limits.search_links;
+        self.all_links.set(self.all_links.get().saturating_add(more));
+        match self.all_links.get() <= most {
+            true => Ok(()),
+            false => Err(Refusal::Value(FhirError::too_costly(format!(
+                "The chains of a search may go {most} ways over types; name the types, as in \
+                 subject:Patient.name"
             )))),
         }
     }

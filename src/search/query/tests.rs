@@ -112,6 +112,11 @@ fn a_value_that_cannot_be_read_is_refused_in_lenient_handling_too() {
 fn limits_are_too_costly() {
     let values = vec!["a"; 1_000].join(",");
     assert!(message("Patient", &format!("gender={values}")).contains("too-costly"));
+    // Over 26,000 ways from type to type.
+    let chain = "target.based-on.based-on.based-on.based-on.status";
+    for query in [format!("{chain}=a"), format!("_filter={chain} eq a or {chain} eq b")] {
+        assert!(message("Provenance", &query).contains("too-costly"), "{query}");
+    }
     let parameters = vec!["gender=male"; 65].join("&");
     assert!(message("Patient", &parameters).contains("too-costly"));
 }
