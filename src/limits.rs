@@ -31,12 +31,12 @@ pub struct Limits {
     pub search_values: usize,
     /// Links of one chained parameter or `_has`, one after the other.
     pub search_chain: usize,
+    /// Links of all chained parameters of one query, counted over every type they may lead to.
+    pub search_links: usize,
     /// Keys of one `_sort`.
     pub sort_keys: usize,
     /// Matches that the database may have to sort for a page in an order of several keys.
     pub sort_matches: u64,
-    /// Links of all chained parameters of one query, counted over every type they may lead to.
-    pub search_links: usize,
     /// Comparisons in all `_filter` parameters of one query.
     pub filter_comparisons: usize,
     /// Parentheses and brackets of a `_filter`, one within the other.
@@ -71,9 +71,9 @@ impl Default for Limits {
             search_parameters: 64,
             search_values: 256,
             search_chain: 5,
+            search_links: 1_000,
             sort_keys: 4,
             sort_matches: 500_000,
-            search_links: 1_000,
             filter_comparisons: 64,
             filter_depth: 16,
             page_default: 50,

@@ -230,8 +230,11 @@ fn shared_parameters(registry: &Registry) -> Vec<Value> {
         "type": "special",
         "documentation": "Resources that a List refers to, but for entries marked as deleted",
     });
-    let shared = parameters.filter(is_shared).map(|one| search_parameter(one, "Resource"));
-    shared.chain([filter_parameter(), list]).collect()
+    let shared = parameters.filter(is_shared);
+    shared
+        .map(|shared| search_parameter(shared, "Resource"))
+        .chain([list, filter_parameter()])
+        .collect()
 }
 
 /// `_filter` (search_filter.html), of which R4 publishes no SearchParameter.

@@ -5,7 +5,7 @@
 //! additional parameters, but for those that a composite parameter of R4 answers.
 
 use super::link::{Place, split};
-use super::{Draft, Refusal, expression, not_supported, wrong_value};
+use super::{Draft, Refusal, expression, list, not_supported, wrong_value};
 use crate::error::{FhirError, IssueCode};
 use crate::search::plan::{Clause, Predicate};
 use crate::search::value::text;
@@ -138,6 +138,12 @@ impl Place<'_> {
     }
 
     fn compare(&self, name: &str, comparison: &Comparison) -> Read<Clause> {
+        if let (list::NAME, modifier) = split(name) {
+            return match comparison.operator.asks {
+                Asks::Equal => self.list(modifier, &text::escape(&comparison.value)),
+                _ => Err(not_supported(NAME, "_list is compared by eq alone")),
+            };
+        }
         let (reader, modifier) = self.reader(name)?;
         match modifier {
             None => reader.compare(comparison.operator, &comparison.value),

@@ -41,8 +41,7 @@ impl Place<'_> {
     }
 
     fn plain(&self, name: &str, value: &str) -> Read<Clause> {
-        let (base, modifier) = split(name);
-        if base == list::NAME {
+        if let (list::NAME, modifier) = split(name) {
             return self.list(modifier, value);
         }
         let (reader, modifier) = self.reader(name)?;
@@ -267,7 +266,7 @@ impl Place<'_> {
     }
 }
 
-/// A name and its modifier.
+/// A name without its modifier, and that one.
 pub(super) fn split(name: &str) -> (&str, Option<&str>) {
     match name.split_once(':') {
         Some((base, modifier)) => (base, Some(modifier)),
