@@ -37,6 +37,7 @@ mod search;
 mod search_basics;
 mod search_includes;
 mod search_links;
+mod search_oracle;
 mod start;
 mod statements;
 mod tidy;
