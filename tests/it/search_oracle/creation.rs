@@ -201,7 +201,7 @@ impl Creation<'_> {
     }
 
     fn range(&mut self) -> Value {
-        let ends = [["5", "5.4"], ["5.35", "100"], ["99.5", "100.4"], ["0", "0"]];
+        let ends = [["5", "5.4"], ["5.35", "100"], ["99.5", "100.5"], ["0", "0"]];
         let [low, high] = self.random.pick(&ends);
         let end = |text: &str| json!({"value": number(text), "system": UCUM, "code": "%"});
         match self.random.below(4) {
