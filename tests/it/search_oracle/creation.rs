@@ -352,7 +352,10 @@ impl Creation<'_> {
             0 => return observation,
             1 | 2 => ("effectivePeriod", self.period()),
             3 => ("effectiveTiming", self.timing()),
-            4 => ("effectiveInstant", json!("2024-01-01T00:00:00.123Z")),
+            4 => {
+                let instants = ["2024-01-01T00:00:00Z", "2024-01-01T00:00:00.123Z"];
+                ("effectiveInstant", self.one_of(&instants))
+            }
             _ => ("effectiveDateTime", self.time()),
         };
         observation.insert(name.to_owned(), value);

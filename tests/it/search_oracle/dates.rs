@@ -69,11 +69,14 @@ fn timed(day: NaiveDateTime, text: &str) -> Option<Range> {
     Some((low, low + length))
 }
 
-/// The range of an element: a text, a Period, which may be open, or a Timing, of which the
-/// outer limits count.
+/// The range of an element: a text, an instant, a Period, which may be open, or a Timing, of
+/// which the outer limits count.
 pub fn element_range(element: &Value) -> Option<Range> {
     if let Value::String(text) = element {
         return range(text);
+    }
+    if let Some(text) = element["instant"].as_str() {
+        return range(text).map(|(low, _)| (low, low + 1));
     }
     if element.get("event").is_some() || element.get("repeat").is_some() {
         let events = items(&element["event"]);

@@ -68,6 +68,9 @@ const EVERYWHERE: &[Parameter] = &[
     of("_source", Uri, &["meta.source"]),
 ];
 
+/// Elements of type instant, which are points in time.
+const INSTANTS: [&str; 3] = ["meta.lastUpdated", "effectiveInstant", "start"];
+
 /// The elements of a HumanName and an Address that are strings.
 const NAME: &[&str] = &["name.family", "name.given", "name.prefix", "name.suffix", "name.text"];
 const ADDRESS: &[&str] = &[
@@ -152,7 +155,8 @@ const OBSERVATION: &[Parameter] = &[
     of("code", Coded, &["code"]),
     pair("code-value-concept", &pair_of(&[""], Coded, &["valueCodeableConcept"])),
     pair("code-value-quantity", &pair_of(&[""], Quantity, &["valueQuantity"])),
-    pair("code-value-string", &pair_of(&[""], Text, &["valueString"])),
+    // "The intersection of the resources that match each individual search parameter".
+    pair("code-value-string", &pair_of(&[""], Text, &["valueString", "valueCodeableConcept.text"])),
     of("combo-code", Coded, &["code", "component.code"]),
     pair("combo-code-value-concept", &pair_of(ALSO_COMPONENTS, Coded, &["valueCodeableConcept"])),
     pair("combo-code-value-quantity", &pair_of(ALSO_COMPONENTS, Quantity, &["valueQuantity"])),
@@ -279,7 +283,14 @@ impl Parameter {
         if self.name == "deceased" {
             return vec![json!(is_deceased(&resource.body))];
         }
-        self.paths.iter().flat_map(|path| at(&resource.body, path)).collect()
+        let found = |path: &&str| {
+            let elements = at(&resource.body, path);
+            match INSTANTS.contains(path) {
+                true => elements.into_iter().map(|text| json!({ "instant": text })).collect(),
+                false => elements,
+            }
+        };
+        self.paths.iter().flat_map(found).collect()
     }
 }
 
