@@ -40,6 +40,7 @@ mod search_includes;
 mod search_links;
 mod search_list;
 mod search_modifiers;
+mod search_oracle;
 mod search_sort;
 mod start;
 mod statements;

@@ -205,6 +205,44 @@ async fn each_parameter_type_finds_what_it_names() {
     }
 }
 
+/// search.html#date: an instant has "an effective width of 0", also where it is written to the
+/// second; a dateTime of that precision is the whole second.
+#[tokio::test]
+async fn an_instant_is_a_point_in_time() {
+    let server = TestServer::start().await;
+    for (id, element) in [("point", "effectiveInstant"), ("second", "effectiveDateTime")] {
+        let resource = observation().without("effectiveDateTime").id(id);
+        server.update(resource.with(element, "2024-01-01T10:00:00Z")).await.expect(201);
+    }
+    for (query, expected) in [
+        ("date=2024-01-01T10:00:00Z&_sort=_id", vec!["point", "second"]),
+        ("date=2024-01-01T10:00:00.000Z", vec!["point"]),
+        ("date=gt2024-01-01T10:00:00.000Z", vec!["second"]),
+        ("date=sa2024-01-01T09:59:59.999Z&_sort=_id", vec!["point", "second"]),
+        ("date=le2024-01-01T10:00:00.000Z", vec!["point"]),
+    ] {
+        assert_eq!(find(&server, &format!("Observation?{query}")).await, expected, "{query}");
+    }
+}
+
+/// The range of 100 ends before 100.5; a Range holds its ends (datatypes.html#Range).
+#[tokio::test]
+async fn a_range_is_equal_to_a_number_only_where_its_end_is_within_the_precision() {
+    let server = TestServer::start().await;
+    for (id, high) in [("in", "100.4"), ("beyond", "100.5")] {
+        let end = |text: &str| {
+            let value: Value = serde_json::from_str(text).unwrap();
+            json!({"value": value, "system": "http://unitsofmeasure.org", "code": "%"})
+        };
+        let range = json!({"low": end("99.5"), "high": end(high)});
+        let risk = json!({"resourceType": "RiskAssessment", "id": id, "status": "final",
+            "subject": {"reference": "Patient/p"}, "prediction": [{"probabilityRange": range}]});
+        server.put(&format!("RiskAssessment/{id}"), &risk).await.expect(201);
+    }
+    assert_eq!(find(&server, "RiskAssessment?probability=100").await, ["in"]);
+    assert_eq!(find(&server, "RiskAssessment?probability=ne100").await, ["beyond"]);
+}
+
 #[tokio::test]
 async fn metadata_is_searched_by_tag_profile_security_and_source() {
     let server = TestServer::start().await;

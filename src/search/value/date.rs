@@ -42,7 +42,8 @@ pub fn search_range(text: &str, zone: FixedOffset) -> Option<Range> {
     }
 }
 
-/// Rows of a date, dateTime, instant, Period or Timing.
+/// Rows of a date, dateTime, instant, Period or Timing. An instant is a point, in whatever
+/// precision it is written.
 pub fn index(
     node: Node<'_>,
     parameter: ParameterId,
@@ -50,6 +51,8 @@ pub fn index(
     rows: &mut Vec<DateRow>,
 ) {
     if let Some((low, high)) = node_range(node.value, settings.zone) {
+        let is_point = node.type_name == "instant";
+        let high = if is_point { low + Duration::microseconds(1) } else { high };
         rows.push(DateRow { parameter, low, high });
     }
 }

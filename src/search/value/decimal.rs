@@ -99,8 +99,8 @@ impl Precise {
         let Precise { value, half_unit } = self;
         let (from, to) = (value - half_unit, value + half_unit);
         match prefix {
-            Prefix::Equal => Test::Within { from, to },
-            Prefix::NotEqual => Test::NotWithin { from, to },
+            Prefix::Equal => Test::ClosedWithin { from, to },
+            Prefix::NotEqual => Test::ClosedNotWithin { from, to },
             Prefix::GreaterThan => Test::HighAbove(value),
             Prefix::LessThan => Test::LowBelow(value),
             Prefix::GreaterOrEqual => Test::HighFrom(value),
@@ -135,7 +135,7 @@ mod tests {
             ("0", "-0.5", "0.5"),
         ] {
             let (from, to) = (decimal(from), decimal(to));
-            assert_eq!(precise(text).unwrap().test(Prefix::Equal), Test::Within { from, to });
+            assert_eq!(precise(text).unwrap().test(Prefix::Equal), Test::ClosedWithin { from, to });
         }
     }
 

@@ -44,6 +44,10 @@ pub enum Test<T> {
     Within { from: T, to: T },
     /// It does not: `low < from` or `high > to` (a point at `to` included).
     NotWithin { from: T, to: T },
+    /// The stored range, whose ends belong to it, lies within: `low >= from`, `high < to`.
+    ClosedWithin { from: T, to: T },
+    /// It does not: `low < from` or `high >= to`.
+    ClosedNotWithin { from: T, to: T },
     /// `high > bound`.
     HighAbove(T),
     /// `low < bound`.
@@ -78,6 +82,8 @@ impl<T: PartialOrd + Copy> Test<T> {
         match *self {
             Test::Within { from, to } => low >= from && low < to && high <= to,
             Test::NotWithin { from, to } => low < from || low >= to || high > to,
+            Test::ClosedWithin { from, to } => low >= from && high < to,
+            Test::ClosedNotWithin { from, to } => low < from || high >= to,
             Test::HighAbove(bound) => high > bound,
             Test::LowBelow(bound) => low < bound,
             Test::LowFrom(bound) => low >= bound,

@@ -55,6 +55,20 @@ pub fn push_test<T: Bound>(sql: &mut Statement, columns: Columns, test: &Test<T>
             sql.push(" or ").push(high).push(" > ");
             to.bind(sql);
         }
+        Test::ClosedWithin { from, to } => {
+            sql.push("(").push(low).push(" >= ");
+            from.bind(sql);
+            sql.push(" and ").push(low).push(" < ");
+            to.bind(sql);
+            sql.push(" and ").push(high).push(" < ");
+            to.bind(sql);
+        }
+        Test::ClosedNotWithin { from, to } => {
+            sql.push("(").push(low).push(" < ");
+            from.bind(sql);
+            sql.push(" or ").push(high).push(" >= ");
+            to.bind(sql);
+        }
         Test::FromOrBeyond { from, to } => {
             sql.push("(").push(low).push(" >= ");
             from.bind(sql);
@@ -107,7 +121,10 @@ fn one<T: Bound>(sql: &mut Statement, (column, operator): (&'static str, &'stati
 pub fn push_instant_test(sql: &mut Statement, test: &Test<DateTime<Utc>>) {
     let column = "r.last_updated";
     match *test {
-        Test::Within { from, to } | Test::Overlaps { from, to } | Test::Meets { from, to } => {
+        Test::Within { from, to }
+        | Test::ClosedWithin { from, to }
+        | Test::Overlaps { from, to }
+        | Test::Meets { from, to } => {
             sql.push("(").push(column).push(" >= ").bind(from);
             sql.push(" and ").push(column).push(" < ").bind(to).push(")");
         }
@@ -116,7 +133,7 @@ pub fn push_instant_test(sql: &mut Statement, test: &Test<DateTime<Utc>>) {
             sql.push(" and ").push(column).push(" >= ");
             sql.bind(to - TimeDelta::milliseconds(1)).push(")");
         }
-        Test::NotWithin { from, to } => {
+        Test::NotWithin { from, to } | Test::ClosedNotWithin { from, to } => {
             sql.push("(").push(column).push(" < ").bind(from);
             sql.push(" or ").push(column).push(" >= ").bind(to).push(")");
         }

@@ -5,7 +5,7 @@ select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[
  and (r.rid in (select v.rid from composite_value v
  where v.parameter = $2
  and (v.first = any($3)
- and (v.low >= $4 and v.low < $5 and v.high <= $6))
+ and (v.low >= $4 and v.low < $5 and v.high < $6))
  union all select r.rid
  from resource r
  where not r.deleted
@@ -13,5 +13,5 @@ select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[
  and (r.rid in (select v.rid from quantity_value v
  where v.parameter = $9
  and ((v.unit = any($10)
- and (v.low >= $11 and v.low < $12 and v.high <= $13)))))))
+ and (v.low >= $11 and v.low < $12 and v.high < $13)))))))
  order by r.last_updated desc, r.rid desc limit $14

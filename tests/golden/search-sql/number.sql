@@ -5,6 +5,6 @@ select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[
  and (r.rid in (select v.rid from quantity_value v
  where v.parameter = $2
  and (((v.unit = any($3)
- and (v.low >= $4 and v.low < $5 and v.high <= $6))) or ((v.unit = any($7)
- and (v.low < $8 or v.low >= $9 or v.high > $10))))))
- order by r.last_updated desc, r.rid desc limit $11
+ and (v.low >= $4 and v.low < $5 and v.high < $6))) or ((v.unit = any($7)
+ and (v.low < $8 or v.high >= $9))))))
+ order by r.last_updated desc, r.rid desc limit $10

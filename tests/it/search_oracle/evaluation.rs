@@ -1,0 +1,251 @@
+//! What a query finds, looked up resource by resource.
+
+use super::dates;
+use super::numbers::{self, Number, quantity_matches};
+use super::parameters::{self, Kind, Pair, Parameter, at};
+use super::query::{Criterion, Include, Link, Query, Sort};
+use super::texts::{self, codings, folded, string_matches, token_matches, uri_matches};
+use super::world::{Key, Resource, World, key_of, local_key};
+use rust_decimal::Decimal;
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// A world at a time, in microseconds.
+pub struct Oracle<'a> {
+    pub world: &'a World,
+    pub now: i64,
+}
+
+/// What rows are ordered by.
+#[derive(Clone, Debug, PartialEq, PartialOrd)]
+pub enum SortValue {
+    Text(String),
+    Number(Decimal),
+    Date(i64),
+}
+
+impl Oracle<'_> {
+    pub fn matches(&self, query: &Query) -> BTreeSet<Key> {
+        let holds = |resource: &&Resource| {
+            query.types.contains(&resource.kind())
+                && query.criteria.iter().all(|one| self.holds(resource, &one.links, one))
+        };
+        self.world.resources.iter().filter(holds).map(Resource::key).collect()
+    }
+
+    /// Whether what the links lead to meets the criterion.
+    fn holds(&self, resource: &Resource, links: &[Link], criterion: &Criterion) -> bool {
+        let Some((link, rest)) = links.split_first() else {
+            return self.meets(resource, criterion);
+        };
+        let all = &self.world.resources;
+        match link {
+            Link::Chain { name, target } => {
+                let targets = self.targets(resource, name);
+                let leads = |found: &&Resource| {
+                    targets.contains(&found.key())
+                        && target.is_none_or(|kind| found.kind() == kind)
+                        && is_known(found.kind(), rest, criterion)
+                };
+                all.iter().filter(leads).any(|found| self.holds(found, rest, criterion))
+            }
+            Link::Has { kind, name } => {
+                let key = resource.key();
+                let refers = |found: &&Resource| {
+                    found.kind() == *kind && self.targets(found, name).contains(&key)
+                };
+                all.iter().filter(refers).any(|found| self.holds(found, rest, criterion))
+            }
+        }
+    }
+
+    /// What the resource refers to by a parameter.
+    fn targets(&self, resource: &Resource, name: &str) -> Vec<Key> {
+        let Some(parameter) = parameters::find(resource.kind(), name) else { return Vec::new() };
+        let elements = parameter.elements(resource);
+        elements.iter().filter_map(|one| local_key(one, &self.world.base)).collect()
+    }
+
+    fn meets(&self, resource: &Resource, criterion: &Criterion) -> bool {
+        let parameter = parameters::find(resource.kind(), criterion.name)
+            .unwrap_or_else(|| panic!("{} of {}", criterion.name, resource.kind()));
+        let any =
+            || criterion.values.iter().any(|one| self.has(resource, parameter, (criterion, one)));
+        match criterion.modifier {
+            Some("missing") => {
+                let elements = parameter.elements(resource);
+                let is_missing = !elements.iter().any(|element| has_value(element, parameter));
+                (criterion.values[0] == "true") == is_missing
+            }
+            Some("not") => !any(),
+            _ => any(),
+        }
+    }
+
+    /// Whether an element of the parameter passes one alternative.
+    fn has(
+        &self,
+        resource: &Resource,
+        parameter: &Parameter,
+        (criterion, one): (&Criterion, &str),
+    ) -> bool {
+        if let Kind::Pair(pair) = parameter.kind {
+            return self.has_pair(resource, pair, one);
+        }
+        let elements = parameter.elements(resource);
+        let passes = |element: &Value| match (parameter.kind, criterion.modifier) {
+            (Kind::Reference, Some("identifier")) => {
+                element.get("identifier").is_some_and(|found| token_matches(found, one))
+            }
+            (Kind::Reference, kind) => self.refers(element, kind, one),
+            (kind, modifier) => self.passes(element, kind, (modifier, one)),
+        };
+        elements.iter().any(passes)
+    }
+
+    fn has_pair(&self, resource: &Resource, pair: &Pair, one: &str) -> bool {
+        let parts = texts::split(one, '$');
+        let [first, second] = &parts[..] else { panic!("{one} is no pair") };
+        let repetitions = pair.bases.iter().flat_map(|path| at(&resource.body, path));
+        let found = |element: &Value, paths: &[&str]| -> Vec<Value> {
+            paths.iter().flat_map(|path| at(element, path)).collect()
+        };
+        repetitions.into_iter().any(|element| {
+            found(&element, &[pair.first]).iter().any(|one| token_matches(one, first))
+                && found(&element, pair.seconds)
+                    .iter()
+                    .any(|one| self.passes(one, pair.second, (None, second)))
+        })
+    }
+
+    fn passes(&self, element: &Value, kind: Kind, (modifier, one): (Option<&str>, &str)) -> bool {
+        match kind {
+            Kind::Coded | Kind::Plain => token_matches(element, one),
+            Kind::Text => string_matches(element, modifier, one),
+            Kind::Date => {
+                let (prefix, text) = numbers::prefixed(one);
+                let wanted = dates::range(text).unwrap_or_else(|| panic!("{one} is no date"));
+                let stored = dates::element_range(element);
+                stored.is_some_and(|stored| dates::matches(prefix, wanted, stored, self.now))
+            }
+            Kind::Number => {
+                let wanted = Number::parse(one).unwrap_or_else(|| panic!("{one} is no number"));
+                numbers::span(element).is_some_and(|stored| wanted.matches(stored))
+            }
+            Kind::Quantity => quantity_matches(element, one),
+            Kind::Uri => uri_matches(element, false, one),
+            Kind::Canonical => uri_matches(element, true, one),
+            Kind::Reference | Kind::Pair(_) => panic!("neither is a single value"),
+        }
+    }
+
+    /// `id`, `Type/id` or a URL; the modifier names the type of an id alone.
+    fn refers(&self, element: &Value, kind: Option<&str>, one: &str) -> bool {
+        let (base, wanted) = (&self.world.base, texts::unescape(one));
+        let Some(stored) = local_key(element, base) else {
+            return element["reference"] == wanted;
+        };
+        match key_of(&wanted, base) {
+            Some(key) => stored == key,
+            None => stored.1 == wanted && kind.is_none_or(|kind| stored.0 == kind),
+        }
+    }
+
+    /// What goes with a page of these matches.
+    pub fn included(&self, query: &Query, matches: &BTreeSet<Key>) -> BTreeSet<Key> {
+        let mut found: BTreeSet<Key> = BTreeSet::new();
+        let mut from = matches.clone();
+        let mut is_first = true;
+        while !from.is_empty() {
+            let mut reached = BTreeSet::new();
+            let includes = query.includes.iter().filter(|one| is_first || one.is_iterated);
+            for include in includes {
+                reached.extend(self.reached(include, &from));
+            }
+            from = reached.into_iter().filter(|key| !matches.contains(key)).collect();
+            from.retain(|key| found.insert(key.clone()));
+            is_first = false;
+        }
+        found
+    }
+
+    fn reached(&self, include: &Include, from: &BTreeSet<Key>) -> BTreeSet<Key> {
+        let mut reached = BTreeSet::new();
+        let sources = self.world.resources.iter();
+        let is_source = |resource: &&Resource| {
+            include.source.is_none_or(|kind| resource.kind() == kind)
+                && (include.is_reverse || from.contains(&resource.key()))
+        };
+        for source in sources.filter(is_source) {
+            let by = parameters::own(source.kind()).iter().filter(|parameter| {
+                matches!(parameter.kind, Kind::Reference)
+                    && include.name.is_none_or(|name| name == parameter.name)
+            });
+            let is_target = |key: &Key| {
+                include.target.is_none_or(|kind| key.0 == kind)
+                    && (!include.is_reverse || from.contains(key))
+            };
+            for key in by.flat_map(|parameter| self.targets(source, parameter.name)) {
+                match is_target(&key) {
+                    true if include.is_reverse => drop(reached.insert(source.key())),
+                    true if self.world.find(&key).is_some() => drop(reached.insert(key)),
+                    _ => {}
+                }
+            }
+        }
+        reached
+    }
+
+    /// What the resource is ordered by: its least value, in descending order its greatest.
+    pub fn sort_value(&self, resource: &Resource, sort: &Sort) -> Option<SortValue> {
+        let parameter = parameters::find(resource.kind(), sort.name)?;
+        let elements = parameter.elements(resource);
+        let values = elements.iter().flat_map(|element| sort_values(element, parameter));
+        let better = |a: SortValue, b: SortValue| {
+            if (a < b) == sort.is_descending { b } else { a }
+        };
+        values.reduce(better)
+    }
+}
+
+/// Whether the element says anything that could be searched: a Reference with nothing but a
+/// text to show does not.
+fn has_value(element: &Value, parameter: &Parameter) -> bool {
+    let is_reference = matches!(parameter.kind, Kind::Reference);
+    !is_reference || element.get("reference").is_some() || element.get("identifier").is_some()
+}
+
+fn sort_values(element: &Value, parameter: &Parameter) -> Vec<SortValue> {
+    let text = |text: &str| SortValue::Text(text.to_owned());
+    match parameter.kind {
+        Kind::Coded | Kind::Plain => {
+            let codes = codings(element).into_iter().map(|(_, code)| code);
+            codes.filter(|code| !code.is_empty()).map(|code| text(&code)).collect()
+        }
+        Kind::Text => element.as_str().map(|one| text(&folded(one))).into_iter().collect(),
+        Kind::Uri => element.as_str().map(text).into_iter().collect(),
+        // A canonical stands with and without its version.
+        Kind::Canonical => {
+            let whole = element.as_str().unwrap_or_default();
+            [whole, whole.split('|').next().unwrap_or_default()].map(text).into()
+        }
+        Kind::Date => {
+            dates::element_range(element).map(|(low, _)| SortValue::Date(low)).into_iter().collect()
+        }
+        Kind::Number | Kind::Quantity => {
+            let low = |span: numbers::Span| span.low.map_or(Decimal::MIN, |(low, _)| low);
+            numbers::span(element).map(|span| SortValue::Number(low(span))).into_iter().collect()
+        }
+        Kind::Reference | Kind::Pair(_) => Vec::new(),
+    }
+}
+
+/// Whether a type has the first parameter of what is left: a chain without a type goes to those
+/// alone.
+fn is_known(kind: &str, rest: &[Link], criterion: &Criterion) -> bool {
+    match rest.first() {
+        Some(Link::Chain { name, .. }) => parameters::find(kind, name).is_some(),
+        Some(Link::Has { .. }) => true,
+        None => parameters::find(kind, criterion.name).is_some(),
+    }
+}

@@ -1,0 +1,104 @@
+//! Strings, tokens, uris and escapes: <https://hl7.org/fhir/R4/search.html#string>, `#token`,
+//! `#uri`, `#escaping`.
+
+use super::parameters::items;
+use serde_json::Value;
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+
+/// The parts between separators that no backslash stands before.
+pub fn split(text: &str, separator: char) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    let mut letters = text.chars();
+    while let Some(letter) = letters.next() {
+        if letter == separator {
+            parts.push(String::new());
+            continue;
+        }
+        let last = parts.last_mut().expect("there is a part");
+        last.push(letter);
+        if letter == '\\' {
+            last.extend(letters.next());
+        }
+    }
+    parts
+}
+
+pub fn unescape(text: &str) -> String {
+    let mut plain = String::new();
+    let mut letters = text.chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '\\' => plain.extend(letters.next()),
+            _ => plain.push(letter),
+        }
+    }
+    plain
+}
+
+pub fn escape(text: &str) -> String {
+    let escaped = |letter: char| match letter {
+        ',' | '|' | '$' | '\\' => format!("\\{letter}"),
+        _ => letter.to_string(),
+    };
+    text.chars().map(escaped).collect()
+}
+
+/// Without case, accents, and what docs/search.md names beside them, letters like ł or ø.
+pub fn folded(text: &str) -> String {
+    let lower = text.nfd().filter(|letter| !is_combining_mark(*letter)).collect::<String>();
+    let base = |letter: char| match letter {
+        'ł' => "l".to_owned(),
+        'ø' => "o".to_owned(),
+        'đ' => "d".to_owned(),
+        'ß' => "ss".to_owned(),
+        'æ' => "ae".to_owned(),
+        _ => letter.to_string(),
+    };
+    lower.to_lowercase().chars().map(base).collect()
+}
+
+pub fn string_matches(element: &Value, modifier: Option<&str>, one: &str) -> bool {
+    let (Some(stored), one) = (element.as_str(), unescape(one)) else { return false };
+    match modifier {
+        Some("exact") => stored == one,
+        Some("contains") => folded(stored).contains(&folded(&one)),
+        _ => folded(stored).starts_with(&folded(&one)),
+    }
+}
+
+/// System and code of the values within an element.
+pub fn codings(element: &Value) -> Vec<(String, String)> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    match element {
+        Value::Bool(truth) => vec![(String::new(), truth.to_string())],
+        Value::String(code) => vec![(String::new(), code.clone())],
+        // A CodeableConcept has nothing but codings and text; an Identifier has a value.
+        _ if element.get("coding").is_some() || element.get("text").is_some() => {
+            items(&element["coding"]).iter().flat_map(codings).collect()
+        }
+        _ => {
+            let code = if element.get("code").is_some() { "code" } else { "value" };
+            vec![(text(&element["system"]), text(&element[code]))]
+        }
+    }
+}
+
+pub fn token_matches(element: &Value, one: &str) -> bool {
+    let parts: Vec<String> = split(one, '|').iter().map(|part| unescape(part)).collect();
+    let is_meant = |(system, code): (String, String)| match &parts[..] {
+        [wanted] => code == *wanted,
+        [wanted, any] if any.is_empty() => system == *wanted,
+        [wanted_system, wanted] => system == *wanted_system && code == *wanted,
+        _ => panic!("{one} is no token"),
+    };
+    codings(element).into_iter().any(is_meant)
+}
+
+/// `is_canonical`: a version that is stored need not be asked for.
+pub fn uri_matches(element: &Value, is_canonical: bool, one: &str) -> bool {
+    let (Some(stored), one) = (element.as_str(), unescape(one)) else { return false };
+    let is_without_version =
+        || is_canonical && stored.split_once('|').is_some_and(|(url, _)| url == one);
+    stored == one || is_without_version()
+}
