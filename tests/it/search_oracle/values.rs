@@ -193,7 +193,9 @@ impl Values<'_> {
         let same: Vec<_> = UNITS.iter().filter(|unit| unit.1 == from.1).collect();
         let into = self.random.pick(&same);
         let factor = |text: &str| decimal(text).expect("a factor is a decimal");
-        let number = (value * factor(from.2) / factor(into.2)).round_dp(9).normalize();
+        // The server converts to twelve digits, which is more than the factors of UCUM have.
+        let number = value * factor(from.2) / factor(into.2);
+        let number = number.round_sf(9).unwrap_or_default().normalize();
         format!("{}|{UCUM}|{}", self.ordered_number(&number.to_string()), into.0)
     }
 
