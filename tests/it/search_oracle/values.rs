@@ -99,7 +99,9 @@ impl Values<'_> {
             1 => letters[..end].iter().collect(),
             _ => stored,
         };
-        let part = if part.trim().is_empty() { "x".to_owned() } else { part.trim().to_owned() };
+        // A combining mark alone is no string to search for.
+        let is_empty = super::texts::folded(&part).trim().is_empty();
+        let part = if is_empty { "x".to_owned() } else { part.trim().to_owned() };
         let changed = match self.random.below(8) {
             0 => part.to_uppercase(),
             1 => part.to_lowercase(),
