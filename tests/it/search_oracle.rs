@@ -10,6 +10,11 @@
 //! ```
 //!
 //! `BHN_ORACLE_FAILURES` is how many failures end a run (3 unless told).
+//!
+//! Queries keep away from where the server is known to do less than the section says: punctuation
+//! and the parts of a family name in strings, texts beyond 800 bytes, tokens of type string in
+//! another case, the system that a code is implied to have, Codings and Identifiers with nothing
+//! but a system, chains into contained resources, empty parameters.
 
 mod comparison;
 mod creation;
@@ -39,8 +44,10 @@ use world::{TYPES, World, clear, store};
 
 /// Queries of one world.
 const QUERIES: usize = 125;
-/// Servers at work at the same time; worlds follow each other on a server, and each is deleted
-/// before the next.
+/// Worlds of one server, one after the other; each is deleted before the next. Versions and rows
+/// that are gone make a server slower in time.
+const WORLDS: usize = 16;
+/// Servers at work at the same time.
 const WORKERS: usize = 2;
 
 fn setting(name: &str, default: u64) -> u64 {
@@ -124,8 +131,11 @@ async fn searches_find_what_a_naive_reading_of_the_specification_finds() {
     let most = setting("BHN_ORACLE_FAILURES", 3) as usize;
     let tally = Tally::default();
     let work = async || {
-        let server = TestServer::start().await;
-        loop {
+        let mut server = TestServer::start().await;
+        for world in 1.. {
+            if world % WORLDS == 0 {
+                server = TestServer::start().await;
+            }
             let number = tally.worlds.fetch_add(1, Ordering::Relaxed);
             let queries = QUERIES.min(cases.saturating_sub(number * QUERIES));
             if queries == 0 || tally.failures.lock().unwrap().len() >= most {

@@ -128,7 +128,6 @@ impl Drawing<'_> {
         let reference = self.random.pick(&references);
         let to = self.random.pick(reference.targets);
         let rest = self.linked(to, links - 1);
-        // `patient` may refer to no other type, or is made so by its expression.
         let target = self.random.percent(50).then_some(to);
         after(Link::Chain { name: reference.name, target }, rest)
     }

@@ -81,6 +81,11 @@ impl Case<'_> {
                 if !self.replaced(at, &body).await || !self.fails(&self.query).await {
                     assert!(self.replaced(at, &before.body).await, "{}", before.body);
                     tried += 1;
+                } else if self.world.resources[at].body.to_string().len()
+                    >= before.body.to_string().len()
+                {
+                    // The server puts back what it sets itself.
+                    tried += 1;
                 }
             }
         }
@@ -106,6 +111,9 @@ impl Case<'_> {
             let mut body = resource.body.clone();
             let meta = body["meta"].as_object_mut().expect("the server sets meta");
             meta.retain(|name, _| !["versionId", "lastUpdated"].contains(&name.as_str()));
+            if meta.is_empty() {
+                body.as_object_mut().expect("a resource is an object").shift_remove("meta");
+            }
             let body = body.to_string().replace(&self.world.base, "$BASE").replace('\'', "'\\''");
             let path = resource.path();
             let _ = writeln!(

@@ -99,7 +99,9 @@ impl Values<'_> {
             1 => letters[..end].iter().collect(),
             _ => stored,
         };
-        let part = if part.trim().is_empty() { "x".to_owned() } else { part.trim().to_owned() };
+        // A combining mark alone is no string to search for.
+        let is_empty = super::texts::folded(&part).trim().is_empty();
+        let part = if is_empty { "x".to_owned() } else { part.trim().to_owned() };
         let changed = match self.random.below(8) {
             0 => part.to_uppercase(),
             1 => part.to_lowercase(),
@@ -193,7 +195,9 @@ impl Values<'_> {
         let same: Vec<_> = UNITS.iter().filter(|unit| unit.1 == from.1).collect();
         let into = self.random.pick(&same);
         let factor = |text: &str| decimal(text).expect("a factor is a decimal");
-        let number = (value * factor(from.2) / factor(into.2)).round_dp(9).normalize();
+        // The server converts to twelve digits, which is more than the factors of UCUM have.
+        let number = value * factor(from.2) / factor(into.2);
+        let number = number.round_sf(9).unwrap_or_default().normalize();
         format!("{}|{UCUM}|{}", self.ordered_number(&number.to_string()), into.0)
     }
 
