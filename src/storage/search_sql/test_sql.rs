@@ -38,82 +38,38 @@ impl Bound for Decimal {
 /// is the leading column of the indexes.
 pub fn push_test<T: Bound>(sql: &mut Statement, columns: Columns, test: &Test<T>) {
     let Columns { low, high } = columns;
-    match *test {
+    let (word, parts) = match *test {
         Test::Within { from, to } => {
-            sql.push("(").push(low).push(" >= ");
-            from.bind(sql);
-            sql.push(" and ").push(low).push(" < ");
-            to.bind(sql);
-            sql.push(" and ").push(high).push(" <= ");
-            to.bind(sql);
+            (" and ", vec![(low, " >= ", from), (low, " < ", to), (high, " <= ", to)])
         }
         Test::NotWithin { from, to } => {
-            sql.push("(").push(low).push(" < ");
-            from.bind(sql);
-            sql.push(" or ").push(low).push(" >= ");
-            to.bind(sql);
-            sql.push(" or ").push(high).push(" > ");
-            to.bind(sql);
+            (" or ", vec![(low, " < ", from), (low, " >= ", to), (high, " > ", to)])
         }
         Test::ClosedWithin { from, to } => {
-            sql.push("(").push(low).push(" >= ");
-            from.bind(sql);
-            sql.push(" and ").push(low).push(" < ");
-            to.bind(sql);
-            sql.push(" and ").push(high).push(" < ");
-            to.bind(sql);
+            (" and ", vec![(low, " >= ", from), (low, " < ", to), (high, " < ", to)])
         }
         Test::ClosedNotWithin { from, to } => {
-            sql.push("(").push(low).push(" < ");
-            from.bind(sql);
-            sql.push(" or ").push(high).push(" >= ");
-            to.bind(sql);
+            (" or ", vec![(low, " < ", from), (high, " >= ", to)])
         }
-        Test::FromOrBeyond { from, to } => {
-            sql.push("(").push(low).push(" >= ");
-            from.bind(sql);
-            sql.push(" or ").push(high).push(" > ");
-            to.bind(sql);
-        }
-        Test::ToOrBefore { from, to } => {
-            sql.push("(").push(high).push(" <= ");
-            to.bind(sql);
-            sql.push(" or ").push(low).push(" < ");
-            from.bind(sql);
-        }
-        Test::Overlaps { from, to } => {
-            sql.push("(").push(low).push(" < ");
-            to.bind(sql);
-            sql.push(" and ").push(high).push(" >= ");
-            from.bind(sql);
-        }
-        Test::Meets { from, to } => {
-            sql.push("(").push(low).push(" < ");
-            to.bind(sql);
-            sql.push(" and ").push(high).push(" > ");
-            from.bind(sql);
-        }
-        Test::Covers { from, to } => {
-            sql.push("(").push(low).push(" <= ");
-            from.bind(sql);
-            sql.push(" and ").push(high).push(" >= ");
-            to.bind(sql);
-        }
-        Test::HighAbove(bound) => one(sql, (high, " > "), bound),
-        Test::LowBelow(bound) => one(sql, (low, " < "), bound),
-        Test::LowFrom(bound) => one(sql, (low, " >= "), bound),
-        Test::LowAbove(bound) => one(sql, (low, " > "), bound),
-        Test::HighTo(bound) => one(sql, (high, " <= "), bound),
-        Test::HighBelow(bound) => one(sql, (high, " < "), bound),
-        Test::HighFrom(bound) => one(sql, (high, " >= "), bound),
-        Test::LowTo(bound) => one(sql, (low, " <= "), bound),
+        Test::FromOrBeyond { from, to } => (" or ", vec![(low, " >= ", from), (high, " > ", to)]),
+        Test::ToOrBefore { from, to } => (" or ", vec![(high, " <= ", to), (low, " < ", from)]),
+        Test::Overlaps { from, to } => (" and ", vec![(low, " < ", to), (high, " >= ", from)]),
+        Test::Meets { from, to } => (" and ", vec![(low, " < ", to), (high, " > ", from)]),
+        Test::Covers { from, to } => (" and ", vec![(low, " <= ", from), (high, " >= ", to)]),
+        Test::HighAbove(bound) => ("", vec![(high, " > ", bound)]),
+        Test::LowBelow(bound) => ("", vec![(low, " < ", bound)]),
+        Test::LowFrom(bound) => ("", vec![(low, " >= ", bound)]),
+        Test::LowAbove(bound) => ("", vec![(low, " > ", bound)]),
+        Test::HighTo(bound) => ("", vec![(high, " <= ", bound)]),
+        Test::HighBelow(bound) => ("", vec![(high, " < ", bound)]),
+        Test::HighFrom(bound) => ("", vec![(high, " >= ", bound)]),
+        Test::LowTo(bound) => ("", vec![(low, " <= ", bound)]),
+    };
+    for (index, (column, operator, bound)) in parts.into_iter().enumerate() {
+        sql.push(if index == 0 { "(" } else { word }).push(column).push(operator);
+        bound.bind(sql);
     }
     sql.push(")");
-}
-
-fn one<T: Bound>(sql: &mut Statement, (column, operator): (&'static str, &'static str), bound: T) {
-    sql.push("(").push(column).push(operator);
-    bound.bind(sql);
 }
 
 /// Appends the condition on `last_updated`, an instant of one millisecond's width; bounds
