@@ -83,13 +83,16 @@ impl Outcome {
             Content::Json(json) => json::read_stored(&json)?,
             Content::Value(value) => value,
         };
-        match value.get_mut("entry").and_then(Value::as_array_mut) {
-            Some(entries) => {
-                for resource in entries.iter_mut().filter_map(|entry| entry.get_mut("resource")) {
+        // A Bundle that is stored is a resource as others.
+        match self.version.is_none() && value["resourceType"] == "Bundle" {
+            true => {
+                let entries = value.get_mut("entry").and_then(Value::as_array_mut);
+                let resources = entries.into_iter().flatten();
+                for resource in resources.filter_map(|entry| entry.get_mut("resource")) {
                     *resource = part(resource, subset);
                 }
             }
-            None => value = part(&value, subset),
+            false => value = part(&value, subset),
         }
         self.content = Content::Value(value);
         Ok(self)

@@ -221,3 +221,29 @@ async fn an_answer_in_part_is_the_same_in_xml() {
     assert!(reply.text().contains("<gender value=\"female\"/>"), "{}", reply.text());
     assert!(!reply.text().contains("<birthDate"), "{}", reply.text());
 }
+
+#[tokio::test]
+async fn summaries_and_elements_leave_the_bundle_of_an_answer_whole() {
+    let server = TestServer::start().await;
+    for subset in ["_elements=name", "_summary=true", "_summary=data", "_summary=text"] {
+        let nothing = server.get(&format!("Patient?name=nobody&{subset}")).await.expect(200).body;
+        assert_eq!(nothing["total"], 0, "{subset}");
+        assert_eq!(nothing["link"][0]["relation"], "self", "{subset}");
+        assert!(nothing["meta"].get("tag").is_none(), "{nothing}");
+    }
+    let history = server.get("Patient/_history?_elements=name").await.expect(200).body;
+    assert_eq!(history["link"][0]["relation"], "self");
+}
+
+#[tokio::test]
+async fn elements_of_a_stored_bundle_are_its_own() {
+    let server = TestServer::start().await;
+    let bundle = json!({"resourceType": "Bundle", "id": "b", "type": "collection",
+        "timestamp": "2025-01-01T00:00:00Z",
+        "entry": [{"resource": {"resourceType": "Patient", "active": true, "gender": "male"}}]});
+    server.put("Bundle/b", &bundle).await.expect(201);
+    let read = server.get("Bundle/b?_elements=timestamp").await.expect(200).body;
+    assert_eq!(read["timestamp"], bundle["timestamp"]);
+    assert!(read.get("entry").is_none(), "{read}");
+    assert_eq!(read["meta"]["tag"][0]["code"], "SUBSETTED");
+}
