@@ -5,7 +5,7 @@
 //! references exist; other characters are written as themselves. Nothing that a browser would
 //! run or fetch from another host may be in it.
 
-use crate::fhir::xml::is_xml_character;
+use crate::fhir::xml::{is_set_off, is_xml_character};
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
 
@@ -254,6 +254,9 @@ impl State {
             if attribute.value.contains('<') {
                 return Err("'&lt;' for '<' in attribute values".to_owned());
             }
+            if !is_set_off(start, &attribute.value) {
+                return Err("well-formed XHTML: white space before each attribute".to_owned());
+            }
             let value = attribute
                 .normalized_value(XmlVersion::Implicit1_0)
                 .map_err(|error| format!("well-formed XHTML: {error}"))?;
@@ -460,6 +463,8 @@ mod tests {
             &div("x\u{FFFF}"),
             &div("x&#xFFFE;"),
             &div("<p title=\"&#xFFFF;\">x</p>"),
+            &div("<p title=\"a\"class=\"b\">x</p>"),
+            &div("<img src=\"#a\"alt=\"b\"/>"),
             &format!("{}y", div("x")),
             &format!("{}&amp;", div("x")),
             &div(""),

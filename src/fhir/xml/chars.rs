@@ -88,6 +88,14 @@ pub(crate) fn escape_attribute(value: &str, out: &mut String) {
     out.push_str(&value[written..]);
 }
 
+/// True where white space or the end of the tag follows the closing quote of an attribute whose
+/// value is this part of the tag.
+pub(crate) fn is_set_off(tag: &str, value: &str) -> bool {
+    let end = (value.as_ptr() as usize + value.len()).checked_sub(tag.as_ptr() as usize);
+    let rest = end.and_then(|end| tag.get(end + 1..)).unwrap_or_default();
+    rest.is_empty() || rest.starts_with([' ', '\t', '\n', '\r'])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -19,7 +19,7 @@ mod write;
 pub use read::read;
 pub use write::write;
 
-pub(crate) use chars::{escape_attribute, is_xml_character, text_of};
+pub(crate) use chars::{escape_attribute, is_set_off, is_xml_character, text_of};
 
 /// White space of what is written (`_pretty`, http.html#pretty).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

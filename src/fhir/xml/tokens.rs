@@ -4,7 +4,7 @@
 //! namespaces) and refuses what FHIR has no use for and attackers have: document types,
 //! processing instructions, entities of one's own (xml.html#2.6.1, SECURITY IN-05).
 
-use super::chars::{is_blank, is_name, is_xml_character};
+use super::chars::{is_blank, is_name, is_set_off, is_xml_character};
 use crate::error::{Issue, IssueCode};
 use crate::limits::Limits;
 use quick_xml::Reader;
@@ -330,13 +330,6 @@ impl<'a> Tokens<'a> {
         let binding = self.bindings.iter().rev().find(|binding| binding.prefix == prefix);
         binding.map(|binding| binding.namespace.clone())
     }
-}
-
-/// True where white space or the end of the tag follows the closing quote.
-fn is_set_off(tag: &str, value: &str) -> bool {
-    let end = (value.as_ptr() as usize + value.len()).checked_sub(tag.as_ptr() as usize);
-    let rest = end.and_then(|end| tag.get(end + 1..)).unwrap_or_default();
-    rest.is_empty() || rest.starts_with([' ', '\t', '\n', '\r'])
 }
 
 #[cfg(test)]
