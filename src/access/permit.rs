@@ -80,6 +80,12 @@ impl Permit {
         &self.filter
     }
 
+    /// Whether the caller may activate, change and retire search parameters: each is work for the
+    /// whole server. Everybody who may write, until callers have roles.
+    pub fn may_define_parameters(&self) -> bool {
+        true
+    }
+
     /// The same permit, narrowed to rows with these stamps.
     pub fn narrowed(&self, filter: RowFilter) -> Permit {
         match self.filter {

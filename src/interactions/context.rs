@@ -10,28 +10,106 @@ use crate::fhir::resource::{Resource, ResourceKey};
 use crate::search::registry::Kind;
 use crate::search::{IndexRows, IndexSettings, ParameterId, Plan, Planner, Registry, Sealer};
 use crate::storage::Store;
+use std::ops::Deref;
+use std::sync::{Arc, RwLock};
+use tokio::sync::{Mutex, Notify};
 
-/// One for the server; shared by all requests.
+/// What one request works with from its start to its end: what the server shares, and the search
+/// parameters as they are now. Cheap to clone.
+#[derive(Clone)]
 pub struct Context {
+    shared: Arc<Shared>,
+    pub registry: Arc<Registry>,
+    /// What `/metadata` answers.
+    pub statements: Arc<Statements>,
+}
+
+/// One for the server.
+pub struct Shared {
     pub store: Store,
-    pub registry: Registry,
     pub clock: Clock,
     pub settings: Settings,
     pub index_settings: IndexSettings,
     /// Of page links; the same for all nodes.
     pub sealer: Sealer,
-    /// What `/metadata` answers.
-    pub statements: Statements,
+    /// The search parameters of R4 alone.
+    r4: Arc<Registry>,
+    newest: RwLock<Newest>,
+    /// One task at a time asks the database for the search parameters.
+    refreshing: Mutex<()>,
+    /// Told where search parameters changed; one task waits for it.
+    pub has_changed: Notify,
+}
+
+/// The search parameters as this process last read them.
+#[derive(Clone)]
+struct Newest {
+    registry: Arc<Registry>,
+    statements: Arc<Statements>,
+}
+
+impl Deref for Context {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.shared
+    }
 }
 
 impl Context {
-    /// An error where the store has no key for page links.
-    pub fn new(store: Store, registry: Registry, clock: Clock, settings: Settings) -> Result<Self> {
+    /// Over a store, with the custom search parameters that it holds. `registry` has those of R4.
+    /// An error where the store has no key for page links, or holds a search parameter that this
+    /// server does not understand.
+    pub async fn open(
+        store: Store,
+        registry: Registry,
+        clock: Clock,
+        settings: Settings,
+    ) -> Result<Self> {
         let index_settings =
             IndexSettings { zone: settings.default_zone, base_url: settings.base_url.clone() };
         let sealer = Sealer::new(store.server_key())?;
-        let statements = Statements::new(&settings, &registry);
-        Ok(Context { store, registry, clock, settings, index_settings, sealer, statements })
+        let statements = Arc::new(Statements::new(&settings, &registry));
+        let registry = Arc::new(registry);
+        let newest = Newest { registry: registry.clone(), statements: statements.clone() };
+        let shared = Shared {
+            store,
+            clock,
+            settings,
+            index_settings,
+            sealer,
+            r4: registry.clone(),
+            newest: RwLock::new(newest),
+            refreshing: Mutex::new(()),
+            has_changed: Notify::new(),
+        };
+        Context { shared: Arc::new(shared), registry, statements }.refreshed().await
+    }
+
+    /// The same with the newest search parameters that this process knows.
+    pub fn current(&self) -> Context {
+        let newest = self.shared.newest();
+        let Newest { registry, statements } = newest;
+        Context { shared: self.shared.clone(), registry, statements }
+    }
+
+    /// The same with the search parameters that the database has now. One short statement where
+    /// nothing changed.
+    pub async fn refreshed(&self) -> Result<Context> {
+        let shared = &self.shared;
+        let _alone = shared.refreshing.lock().await;
+        let mut connection = shared.store.search_connection().await?;
+        let number = shared.store.definitions_number(&mut connection).await?;
+        connection.release();
+        if shared.newest().registry.number() != number {
+            let (number, customs) = shared.store.definitions().await?;
+            let registry = Arc::new(shared.r4.with_customs(number, customs)?);
+            let statements = Arc::new(Statements::new(&shared.settings, &registry));
+            let newest = Newest { registry, statements };
+            *shared.newest.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = newest;
+            shared.has_changed.notify_one();
+        }
+        Ok(self.current())
     }
 
     /// All index rows of a resource.
@@ -73,5 +151,11 @@ impl Context {
         parameters.sort_unstable();
         parameters.dedup();
         parameters
+    }
+}
+
+impl Shared {
+    fn newest(&self) -> Newest {
+        self.newest.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
     }
 }

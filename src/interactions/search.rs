@@ -24,6 +24,9 @@ struct State {
     cursor: Option<Cursor>,
 }
 
+/// Times that a search is run where its parameters change meanwhile.
+const ATTEMPTS: usize = 3;
+
 /// A search as asked for.
 struct Asked {
     parameters: Vec<Parameter>,
@@ -41,13 +44,22 @@ pub async fn search(
 ) -> Result<Outcome> {
     let (scope, parameters, request) = wanted;
     let path = path_of(scope);
-    let mut asked = asked(context, permit, (scope, &path, parameters, request))?;
-    if request.subset == Subset::Count {
-        asked.plan = asked.plan.counting();
+    let mut context = context.clone();
+    for _ in 0..ATTEMPTS {
+        let mut asked = asked(&context, permit, (scope, &path, parameters, request))?;
+        if request.subset == Subset::Count {
+            asked.plan = asked.plan.counting();
+        }
+        let page = context.store.search(connection, permit, &asked.plan).await?;
+        if context.store.is_plan_of_now(connection, &asked.plan).await? {
+            let context = &context;
+            let presentation = &request.presentation;
+            let links = PageLink { context, permit, path: &path, presentation };
+            return bundle(context, &links, asked, page);
+        }
+        context = context.refreshed().await?;
     }
-    let page = context.store.search(connection, permit, &asked.plan).await?;
-    let links = PageLink { context, permit, path: &path, presentation: &request.presentation };
-    bundle(context, &links, asked, page)
+    Err(FhirError::unavailable("The search parameters changed while they were searched by"))
 }
 
 fn path_of(scope: &SearchScope) -> String {

@@ -62,7 +62,8 @@ impl Store {
     }
 
     /// Keys of at most `limit` matches, in order of rid, read on a connection that may be inside a
-    /// transaction: its own writes are seen. The plan's order and page are ignored.
+    /// transaction: its own writes are seen. The plan's order and page are ignored. 503 where a
+    /// search parameter changed meanwhile.
     pub async fn matching(
         &self,
         connection: &mut Connection,
@@ -72,6 +73,10 @@ impl Store {
         let found = self.found(connection, plan).await?;
         let query = Query { plan, found: &found, filter: permit.filter() };
         let rows = fetch_all(connection, query.matching(limit as i64)).await?;
+        if !self.is_plan_of_now(connection, plan).await? {
+            let text = "The search parameters changed while they were searched by";
+            return Err(FhirError::unavailable(text));
+        }
         rows.iter().map(matched).collect()
     }
 

@@ -35,6 +35,7 @@ mod robustness;
 mod roles;
 mod search;
 mod search_basics;
+mod search_custom;
 mod search_filter;
 mod search_includes;
 mod search_links;

@@ -1,0 +1,1 @@
+listen search_definitions
