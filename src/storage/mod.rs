@@ -1,7 +1,6 @@
 //! All SQL. Every query takes a [`crate::access::Permit`] or a plan narrowed by one.
 
 mod body;
-mod build;
 mod check;
 mod definitions;
 mod embedded;
@@ -20,9 +19,8 @@ mod statement;
 mod store;
 mod write;
 
-pub use build::{Build, BuildStatus};
 pub use check::{Finding, RowsRead};
-pub use definitions::DefinitionChange;
+pub use definitions::{Build, BuildStatus, DefinitionChange};
 pub use embedded::{EmbeddedPostgres, EmbeddedSettings, Upgrade, upgrade};
 pub use history::{From, HistoryPage, HistoryPosition, HistoryQuery, InstanceQuery, Window};
 pub use import::UnitHash;

@@ -36,6 +36,7 @@ mod roles;
 mod search;
 mod search_basics;
 mod search_custom;
+mod search_custom_nodes;
 mod search_filter;
 mod search_includes;
 mod search_links;

@@ -21,6 +21,11 @@ pub fn packed_key(parameter: ParameterId, id: i64) -> i64 {
     (i64::from(parameter.0) << RID_BITS) | id
 }
 
+/// The parameter of a packed key.
+pub fn parameter_of(key: i64) -> i16 {
+    (key >> RID_BITS) as i16
+}
+
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Identifier {
     pub parameter: i16,

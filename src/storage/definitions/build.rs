@@ -3,11 +3,11 @@
 //! Who writes after the state was committed writes by it, and who wrote before has ended once
 //! [`Store::older_writers`] are gone: from there on one walk over the rows misses nothing.
 
-use super::definitions::notify;
-use super::failure::of_sqlx;
-use super::store::{Connection, Store, Stored};
+use super::notify;
 use crate::error::{FhirError, Result};
 use crate::search::{CustomState, ParameterId};
+use crate::storage::failure::of_sqlx;
+use crate::storage::store::{Connection, Store, Stored};
 use chrono::{DateTime, Utc};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
@@ -55,7 +55,7 @@ impl Store {
     /// process.
     pub async fn claim_build(&self, holder: &str) -> Result<Option<Build>> {
         let mut connection = self.search_connection().await?;
-        let row = sqlx::query(include_str!("sql/build_claim.sql"))
+        let row = sqlx::query(include_str!("../sql/build_claim.sql"))
             .bind(holder)
             .fetch_optional(&mut *connection)
             .await
@@ -67,7 +67,7 @@ impl Store {
     /// Keeps the lease. `total` is how many rows there are of the parameter's types. False where
     /// another process took over.
     pub async fn renew_build(&self, build: &Build, total: Option<i64>) -> Result<bool> {
-        let renewed = sqlx::query(include_str!("sql/build_renew.sql"))
+        let renewed = sqlx::query(include_str!("../sql/build_renew.sql"))
             .bind(build.parameter.0)
             .bind(&build.holder)
             .bind(build.state.as_str())
@@ -80,7 +80,7 @@ impl Store {
 
     /// How many rows there are of the parameter's types; an error where counting takes too long.
     pub async fn count_for_build(&self, build: &Build) -> Result<i64> {
-        sqlx::query_scalar(include_str!("sql/build_count.sql"))
+        sqlx::query_scalar(include_str!("../sql/build_count.sql"))
             .bind(&build.types)
             .fetch_one(&mut *self.search_connection().await?)
             .await
@@ -90,7 +90,7 @@ impl Store {
     /// Transactions that write resources now. A write that began after this was asked is not
     /// among them, and sees what was committed before.
     pub async fn older_writers(&self) -> Result<Vec<String>> {
-        sqlx::query_scalar(include_str!("sql/build_writers.sql"))
+        sqlx::query_scalar(include_str!("../sql/build_writers.sql"))
             .fetch_all(&mut *self.search_connection().await?)
             .await
             .map_err(of_sqlx)
@@ -100,7 +100,7 @@ impl Store {
     /// alone that have some.
     pub async fn rows_to_build(&self, build: &Build, count: i64) -> Result<Window> {
         let removed = (build.state == CustomState::Retired).then_some(build.parameter.0);
-        let found = sqlx::query(include_str!("sql/build_read.sql"))
+        let found = sqlx::query(include_str!("../sql/build_read.sql"))
             .bind(&build.types)
             .bind(build.position)
             .bind(count)
@@ -128,7 +128,7 @@ impl Store {
         counts: (i64, i64),
     ) -> Result<Option<(i64, i64)>> {
         let (seen, indexed) = counts;
-        sqlx::query_as(include_str!("sql/build_remember.sql"))
+        sqlx::query_as(include_str!("../sql/build_remember.sql"))
             .bind(build.parameter.0)
             .bind(&build.holder)
             .bind(build.state.as_str())
@@ -144,13 +144,13 @@ impl Store {
     /// another process took over, or the state changed.
     pub async fn finish_build(&self, build: &Build) -> Result<()> {
         let sql = match build.state {
-            CustomState::Retired => include_str!("sql/build_forget.sql"),
-            _ => include_str!("sql/build_finish.sql"),
+            CustomState::Retired => include_str!("../sql/build_forget.sql"),
+            _ => include_str!("../sql/build_finish.sql"),
         };
         let mut unit = self.begin(&[]).await?;
         let connection = unit.connection();
         // The lock of all changes first, as every writer takes it.
-        sqlx::query(include_str!("sql/definitions_touch.sql"))
+        sqlx::query(include_str!("../sql/definitions_touch.sql"))
             .execute(&mut *connection)
             .await
             .map_err(of_sqlx)?;
@@ -175,7 +175,7 @@ impl Store {
         resource: Option<&str>,
         most: i64,
     ) -> Result<Vec<BuildStatus>> {
-        let rows = sqlx::query(include_str!("sql/build_status.sql"))
+        let rows = sqlx::query(include_str!("../sql/build_status.sql"))
             .bind(resource)
             .bind(most)
             .fetch_all(connection)

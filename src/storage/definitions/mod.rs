@@ -1,13 +1,17 @@
 //! The custom search parameters of a database, and the number that names their state.
 //! docs/decisions/0011-custom-search-parameters.md
 
-use super::failure::of_sqlx;
-use super::store::{Connection, Store};
-use super::write::{Applied, Unit};
+mod build;
+
+pub use build::{Build, BuildStatus};
+
 use crate::error::{FhirError, IssueCode, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::resource::Id;
 use crate::search::{Custom, CustomState, ParameterId, Plan};
+use crate::storage::failure::of_sqlx;
+use crate::storage::store::{Connection, Store};
+use crate::storage::write::{Applied, Unit};
 use sqlx::postgres::{PgListener, PgPoolOptions, PgRow};
 use sqlx::{ConnectOptions, Row};
 use std::time::Duration;
@@ -40,7 +44,7 @@ impl Store {
     /// All custom parameters, and the number of their state.
     pub async fn definitions(&self) -> Result<(i64, Vec<Custom>)> {
         let mut connection = self.search_connection().await?;
-        let rows = sqlx::query(include_str!("sql/definitions_read.sql"))
+        let rows = sqlx::query(include_str!("../sql/definitions_read.sql"))
             .fetch_all(&mut *connection)
             .await
             .map_err(of_sqlx)?;
@@ -77,7 +81,7 @@ impl Store {
         changes: &[DefinitionChange],
     ) -> Result<Applied> {
         let connection = unit.connection();
-        let raised = sqlx::query(include_str!("sql/definitions_raise.sql")).bind(planned);
+        let raised = sqlx::query(include_str!("../sql/definitions_raise.sql")).bind(planned);
         if raised.execute(&mut *connection).await.map_err(of_sqlx)?.rows_affected() == 0 {
             return Ok(Applied::LostRace);
         }
@@ -118,13 +122,13 @@ impl Store {
     }
 }
 
-pub(super) async fn number(connection: &mut Connection) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar(include_str!("sql/definitions_number.sql")).fetch_one(connection).await
+pub(in crate::storage) async fn number(connection: &mut Connection) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar(include_str!("../sql/definitions_number.sql")).fetch_one(connection).await
 }
 
 /// Tells all servers of this database, once the transaction is committed.
-pub(super) async fn notify(connection: &mut Connection) -> Result<()> {
-    let query = sqlx::query(include_str!("sql/definitions_notify.sql"));
+async fn notify(connection: &mut Connection) -> Result<()> {
+    let query = sqlx::query(include_str!("../sql/definitions_notify.sql"));
     query.execute(connection).await.map(drop).map_err(of_sqlx)
 }
 
@@ -132,7 +136,7 @@ async fn apply(connection: &mut Connection, change: &DefinitionChange) -> Result
     let done = match change {
         DefinitionChange::Add { resource, url, code, text, bases } => {
             let types: Vec<i16> = bases.iter().map(|kind| kind.number()).collect();
-            sqlx::query(include_str!("sql/definition_add.sql"))
+            sqlx::query(include_str!("../sql/definition_add.sql"))
                 .bind(url)
                 .bind(code)
                 .bind(resource.as_str())
@@ -142,14 +146,14 @@ async fn apply(connection: &mut Connection, change: &DefinitionChange) -> Result
                 .await
         }
         DefinitionChange::Redefine { parameter, text } => {
-            sqlx::query(include_str!("sql/definition_redefine.sql"))
+            sqlx::query(include_str!("../sql/definition_redefine.sql"))
                 .bind(parameter.0)
                 .bind(text)
                 .execute(connection)
                 .await
         }
         DefinitionChange::Retire(parameter) => {
-            sqlx::query(include_str!("sql/definition_retire.sql"))
+            sqlx::query(include_str!("../sql/definition_retire.sql"))
                 .bind(parameter.0)
                 .execute(connection)
                 .await

@@ -1,1 +1,0 @@
-listen search_definitions
