@@ -1,6 +1,10 @@
 //! Runs search plans: the ids that a plan needs, then one statement for the page and, where
 //! asked for, one for the total.
 
+mod explain;
+
+pub use explain::{Explained, ExplainedStatement};
+
 use super::failure::of_sqlx;
 use super::read::{fetch_all, fetch_optional};
 use super::search_sql::{Found, Query, Wanted};

@@ -37,6 +37,7 @@ mod search;
 mod search_basics;
 mod search_custom;
 mod search_custom_nodes;
+mod search_explain;
 mod search_filter;
 mod search_includes;
 mod search_links;

@@ -15,6 +15,7 @@ pub enum OperationCode {
     MetaAdd,
     MetaDelete,
     IndexStatus,
+    Explain,
 }
 
 /// What an operation is asked of.
@@ -44,7 +45,7 @@ pub struct OperationRow {
 
 /// R4 lets `$meta-add` and `$meta-delete` be asked of an old version too. They are not offered
 /// there: versions that were do not change.
-pub static OPERATIONS: [OperationRow; 4] = [
+pub static OPERATIONS: [OperationRow; 5] = [
     OperationRow {
         code: OperationCode::Meta,
         name: "meta",
@@ -80,6 +81,14 @@ pub static OPERATIONS: [OperationRow; 4] = [
         definition: "OperationDefinition/SearchParameter-index-status",
         levels: &[OperationLevel::Type, OperationLevel::Instance],
         types: &["SearchParameter"],
+        affects_state: false,
+    },
+    OperationRow {
+        code: OperationCode::Explain,
+        name: "explain",
+        definition: "OperationDefinition/Resource-explain",
+        levels: &[OperationLevel::System, OperationLevel::Type],
+        types: &[],
         affects_state: false,
     },
 ];
@@ -122,6 +131,11 @@ impl OperationRow {
             Some(of) if !row.is_of(of) => refused(format!("{of} has no operation ${name}")),
             _ => Ok(row),
         }
+    }
+
+    /// True for those that tell of the server itself.
+    pub fn is_for_operators(&self) -> bool {
+        self.code == OperationCode::Explain
     }
 
     /// True where resources of the type have it.
