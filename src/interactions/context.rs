@@ -98,17 +98,19 @@ impl Context {
     pub async fn refreshed(&self) -> Result<Context> {
         let shared = &self.shared;
         let _alone = shared.refreshing.lock().await;
-        let mut connection = shared.store.search_connection().await?;
+        // Not one of the searches: who searches may wait here with one in hand.
+        let mut connection = shared.store.connection().await?;
         let number = shared.store.definitions_number(&mut connection).await?;
-        connection.release();
-        if shared.newest().registry.number() != number {
-            let (number, customs) = shared.store.definitions().await?;
+        let is_known = shared.newest().registry.number() == number;
+        if !is_known {
+            let (number, customs) = shared.store.definitions(&mut connection).await?;
             let registry = Arc::new(shared.r4.with_customs(number, customs)?);
             let statements = Arc::new(Statements::new(&shared.settings, &registry));
             let newest = Newest { registry, statements };
             *shared.newest.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = newest;
             shared.has_changed.notify_one();
         }
+        connection.release();
         Ok(self.current())
     }
 

@@ -45,6 +45,7 @@ mod search_list;
 mod search_modifiers;
 mod search_oracle;
 mod search_sort;
+mod search_stated;
 mod start;
 mod statements;
 mod tidy;

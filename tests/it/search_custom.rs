@@ -100,6 +100,21 @@ async fn a_search_by_a_parameter_that_is_being_built_is_refused_wherever_it_stan
         let refused = server.get(query).await.expect_outcome(400, "transient");
         assert!(refused.text().contains("is being built"), "{query}: {}", refused.body);
     }
+    let doctor = json!({"id": "doctor", "url": "http://hospital.example/doctor", "code": "doctor",
+        "type": "reference", "expression": "Patient.generalPractitioner"});
+    server.update(with(blood_group(), doctor)).await.expect(201);
+    let queries = [
+        "Patient?_include=Patient:doctor",
+        "Practitioner?_revinclude=Patient:doctor",
+        "Practitioner?_has:Patient:doctor:gender=female",
+        "Patient?doctor:Practitioner.name=x",
+    ];
+    for query in queries {
+        server.get(query).await.expect_outcome(400, "transient");
+    }
+    let all = server.get("Patient?_include=*").await.expect(200);
+    let warning = &all.body["entry"][1]["resource"]["issue"][0]["diagnostics"];
+    assert!(warning.as_str().unwrap().contains("Patient:doctor is left out"), "{}", all.body);
     let request = server.request("GET", "Patient?blood-group=B");
     let lenient = request.header("Prefer", "handling=lenient").send().await.expect(200);
     assert_eq!(lenient.ids("match"), ["p"]);

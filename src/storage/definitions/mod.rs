@@ -42,13 +42,11 @@ pub enum DefinitionChange {
 
 impl Store {
     /// All custom parameters, and the number of their state.
-    pub async fn definitions(&self) -> Result<(i64, Vec<Custom>)> {
-        let mut connection = self.search_connection().await?;
+    pub async fn definitions(&self, connection: &mut Connection) -> Result<(i64, Vec<Custom>)> {
         let rows = sqlx::query(include_str!("../sql/definitions_read.sql"))
-            .fetch_all(&mut *connection)
+            .fetch_all(connection)
             .await
             .map_err(of_sqlx)?;
-        connection.release();
         let number = rows.first().map(|row| row.try_get("number"));
         let missing = || FhirError::internal("search_definitions has no row");
         let number = number.ok_or_else(missing)?.map_err(FhirError::internal)?;
@@ -170,18 +168,15 @@ async fn apply(connection: &mut Connection, change: &DefinitionChange) -> Result
 
 /// None where the row only has the number.
 fn custom(row: &PgRow) -> Result<Option<Custom>> {
-    let read = || -> Result<Option<(i16, String, String, String, i64, i64)>, sqlx::Error> {
-        let Some(parameter) = row.try_get("parameter")? else { return Ok(None) };
-        let (resource, state) = (row.try_get("resource_id")?, row.try_get("state")?);
-        let (definition, seen) = (row.try_get("definition")?, row.try_get("seen")?);
-        Ok(Some((parameter, resource, state, definition, seen, row.try_get("total")?)))
-    };
-    let Some(read) = read().map_err(FhirError::internal)? else { return Ok(None) };
-    let (parameter, resource, state, definition, seen, total) = read;
-    let unknown = || FhirError::internal(format!("search parameter {parameter}: {state}"));
-    let names = Id::parse(&resource).zip(CustomState::parse(&state));
+    let unreadable = |error: sqlx::Error| FhirError::internal(error);
+    let parameter: Option<i16> = row.try_get("parameter").map_err(unreadable)?;
+    let Some(parameter) = parameter else { return Ok(None) };
+    let text = |name: &str| row.try_get::<&str, _>(name).map_err(unreadable);
+    let names = Id::parse(text("resource_id")?).zip(CustomState::parse(text("state")?));
+    let unknown = || FhirError::internal(format!("search parameter {parameter} has no state"));
     let (resource, state) = names.ok_or_else(unknown)?;
-    let custom = Custom::read(ParameterId(parameter), resource, state, &definition)?;
-    custom.coverage.set(seen, total);
+    let custom = Custom::read(ParameterId(parameter), resource, state, text("definition")?)?;
+    let count = |name: &str| row.try_get(name).map_err(unreadable);
+    custom.coverage.set(count("seen")?, count("total")?);
     Ok(Some(custom))
 }
