@@ -103,8 +103,10 @@ impl Context {
         let number = shared.store.definitions_number(&mut connection).await?;
         let is_known = shared.newest().registry.number() == number;
         if !is_known {
-            let (number, customs) = shared.store.definitions(&mut connection).await?;
-            let registry = Arc::new(shared.r4.with_customs(number, customs)?);
+            let (number, customs) =
+                shared.store.definitions(&mut connection).await.map_err(not_understood)?;
+            let registry = shared.r4.with_customs(number, customs).map_err(not_understood)?;
+            let registry = Arc::new(registry);
             let statements = Arc::new(Statements::new(&shared.settings, &registry));
             let newest = Newest { registry, statements };
             *shared.newest.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = newest;
@@ -154,6 +156,12 @@ impl Context {
         parameters.dedup();
         parameters
     }
+}
+
+/// A newer server may have stored what this one cannot index by. It must not write then.
+fn not_understood(error: FhirError) -> FhirError {
+    let text = "The database has a search parameter that this server does not understand";
+    FhirError::unavailable(text).with_source(error)
 }
 
 impl Shared {

@@ -262,7 +262,7 @@ impl Draft<'_> {
             }
             _ if include::is_include(name) => {
                 let include = include::read(self.planner, &self.plan.types, name, value)?;
-                let missing = include::missing(self.planner, &include, value);
+                let missing = include::missing(self.planner, &self.plan.types, &include, value);
                 self.plan.issues.extend(missing);
                 self.plan.includes.push(include);
             }

@@ -1,8 +1,11 @@
 //! Custom search parameters over several nodes: no row is missed, whoever writes it.
 
+use super::check::findings;
 use super::harness::{TestServer, patient};
+use bhn_fhir::jobs::reindex::{ReindexProgress, Start, reindex};
 use bhn_fhir::jobs::search_parameters::{build_next, follow, keep_built};
 use serde_json::{Value, json};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
@@ -182,6 +185,21 @@ async fn writers_of_two_nodes_beside_a_build_are_all_found() {
         };
         assert_eq!(count("surname").await, count("family").await, "{family}");
     }
+}
+
+#[tokio::test]
+async fn a_reindex_by_a_node_that_has_not_heard_keeps_the_rows() {
+    let (first, deaf) = TestServer::start_pair().await;
+    first.update(patient().id("a").family("Rahman")).await.expect(201);
+    first.update(by_family()).await.expect(201);
+    build(&first).await;
+    let mut connection = first.database.connect().await;
+    let damage = "delete from string_value; update resource set present = '{}', generation = 0";
+    sqlx::raw_sql(damage).execute(&mut connection).await.unwrap();
+    let (progress, stop) = (ReindexProgress::default(), AtomicBool::new(false));
+    reindex(&deaf.context, Start::FromTheStart, &progress, &stop).await.unwrap();
+    assert_eq!(first.get("Patient?surname=rahman").await.expect(200).ids("match"), ["a"]);
+    assert_eq!(findings(&deaf).await, Vec::<String>::new());
 }
 
 #[tokio::test]

@@ -62,11 +62,20 @@ pub(super) fn read(
 }
 
 /// Warnings about references that `*` stands for, and that cannot be followed yet.
-pub(super) fn missing(planner: &Planner<'_>, include: &Include, value: &str) -> Vec<Issue> {
+pub(super) fn missing(
+    planner: &Planner<'_>,
+    types: &[ResourceType],
+    include: &Include,
+    value: &str,
+) -> Vec<Issue> {
     if !value.split(':').any(|part| part == "*") {
         return Vec::new();
     }
-    let is_asked = |kind: &ResourceType| include.source.is_none_or(|source| source == *kind);
+    let is_of_matches = !include.is_reverse && !include.is_iterated && !types.is_empty();
+    let is_asked = |kind: &ResourceType| match include.source {
+        Some(source) => source == *kind,
+        None => !is_of_matches || types.contains(kind),
+    };
     let of = |kind| planner.registry.parameters_of(kind).map(move |found| (kind, found));
     let all = ResourceType::all().filter(is_asked).flat_map(of);
     let references = all.filter(|(_, found)| found.kind == Kind::Reference);
