@@ -9,7 +9,7 @@ use crate::fhir::interaction::{Handling, Parameter, SearchScope};
 use crate::fhir::resource::{Resource, ResourceKey};
 use crate::search::registry::Kind;
 use crate::search::{IndexRows, IndexSettings, ParameterId, Plan, Planner, Registry, Sealer};
-use crate::storage::Store;
+use crate::storage::{Connection, Store};
 use std::ops::Deref;
 use std::sync::{Arc, RwLock};
 use tokio::sync::{Mutex, Notify};
@@ -33,7 +33,7 @@ pub struct Shared {
     /// Of page links; the same for all nodes.
     pub sealer: Sealer,
     /// The search parameters of R4 alone.
-    r4: Arc<Registry>,
+    r4: Registry,
     newest: RwLock<Newest>,
     /// One task at a time asks the database for the search parameters.
     refreshing: Mutex<()>,
@@ -48,6 +48,26 @@ struct Newest {
     statements: Arc<Statements>,
 }
 
+impl Newest {
+    /// 503 where the database has a search parameter that this server does not understand, as
+    /// of a newer one: it must not write then.
+    async fn read(
+        of_store: (&Store, &mut Connection),
+        r4: &Registry,
+        settings: &Settings,
+    ) -> Result<Newest> {
+        let (store, connection) = of_store;
+        let not_understood = |error: FhirError| {
+            let text = "The database has a search parameter that this server does not understand";
+            FhirError::unavailable(text).with_source(error)
+        };
+        let (number, customs) = store.definitions(connection).await.map_err(not_understood)?;
+        let registry = r4.with_customs(number, customs).map_err(not_understood)?;
+        let statements = Arc::new(Statements::new(settings, &registry));
+        Ok(Newest { registry: Arc::new(registry), statements })
+    }
+}
+
 impl Deref for Context {
     type Target = Shared;
 
@@ -57,33 +77,34 @@ impl Deref for Context {
 }
 
 impl Context {
-    /// Over a store, with the custom search parameters that it holds. `registry` has those of R4.
+    /// Over a store, with the custom search parameters that it holds. `r4` has those of R4.
     /// An error where the store has no key for page links, or holds a search parameter that this
     /// server does not understand.
     pub async fn open(
         store: Store,
-        registry: Registry,
+        r4: Registry,
         clock: Clock,
         settings: Settings,
     ) -> Result<Self> {
         let index_settings =
             IndexSettings { zone: settings.default_zone, base_url: settings.base_url.clone() };
         let sealer = Sealer::new(store.server_key())?;
-        let statements = Arc::new(Statements::new(&settings, &registry));
-        let registry = Arc::new(registry);
-        let newest = Newest { registry: registry.clone(), statements: statements.clone() };
+        let mut connection = store.connection().await?;
+        let newest = Newest::read((&store, &mut connection), &r4, &settings).await?;
+        connection.release();
+        let Newest { registry, statements } = newest.clone();
         let shared = Shared {
             store,
             clock,
             settings,
             index_settings,
             sealer,
-            r4: registry.clone(),
+            r4,
             newest: RwLock::new(newest),
             refreshing: Mutex::new(()),
             has_changed: Notify::new(),
         };
-        Context { shared: Arc::new(shared), registry, statements }.refreshed().await
+        Ok(Context { shared: Arc::new(shared), registry, statements })
     }
 
     /// The same with the newest search parameters that this process knows.
@@ -101,14 +122,9 @@ impl Context {
         // Not one of the searches: who searches may wait here with one in hand.
         let mut connection = shared.store.connection().await?;
         let number = shared.store.definitions_number(&mut connection).await?;
-        let is_known = shared.newest().registry.number() == number;
-        if !is_known {
-            let (number, customs) =
-                shared.store.definitions(&mut connection).await.map_err(not_understood)?;
-            let registry = shared.r4.with_customs(number, customs).map_err(not_understood)?;
-            let registry = Arc::new(registry);
-            let statements = Arc::new(Statements::new(&shared.settings, &registry));
-            let newest = Newest { registry, statements };
+        if shared.newest().registry.number() != number {
+            let of_store = (&shared.store, &mut *connection);
+            let newest = Newest::read(of_store, &shared.r4, &shared.settings).await?;
             *shared.newest.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = newest;
             shared.has_changed.notify_one();
         }
@@ -156,12 +172,6 @@ impl Context {
         parameters.dedup();
         parameters
     }
-}
-
-/// A newer server may have stored what this one cannot index by. It must not write then.
-fn not_understood(error: FhirError) -> FhirError {
-    let text = "The database has a search parameter that this server does not understand";
-    FhirError::unavailable(text).with_source(error)
 }
 
 impl Shared {

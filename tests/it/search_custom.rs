@@ -49,8 +49,8 @@ fn part<'r>(reply: &'r Reply, name: &str) -> &'r Value {
     found.as_object().unwrap().iter().find(|(key, _)| *key != "name").unwrap().1
 }
 
-async fn state(server: &TestServer) -> String {
-    let status = server.get("SearchParameter/blood-group/$index-status").await.expect(200);
+async fn state(server: &TestServer, id: &str) -> String {
+    let status = server.get(&format!("SearchParameter/{id}/$index-status")).await.expect(200);
     part(&status, "state").as_str().unwrap().to_owned()
 }
 
@@ -62,9 +62,9 @@ async fn a_parameter_finds_what_was_stored_before_and_after_it() {
     server.update(blood_group()).await.expect(201);
     server.update(of_group("after", "A")).await.expect(201);
     server.update(of_group("other", "B")).await.expect(201);
-    assert_eq!(state(&server).await, "building");
+    assert_eq!(state(&server, "blood-group").await, "building");
     build(&server).await;
-    assert_eq!(state(&server).await, "ready");
+    assert_eq!(state(&server, "blood-group").await, "ready");
     let found = server.get("Patient?blood-group=A").await.expect(200);
     assert_eq!(found.sorted_ids("match"), "after before");
     let found = server.get("Patient?blood-group:missing=true").await.expect(200);
@@ -183,7 +183,7 @@ async fn a_draft_is_stored_and_not_searched_by_and_a_retired_one_stops_at_once()
     server.update(of_group("p", "A")).await.expect(201);
     let draft = with(blood_group(), json!({"status": "draft"}));
     server.update(draft.clone()).await.expect(201);
-    assert_eq!(state(&server).await, "not-active");
+    assert_eq!(state(&server, "blood-group").await, "not-active");
     server.get("Patient?blood-group=A").await.expect_outcome(400, "not-supported");
     server.update(blood_group()).await.expect(200);
     build(&server).await;
@@ -191,10 +191,10 @@ async fn a_draft_is_stored_and_not_searched_by_and_a_retired_one_stops_at_once()
     let patch = json!([{"op": "replace", "path": "/status", "value": "retired"}]);
     server.patch("SearchParameter/blood-group", &patch).await.expect(200);
     server.get("Patient?blood-group=A").await.expect_outcome(400, "not-supported");
-    assert_eq!(state(&server).await, "retired");
+    assert_eq!(state(&server, "blood-group").await, "retired");
     assert_eq!(keys(&server).await, 1);
     build(&server).await;
-    assert_eq!(state(&server).await, "not-active");
+    assert_eq!(state(&server, "blood-group").await, "not-active");
     assert_eq!(keys(&server).await, 0);
     assert_eq!(findings(&server).await, Vec::<String>::new());
     server.update(blood_group()).await.expect(200);
@@ -372,4 +372,39 @@ async fn a_parameter_of_all_types_is_one_of_each() {
     build(&server).await;
     assert_eq!(server.get("?lang=bn").await.expect(200).sorted_ids("match"), "o p");
     assert_eq!(server.get("Patient?lang=bn").await.expect(200).sorted_ids("match"), "p");
+}
+
+#[tokio::test]
+async fn a_definition_of_r4_is_stored_and_its_parameter_stays_as_it_is() {
+    let server = TestServer::start().await;
+    server.update(patient().id("p")).await.expect(201);
+    let of_r4 = with(
+        blood_group(),
+        json!({
+            "id": "death-date", "url": "http://hl7.org/fhir/SearchParameter/Patient-death-date",
+            "code": "death-date", "type": "date",
+            "expression": "(Patient.deceased as dateTime)"
+        }),
+    );
+    server.update(of_r4).await.expect(201);
+    assert_eq!(state(&server, "death-date").await, "ready");
+    assert_eq!(server.get("Patient?death-date:missing=true").await.expect(200).ids("match"), ["p"]);
+}
+
+#[tokio::test]
+async fn there_are_so_many_parameters_and_no_more() {
+    let server = TestServer::start_with(|settings| settings.limits.custom_parameters = 1).await;
+    let created = server.create(with(blood_group(), json!({"id": null}))).await.expect(201);
+    let refused = server.create(nickname("Patient.name.given")).await;
+    assert!(refused.expect_outcome(400, "too-costly").text().contains("at most 1"));
+    let path = format!("SearchParameter/{}", created.id());
+    server.delete(&path).await.expect(204);
+    server.create(nickname("Patient.name.given")).await.expect(201);
+    build(&server).await;
+    let all = server.get("SearchParameter/$index-status").await.expect(200);
+    assert_eq!(all.body["parameter"].as_array().map(Vec::len), Some(1), "{}", all.body);
+    assert_eq!(part(&all, "code"), "nickname");
+    assert_eq!(part(&all, "state"), "ready");
+    server.get("SearchParameter/none/$index-status").await.expect_outcome(404, "not-found");
+    server.get("Patient/$index-status").await.expect_outcome(404, "not-supported");
 }
