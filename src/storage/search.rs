@@ -39,30 +39,60 @@ pub struct Page {
     pub total: Option<i64>,
     pub next: Option<Cursor>,
     pub previous: Option<Cursor>,
+    /// True where a search parameter that the plan rests on changed meanwhile: the page may lack
+    /// some matches.
+    pub is_outdated: bool,
+}
+
+/// What a connection sees.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reads {
+    Committed,
+    /// Also what a transaction of its own has written so far.
+    UnderWay,
 }
 
 impl Store {
-    /// One page of the plan's matches, read on a connection that may be inside a transaction.
-    /// 503 `timeout` where the database was stopped over it.
-    pub async fn search(
+    /// One page of the plan's matches. 503 `timeout` where the database was stopped over it.
+    pub async fn search(&self, permit: &Permit, plan: &Plan) -> Result<Page> {
+        let mut connection = self.settled_pool.acquire().await.map_err(of_sqlx)?;
+        let found = self.found(&mut connection, plan, Reads::Committed).await?;
+        if !plan.is_settled() {
+            connection.release();
+            connection = self.search_connection().await?;
+        }
+        let query = Query { plan, found: &found, filter: permit.filter() };
+        let page = self.page_and_total(&mut connection, &query).await?;
+        connection.release();
+        Ok(page)
+    }
+
+    /// The same, read on a connection that may be inside a transaction.
+    pub async fn search_on(
         &self,
         connection: &mut Connection,
         permit: &Permit,
         plan: &Plan,
     ) -> Result<Page> {
-        let found = self.found(connection, plan).await?;
+        let found = self.found(connection, plan, Reads::UnderWay).await?;
         let query = Query { plan, found: &found, filter: permit.filter() };
+        self.page_and_total(connection, &query).await
+    }
+
+    async fn page_and_total(&self, connection: &mut Connection, query: &Query<'_>) -> Result<Page> {
+        let plan = query.plan;
         let page = match plan.count {
             0 => Page::default(),
-            _ => self.page(connection, &query).await?,
+            _ => self.page(connection, query).await?,
         };
         let total = match (page.total, plan.total) {
             (Some(total), _) => Some(total),
             (None, Total::None) => None,
-            (None, Total::Accurate) => Some(count(connection, &query).await?),
-            (None, Total::Estimate) => Some(estimate(connection, &query).await?),
+            (None, Total::Accurate) => Some(count(connection, query).await?),
+            (None, Total::Estimate) => Some(estimate(connection, query).await?),
         };
-        Ok(Page { total, ..page })
+        let is_outdated = !self.is_plan_of_now(connection, plan).await?;
+        Ok(Page { total, is_outdated, ..page })
     }
 
     /// Keys of at most `limit` matches, in order of rid, read on a connection that may be inside a
@@ -74,7 +104,7 @@ impl Store {
         (permit, plan): (&Permit, &Plan),
         limit: usize,
     ) -> Result<Vec<ResourceKey>> {
-        let found = self.found(connection, plan).await?;
+        let found = self.found(connection, plan, Reads::UnderWay).await?;
         let query = Query { plan, found: &found, filter: permit.filter() };
         let rows = fetch_all(connection, query.matching(limit as i64)).await?;
         if !self.is_plan_of_now(connection, plan).await? {
@@ -121,12 +151,13 @@ impl Store {
         let is_cut = others.len() > INCLUDED;
         others.truncate(INCLUDED);
         let included = others.iter().map(|row| self.stored(row)).collect::<Result<Vec<_>>>()?;
-        Ok(Page { matches, included, is_cut, total, next, previous })
+        let is_outdated = false;
+        Ok(Page { matches, included, is_cut, total, next, previous, is_outdated })
     }
 
-    /// Ids of what the plan names. Coded values are remembered; rids are not, since a
-    /// transaction under way may still take back those that it sees.
-    async fn found(&self, connection: &mut Connection, plan: &Plan) -> Result<Found> {
+    /// Ids of what the plan names. Coded values are remembered, and rids where no transaction is
+    /// under way that may take back those that it sees.
+    async fn found(&self, connection: &mut Connection, plan: &Plan, reads: Reads) -> Result<Found> {
         let mut wanted = Wanted::of(plan);
         let mut found = Found::default();
         wanted.tokens.retain(|token| match self.interned.token(token) {
@@ -142,7 +173,12 @@ impl Store {
             found.units = stored_units(connection, &units).await?;
         }
         if !wanted.is_empty() {
+            let references = wanted.references.clone();
             self.look_up(connection, wanted, &mut found).await?;
+            let known = references.iter().filter(|_| reads == Reads::Committed);
+            for (key, rid) in known.filter_map(|key| found.references.get_key_value(key)) {
+                self.interned.remember(key, *rid);
+            }
         }
         Ok(found)
     }

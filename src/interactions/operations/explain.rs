@@ -3,6 +3,7 @@
 
 use super::super::context::Context;
 use super::super::outcome::{Content, Outcome};
+use super::super::search;
 use crate::access::Permit;
 use crate::error::{FhirError, IssueCode, Result};
 use crate::fhir::interaction::{Handling, Operation, OperationScope, SearchScope};
@@ -28,16 +29,16 @@ pub async fn read(
     let plan = context.plan(&scope, &operation.parameters, Handling::Strict)?;
     let explained = context.store.explain(connection, permit, &plan).await?;
     if !context.store.is_plan_of_now(connection, &plan).await? {
-        let text = "The search parameters changed while they were searched by";
-        return Err(FhirError::unavailable(text));
+        return Err(search::changed());
     }
     let applied: Vec<String> =
         plan.applied().iter().map(|(name, value)| format!("{name}={value}")).collect();
     let types: Vec<&str> = plan.types.iter().map(|kind| kind.name()).collect();
-    let search = format!("{}?{}", types.join(","), applied.join("&"));
+    let asked = format!("{}?{}", types.join(","), applied.join("&"));
     let mut parameters = vec![
-        json!({"name": "search", "valueString": search}),
+        json!({"name": "search", "valueString": asked}),
         json!({"name": "shape", "valueString": explained.shape}),
+        json!({"name": "plannedOnce", "valueBoolean": explained.is_planned_once}),
         json!({"name": "idsMs", "valueDecimal": rounded(explained.ids_ms)}),
     ];
     parameters.extend(explained.statements.iter().map(statement));

@@ -2,7 +2,7 @@
 //! filter that it carries. What is told of the plan names tables, indexes and figures; conditions
 //! hold values, and are left out.
 
-use super::{INCLUDED, Query, Store, refuse_large_sort};
+use super::{INCLUDED, Query, Reads, Store, refuse_large_sort};
 use crate::access::Permit;
 use crate::error::{FhirError, Result};
 use crate::search::{Plan, Total};
@@ -17,6 +17,8 @@ use std::time::Instant;
 pub struct Explained {
     /// What selects the rows: which index leads.
     pub shape: &'static str,
+    /// True where the database plans once for all values; the plan told is the one for these.
+    pub is_planned_once: bool,
     /// Milliseconds that the ids of coded values and references took.
     pub ids_ms: f64,
     pub statements: Vec<ExplainedStatement>,
@@ -50,7 +52,7 @@ impl Store {
         plan: &Plan,
     ) -> Result<Explained> {
         let begun = Instant::now();
-        let found = self.found(connection, plan).await?;
+        let found = self.found(connection, plan, Reads::UnderWay).await?;
         let ids_ms = begun.elapsed().as_secs_f64() * 1000.0;
         let query = Query { plan, found: &found, filter: permit.filter() };
         let mut statements = Vec::new();
@@ -76,7 +78,8 @@ impl Store {
             }
             _ => {}
         }
-        Ok(Explained { shape: query.shape(), ids_ms, statements })
+        let is_planned_once = plan.is_settled();
+        Ok(Explained { shape: query.shape(), is_planned_once, ids_ms, statements })
     }
 }
 
