@@ -41,6 +41,8 @@ pub struct Limits {
     pub filter_comparisons: usize,
     /// Parentheses and brackets of a `_filter`, one within the other.
     pub filter_depth: usize,
+    /// Active SearchParameters beside those of R4.
+    pub custom_parameters: usize,
     /// `_count` of a page: default and maximum.
     pub page_default: u32,
     pub page_maximum: u32,
@@ -76,6 +78,7 @@ impl Default for Limits {
             sort_matches: 500_000,
             filter_comparisons: 64,
             filter_depth: 16,
+            custom_parameters: 500,
             page_default: 50,
             page_maximum: 1_000,
             conditional_delete: 1_000,

@@ -24,6 +24,9 @@ struct State {
     cursor: Option<Cursor>,
 }
 
+/// Times that a search is run where its parameters change meanwhile.
+const ATTEMPTS: usize = 3;
+
 /// A search as asked for.
 struct Asked {
     parameters: Vec<Parameter>,
@@ -41,9 +44,21 @@ pub async fn search_alone(
     permit: &Permit,
     wanted: Wanted<'_>,
 ) -> Result<Outcome> {
-    let asked = asked(context, permit, wanted)?;
-    let page = context.store.search(permit, &asked.plan).await?;
-    bundle((context, permit), wanted, asked, page)
+    let mut context = context.clone();
+    for _ in 0..ATTEMPTS {
+        let asked = asked(&context, permit, wanted)?;
+        let page = context.store.search(permit, &asked.plan).await?;
+        if !page.is_outdated {
+            return bundle((&context, permit), wanted, asked, page);
+        }
+        context = context.refreshed().await?;
+    }
+    Err(changed())
+}
+
+/// 503: search parameters that are searched by changed meanwhile.
+pub fn changed() -> FhirError {
+    FhirError::unavailable("The search parameters changed while they were searched by")
 }
 
 /// The same on a connection that may be inside a transaction.
@@ -55,7 +70,10 @@ pub async fn search(
 ) -> Result<Outcome> {
     let asked = asked(context, permit, wanted)?;
     let page = context.store.search_on(connection, permit, &asked.plan).await?;
-    bundle((context, permit), wanted, asked, page)
+    match page.is_outdated {
+        true => Err(changed()),
+        false => bundle((context, permit), wanted, asked, page),
+    }
 }
 
 fn path_of(scope: &SearchScope) -> String {

@@ -10,6 +10,7 @@ mod plan;
 mod query;
 pub mod registry;
 mod sort;
+mod uses;
 pub mod value;
 
 pub use index_rows::{
@@ -21,6 +22,6 @@ pub use plan::{
     Clause, Cursor, Include, Link, Plan, Predicate, Second, Total, identifier_lock_key,
 };
 pub use query::Planner;
-pub use registry::{Registry, SearchParameter};
+pub use registry::{Custom, CustomState, Definition, Registry, SearchParameter, is_of_r4};
 pub use sort::{Sort, SortKey};
 pub use value::IndexSettings;

@@ -2,6 +2,7 @@
 
 mod body;
 mod check;
+mod definitions;
 mod embedded;
 mod failure;
 mod gather;
@@ -19,6 +20,7 @@ mod store;
 mod write;
 
 pub use check::{Finding, RowsRead};
+pub use definitions::{Build, BuildStatus, DefinitionChange};
 pub use embedded::{EmbeddedPostgres, EmbeddedSettings, Upgrade, upgrade};
 pub use history::{From, HistoryPage, HistoryPosition, HistoryQuery, InstanceQuery, Window};
 pub use import::UnitHash;
@@ -27,7 +29,7 @@ pub use open::{Database, StartError, StoreSettings, migrate};
 pub use pool::Pooled;
 pub use read::{Current, Visible};
 pub use reindex::{Extracted, Rows};
-pub use search::Page;
+pub use search::{Explained, ExplainedStatement, Page};
 pub use store::{Connection, Store, Stored};
 pub use write::answers::KeptAnswer;
 pub use write::change::{Before, Change, Content};

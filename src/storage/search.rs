@@ -1,6 +1,10 @@
 //! Runs search plans: the ids that a plan needs, then one statement for the page and, where
 //! asked for, one for the total.
 
+mod explain;
+
+pub use explain::{Explained, ExplainedStatement};
+
 use super::failure::of_sqlx;
 use super::read::{fetch_all, fetch_optional};
 use super::search_sql::{Found, Query, Wanted};
@@ -35,6 +39,9 @@ pub struct Page {
     pub total: Option<i64>,
     pub next: Option<Cursor>,
     pub previous: Option<Cursor>,
+    /// True where a search parameter that the plan rests on changed meanwhile: the page may lack
+    /// some matches.
+    pub is_outdated: bool,
 }
 
 /// What a connection sees.
@@ -84,11 +91,13 @@ impl Store {
             (None, Total::Accurate) => Some(count(connection, query).await?),
             (None, Total::Estimate) => Some(estimate(connection, query).await?),
         };
-        Ok(Page { total, ..page })
+        let is_outdated = !self.is_plan_of_now(connection, plan).await?;
+        Ok(Page { total, is_outdated, ..page })
     }
 
     /// Keys of at most `limit` matches, in order of rid, read on a connection that may be inside a
-    /// transaction: its own writes are seen. The plan's order and page are ignored.
+    /// transaction: its own writes are seen. The plan's order and page are ignored. 503 where a
+    /// search parameter changed meanwhile.
     pub async fn matching(
         &self,
         connection: &mut Connection,
@@ -98,6 +107,10 @@ impl Store {
         let found = self.found(connection, plan, Reads::UnderWay).await?;
         let query = Query { plan, found: &found, filter: permit.filter() };
         let rows = fetch_all(connection, query.matching(limit as i64)).await?;
+        if !self.is_plan_of_now(connection, plan).await? {
+            let text = "The search parameters changed while they were searched by";
+            return Err(FhirError::unavailable(text));
+        }
         rows.iter().map(matched).collect()
     }
 
@@ -138,7 +151,8 @@ impl Store {
         let is_cut = others.len() > INCLUDED;
         others.truncate(INCLUDED);
         let included = others.iter().map(|row| self.stored(row)).collect::<Result<Vec<_>>>()?;
-        Ok(Page { matches, included, is_cut, total, next, previous })
+        let is_outdated = false;
+        Ok(Page { matches, included, is_cut, total, next, previous, is_outdated })
     }
 
     /// Ids of what the plan names. Coded values are remembered, and rids where no transaction is
