@@ -44,6 +44,8 @@ pub struct Limits {
     /// `_count` of a page: default and maximum.
     pub page_default: u32,
     pub page_maximum: u32,
+    /// Resources changed since the first page of a result that a further page looks at.
+    pub page_changes: usize,
     /// Resources that one conditional delete may take.
     pub conditional_delete: usize,
     /// Seconds that one interactive statement may run in the database.
@@ -78,6 +80,7 @@ impl Default for Limits {
             filter_depth: 16,
             page_default: 50,
             page_maximum: 1_000,
+            page_changes: 2_000,
             conditional_delete: 1_000,
             statement_seconds: 10,
             write_attempts: 8,

@@ -8,6 +8,7 @@ mod create;
 mod delete;
 mod entry;
 mod history;
+mod horizon;
 mod operations;
 mod outcome;
 mod page;

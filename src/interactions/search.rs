@@ -1,6 +1,7 @@
 //! search: <https://hl7.org/fhir/R4/http.html#search>, of a type, a compartment or the system.
 
 use super::context::Context;
+use super::horizon;
 use super::outcome::{Content, Outcome};
 use super::page::{self, PageLink};
 use crate::access::Permit;
@@ -9,9 +10,10 @@ use crate::fhir::bundle::{Bundle, Entry};
 use crate::fhir::interaction::{Handling, Parameter, Request, SearchScope};
 use crate::fhir::outcome;
 use crate::fhir::subset::Subset;
-use crate::search::{Cursor, Plan, unknown_page};
-use crate::storage::{Connection, Page};
+use crate::search::{Cursor, Horizon, Plan, Snapshot, unknown_page};
+use crate::storage::{Connection, Page, Placed};
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 /// What a page link of a search holds.
@@ -22,6 +24,8 @@ struct State {
     is_lenient: bool,
     /// None for the first page.
     cursor: Option<Cursor>,
+    /// What the first page saw.
+    horizon: Horizon,
 }
 
 /// A search as asked for.
@@ -29,6 +33,8 @@ struct Asked {
     parameters: Vec<Parameter>,
     handling: Handling,
     plan: Plan,
+    /// What the plan was made at.
+    now: DateTime<Utc>,
 }
 
 /// 200 with a searchset. 400 for what cannot be searched by, unless it is left out under
@@ -45,7 +51,10 @@ pub async fn search(
     if request.subset == Subset::Count {
         asked.plan = asked.plan.counting();
     }
-    let page = context.store.search(connection, permit, &asked.plan).await?;
+    let mut page = context.store.search(connection, permit, &asked.plan).await?;
+    if page.may_have_changes {
+        page = horizon::restored(context, connection, (permit, &asked.plan), page).await?;
+    }
     let links = PageLink { context, permit, path: &path, presentation: &request.presentation };
     bundle(context, &links, asked, page)
 }
@@ -67,47 +76,70 @@ fn asked(
     let (scope, path, parameters, request) = wanted;
     let sealed = parameters.iter().find(|(name, _)| name == page::PARAMETER);
     let Some((_, text)) = sealed else {
-        let handling = request.prefer.handling;
-        let plan = context.plan(scope, parameters, handling)?;
-        return Ok(Asked { parameters: parameters.to_vec(), handling, plan });
+        let (handling, now) = (request.prefer.handling, context.clock.now());
+        let plan = context.plan_at(now, scope, (parameters, handling))?;
+        return Ok(Asked { parameters: parameters.to_vec(), handling, plan, now });
     };
     if parameters.len() > 1 {
         return Err(FhirError::bad_request("A page link takes no further search parameters"));
     }
     let state: State = page::open(context, permit, text)?;
-    if state.path != path {
+    if state.path != path || state.horizon.epoch != context.store.epoch() {
         return Err(unknown_page());
     }
     let handling = if state.is_lenient { Handling::Lenient } else { Handling::Strict };
-    let mut plan = context.plan(scope, &state.parameters, handling)?;
+    let now = state.horizon.now;
+    let mut plan = context.plan_at(now, scope, (&state.parameters, handling))?;
     plan.after = state.cursor;
-    Ok(Asked { parameters: state.parameters, handling, plan })
+    plan.as_of = Some(state.horizon);
+    Ok(Asked { parameters: state.parameters, handling, plan, now })
 }
 
-fn bundle(context: &Context, links: &PageLink, asked: Asked, page: Page) -> Result<Outcome> {
-    let state = |cursor: Option<Cursor>| State {
-        path: links.path.to_owned(),
-        parameters: asked.parameters.clone(),
-        is_lenient: asked.handling == Handling::Lenient,
-        cursor,
+/// `self`, and the links that lead from the page to others.
+fn relations(links: &PageLink, asked: &Asked, page: &Page) -> Result<Vec<(&'static str, String)>> {
+    let plan = &asked.plan;
+    let saw = |snapshot: &Snapshot| Horizon {
+        epoch: links.context.store.epoch(),
+        snapshot: snapshot.clone(),
+        total: page.total,
+        now: asked.now,
+    };
+    let horizon = plan.as_of.clone().or_else(|| page.snapshot.as_ref().map(saw));
+    let applied = || links.of(plan.applied());
+    // Nothing goes on from a first page without rows.
+    let Some(horizon) = horizon else { return Ok(vec![("self", applied())]) };
+    let sealed = |cursor: Option<&Cursor>| {
+        links.sealed(&State {
+            path: links.path.to_owned(),
+            parameters: asked.parameters.clone(),
+            is_lenient: asked.handling == Handling::Lenient,
+            cursor: cursor.cloned(),
+            horizon: horizon.clone(),
+        })
     };
     // Links to further pages show nothing of the query; that of the first shows what the
     // client sent, as far as it was applied.
-    let own = match &asked.plan.after {
-        None => links.of(asked.plan.applied()),
-        Some(cursor) => links.sealed(&state(Some(cursor.clone())))?,
+    let own = match &plan.as_of {
+        None => applied(),
+        Some(_) => sealed(plan.after.as_ref())?,
     };
+    let (next, previous) = page.beside(plan);
     let mut relations = vec![("self", own)];
-    if asked.plan.after.is_some() || page.next.is_some() {
-        relations.push(("first", links.sealed(&state(None))?));
+    if plan.as_of.is_some() || next.is_some() {
+        relations.push(("first", sealed(None)?));
     }
-    for (relation, cursor) in [("next", page.next), ("previous", page.previous)] {
-        if let Some(cursor) = cursor {
-            relations.push((relation, links.sealed(&state(Some(cursor)))?));
+    for (relation, cursor) in [("next", next), ("previous", previous)] {
+        if cursor.is_some() {
+            relations.push((relation, sealed(cursor.as_ref())?));
         }
     }
+    Ok(relations)
+}
+
+fn bundle(context: &Context, links: &PageLink, asked: Asked, page: Page) -> Result<Outcome> {
+    let relations = relations(links, &asked, &page)?;
     let base_url = &context.settings.base_url;
-    let matches = page.matches.into_iter().map(|stored| Entry {
+    let matches = page.matches.into_iter().map(|Placed { stored, .. }| Entry {
         full_url: Some(format!("{base_url}/{}", stored.key)),
         resource: Some(stored.body),
         search_mode: Some("match"),

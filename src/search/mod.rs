@@ -2,6 +2,7 @@
 
 mod extraction;
 mod holds;
+mod horizon;
 mod index_rows;
 mod main_values;
 mod names;
@@ -10,8 +11,11 @@ mod plan;
 mod query;
 pub mod registry;
 mod sort;
+mod sort_value;
 pub mod value;
 
+pub use holds::Known;
+pub use horizon::{Horizon, Snapshot};
 pub use index_rows::{
     CompositeRow, DateRow, IdentifierRow, IndexRows, ParameterId, QuantityRow, ReferenceRow,
     StringRow, Token, TokenRow, UnitOfMeasure, UriRow,
@@ -22,5 +26,6 @@ pub use plan::{
 };
 pub use query::Planner;
 pub use registry::{Registry, SearchParameter};
-pub use sort::{Sort, SortKey};
+pub use sort::{Sort, SortKey, Sorting};
+pub use sort_value::{SortValue, Standing};
 pub use value::IndexSettings;

@@ -1,5 +1,6 @@
 //! What a search asks of storage: typed, checked, without a text of the client left to read.
 
+use super::horizon::Horizon;
 use super::index_rows::{ParameterId, Token};
 use super::sort::Sort;
 use super::value::prefix::Test;
@@ -32,6 +33,8 @@ pub struct Plan {
     pub total: Total,
     /// Where the page begins; None for the first.
     pub after: Option<Cursor>,
+    /// What the result is as of; None for the first page, which shows what is there.
+    pub as_of: Option<Horizon>,
     /// Warnings about what was left out (`Prefer: handling=lenient`).
     pub issues: Vec<Issue>,
     pub(super) applied: Vec<Parameter>,
@@ -194,7 +197,7 @@ impl Plan {
 
     /// The same search, for its exact total alone (`_summary=count`).
     pub fn counting(self) -> Plan {
-        Plan { count: 0, total: Total::Accurate, after: None, ..self }
+        Plan { count: 0, total: Total::Accurate, after: None, as_of: None, ..self }
     }
 
     /// The same search from a place in its result.

@@ -62,6 +62,7 @@ impl Planner<'_> {
                 count: self.limits.page_default,
                 total: Total::None,
                 after: None,
+                as_of: None,
                 issues: Vec::new(),
                 applied: Vec::new(),
             },

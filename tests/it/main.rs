@@ -41,6 +41,7 @@ mod search_links;
 mod search_list;
 mod search_modifiers;
 mod search_oracle;
+mod search_pages;
 mod search_sort;
 mod start;
 mod statements;

@@ -24,7 +24,7 @@ mod evaluation;
 mod numbers;
 mod parameters;
 mod query;
-mod random;
+pub mod random;
 mod shrinking;
 mod texts;
 mod values;

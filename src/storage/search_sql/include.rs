@@ -15,18 +15,14 @@ impl Query<'_> {
     pub fn page_with_includes(&self, limit: i64, most: i64) -> Statement {
         let mut sql = Statement::new("with recursive page as materialized (");
         sql.push("select u.rid, u.type, u.id, u.version, u.last_updated, u.deleted, u.body, ");
-        sql.push("u.sort_values, row_number() over () as n from (");
+        sql.push("u.sort_values, u.horizon, row_number() over () as n from (");
         self.push_page(&mut sql, limit);
         sql.push(") u), reached (rid) as (select y.rid from page x cross join lateral (");
         self.push_links(&mut sql, |_| true);
         sql.push(") y where x.n <= ").bind(i64::from(self.plan.count));
-        if self.plan.includes.iter().any(|include| include.is_iterated) {
-            sql.push(" union select y.rid from reached x cross join lateral (");
-            self.push_links(&mut sql, |include| include.is_iterated);
-            sql.push(") y");
-        }
+        self.push_iterated(&mut sql);
         sql.push(") select * from page union all select r.rid, r.type, r.id, r.version, ");
-        sql.push("r.last_updated, r.deleted, r.body, null, null from (");
+        sql.push("r.last_updated, r.deleted, r.body, null, null, null from (");
         // What a recursion reaches is distinct already, and is then no further computed than
         // it is asked for.
         let is_distinct = self.plan.includes.iter().any(|include| include.is_iterated);
@@ -38,8 +34,17 @@ impl Query<'_> {
         sql
     }
 
+    /// What was reached leads further.
+    pub(super) fn push_iterated(&self, sql: &mut Statement) {
+        if self.plan.includes.iter().any(|include| include.is_iterated) {
+            sql.push(" union select y.rid from reached x cross join lateral (");
+            self.push_links(sql, |include| include.is_iterated);
+            sql.push(") y");
+        }
+    }
+
     /// The rids that includes lead to from a row `x`.
-    fn push_links(&self, sql: &mut Statement, is_wanted: impl Fn(&Include) -> bool) {
+    pub(super) fn push_links(&self, sql: &mut Statement, is_wanted: impl Fn(&Include) -> bool) {
         let includes = self.plan.includes.iter().filter(|include| is_wanted(include));
         for (index, include) in includes.enumerate() {
             sql.push(if index > 0 { " union all " } else { "" });
@@ -120,7 +125,7 @@ impl Query<'_> {
         sql.bind(numbers(types)).push("))");
     }
 
-    fn push_target(&self, sql: &mut Statement, include: &Include) {
+    pub(super) fn push_target(&self, sql: &mut Statement, include: &Include) {
         if !include.targets.is_empty() {
             sql.push(" and t.type = any(").bind(numbers(&include.targets)).push(")");
         }

@@ -3,7 +3,7 @@
 //! direction of the last key.
 
 use super::sort_value::Joined;
-use crate::search::{Cursor, Sort, SortKey};
+use crate::search::{Cursor, Sort, SortKey, Sorting};
 use crate::storage::statement::Statement;
 
 /// The order of one statement.
@@ -62,7 +62,9 @@ impl By {
         match key {
             SortKey::Id => By::Column("r.id", ""),
             SortKey::LastUpdated => By::Column("r.last_updated", INSTANT),
-            SortKey::Date { is_in_row: true, .. } => By::Nullable("r.date_low", INSTANT),
+            SortKey::MainDate | SortKey::Date { is_in_row: true, .. } => {
+                By::Nullable("r.date_low", INSTANT)
+            }
             SortKey::Date { parameter, main, .. } => By::Joined(Joined::dates(*parameter, main)),
             SortKey::String(parameter) => By::Joined(Joined::strings(*parameter)),
             SortKey::Number(parameters) => By::Joined(Joined::numbers(parameters)),
@@ -84,31 +86,15 @@ impl By {
 }
 
 impl Order {
-    /// The order of a plan's sort. None where it has no keys.
-    pub fn of(sort: &[Sort]) -> Option<Order> {
+    /// The order of a statement's rows.
+    pub fn of(sorting: &Sorting) -> Order {
         let key = |(sort, names): (&Sort, &'static Names)| Key {
             by: By::of(&sort.key),
             is_descending: sort.is_descending,
             names,
         };
-        let keys: Vec<Key> = sort.iter().zip(&NAMES).map(key).collect();
-        let is_descending = keys.last()?.is_descending;
-        Some(Order { keys, is_descending })
-    }
-
-    /// By rid alone.
-    pub fn of_rows(is_descending: bool) -> Order {
-        Order { keys: Vec::new(), is_descending }
-    }
-
-    /// Newest first by the main date, or by the time of the last change.
-    pub fn newest_first(by_main_date: bool) -> Order {
-        let by = match by_main_date {
-            true => By::Nullable("r.date_low", INSTANT),
-            false => By::Column("r.last_updated", INSTANT),
-        };
-        let key = Key { by, is_descending: true, names: &NAMES[0] };
-        Order { keys: vec![key], is_descending: true }
+        let keys = sorting.keys.iter().zip(&NAMES).map(key).collect();
+        Order { keys, is_descending: sorting.is_descending }
     }
 
     pub fn is_joined(&self) -> bool {

@@ -1,5 +1,5 @@
 -- Observation?combo-code-value-quantity=http://l|1$60
-select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[r.last_updated::text]::text[] as sort_values
+select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact_id_if_assigned()::text, '')) as horizon from (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[r.last_updated::text]::text[] as sort_values
  from resource r
  where not r.deleted and r.type = $1
  and (r.rid in (select v.rid from composite_value v
@@ -14,4 +14,4 @@ select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[
  where v.parameter = $9
  and ((v.unit = any($10)
  and (v.low >= $11 and v.low < $12 and v.high < $13)))))))
- order by r.last_updated desc, r.rid desc limit $14
+ order by r.last_updated desc, r.rid desc limit $14) u

@@ -1,5 +1,5 @@
 -- RiskAssessment?probability=0.8,ne0.1
-select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[r.last_updated::text]::text[] as sort_values
+select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact_id_if_assigned()::text, '')) as horizon from (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[r.last_updated::text]::text[] as sort_values
  from resource r
  where not r.deleted and r.type = $1
  and (r.rid in (select v.rid from quantity_value v
@@ -7,4 +7,4 @@ select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[
  and (((v.unit = any($3)
  and (v.low >= $4 and v.low < $5 and v.high < $6))) or ((v.unit = any($7)
  and (v.low < $8 or v.high >= $9))))))
- order by r.last_updated desc, r.rid desc limit $10
+ order by r.last_updated desc, r.rid desc limit $10) u
