@@ -199,6 +199,9 @@ pub struct FhirConfig {
     /// Matches that the database may have to sort for a page in an order of several keys.
     #[arg(long, env = "BHN_SORT_MATCHES", default_value_t = Limits::default().sort_matches)]
     pub sort_matches: u64,
+    /// Resources changed since the first page of a search that a further page looks at.
+    #[arg(long, env = "BHN_PAGE_CHANGES", default_value_t = Limits::default().page_changes)]
+    pub page_changes: usize,
     /// Resources that one conditional delete may take.
     #[arg(long, env = "BHN_CONDITIONAL_DELETE",
         default_value_t = Limits::default().conditional_delete)]
@@ -278,6 +281,7 @@ impl FhirConfig {
                 page_default: self.page_default.min(self.page_maximum),
                 page_maximum: self.page_maximum,
                 sort_matches: self.sort_matches,
+                page_changes: self.page_changes,
                 conditional_delete: self.conditional_delete,
                 statement_seconds: database.statement_seconds,
                 ..Limits::default()

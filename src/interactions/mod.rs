@@ -8,7 +8,6 @@ mod create;
 mod delete;
 mod entry;
 mod history;
-mod horizon;
 mod operations;
 mod outcome;
 mod page;

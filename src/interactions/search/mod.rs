@@ -1,7 +1,8 @@
 //! search: <https://hl7.org/fhir/R4/http.html#search>, of a type, a compartment or the system.
 
+mod horizon;
+
 use super::context::Context;
-use super::horizon;
 use super::outcome::{Content, Outcome};
 use super::page::{self, PageLink};
 use crate::access::Permit;

@@ -4,7 +4,7 @@
 //! What is left out: other resources that a criterion is about, and those that go with a page,
 //! are as they are now (docs/decisions/0012).
 
-use super::context::Context;
+use crate::interactions::context::Context;
 use crate::access::Permit;
 use crate::error::{ErrorKind, FhirError, IssueCode, Result};
 use crate::search::{
@@ -117,8 +117,8 @@ async fn matching(
 }
 
 fn cannot_tell() -> FhirError {
-    let text = "A resource was changed since the first page, and what it was cannot be compared \
-                with these criteria any more, so this page cannot be shown as of then; search again";
+    let text = "A resource was changed since the first page, and what it was then cannot be \
+                compared with these criteria any more; search again";
     FhirError::new(ErrorKind::Gone, IssueCode::NotSupported, text)
 }
 
