@@ -28,6 +28,8 @@ pub struct Settings {
     pub update_creates: bool,
     /// Whether the JSONB copy of every resource is kept for SQL users.
     pub keeps_jsonb: bool,
+    /// Whether all texts of resources are indexed, for `_content`.
+    pub content_search: bool,
     /// Whether callers who have not signed in may do everything.
     pub insecure_no_auth: bool,
 }
@@ -50,6 +52,7 @@ impl Default for Settings {
             default_zone: FixedOffset::east_opt(0).expect("zero is an offset"),
             update_creates: true,
             keeps_jsonb: true,
+            content_search: false,
             insecure_no_auth: false,
         }
     }
@@ -109,6 +112,9 @@ pub struct DatabaseConfig {
     /// Whether every resource is also stored as JSONB, for SQL users.
     #[arg(long, env = "BHN_JSONB", default_value_t = true, action = ArgAction::Set)]
     pub jsonb: bool,
+    /// Whether all texts of resources are indexed, so that _content finds their words.
+    #[arg(long, env = "BHN_CONTENT_SEARCH", default_value_t = false, action = ArgAction::Set)]
+    pub content_search: bool,
     /// Seconds that one statement may run in the database.
     #[arg(long, env = "BHN_STATEMENT_SECONDS",
         default_value_t = Limits::default().statement_seconds,
@@ -292,6 +298,7 @@ impl FhirConfig {
             default_zone: self.default_zone,
             update_creates: self.update_creates,
             keeps_jsonb: database.jsonb,
+            content_search: database.content_search,
             ..Settings::default()
         }
     }

@@ -41,6 +41,10 @@ pub struct Limits {
     pub filter_comparisons: usize,
     /// Parentheses and brackets of a `_filter`, one within the other.
     pub filter_depth: usize,
+    /// Words of one value of `_text` or `_content`.
+    pub text_words: usize,
+    /// Parentheses and negations of such a value, one within the other.
+    pub text_depth: usize,
     /// `_count` of a page: default and maximum.
     pub page_default: u32,
     pub page_maximum: u32,
@@ -78,6 +82,8 @@ impl Default for Limits {
             sort_matches: 500_000,
             filter_comparisons: 64,
             filter_depth: 16,
+            text_words: 64,
+            text_depth: 16,
             page_default: 50,
             page_maximum: 1_000,
             page_changes: 2_000,

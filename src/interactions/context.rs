@@ -29,8 +29,11 @@ pub struct Context {
 impl Context {
     /// An error where the store has no key for page links.
     pub fn new(store: Store, registry: Registry, clock: Clock, settings: Settings) -> Result<Self> {
-        let index_settings =
-            IndexSettings { zone: settings.default_zone, base_url: settings.base_url.clone() };
+        let index_settings = IndexSettings {
+            zone: settings.default_zone,
+            base_url: settings.base_url.clone(),
+            indexes_content: settings.content_search,
+        };
         let sealer = Sealer::new(store.server_key())?;
         let statements = Statements::new(&settings, &registry);
         Ok(Context { store, registry, clock, settings, index_settings, sealer, statements })

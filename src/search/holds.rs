@@ -108,6 +108,9 @@ impl Predicate {
                     row.first.as_ref().is_some_and(is_first) && second.admits(row)
                 })
             }
+            Predicate::Text { of, query } => {
+                rows.texts.iter().any(|row| row.of == *of && query.admits(&row.words))
+            }
             Predicate::Compartment { key: of, members } => {
                 let is_member = |(kind, parameters): &(ResourceType, Vec<ParameterId>)| {
                     let mut by = rows.references.iter().filter(|row| row.target == *of);

@@ -1,6 +1,7 @@
 //! Search planning and index rows, no SQL: <https://hl7.org/fhir/R4/search.html>.
 
 mod extraction;
+pub mod full_text;
 mod holds;
 mod horizon;
 mod index_rows;
@@ -18,7 +19,7 @@ pub use holds::Known;
 pub use horizon::{Horizon, Snapshot};
 pub use index_rows::{
     CompositeRow, DateRow, IdentifierRow, IndexRows, ParameterId, QuantityRow, ReferenceRow,
-    StringRow, Token, TokenRow, UnitOfMeasure, UriRow,
+    StringRow, TextRow, Token, TokenRow, UnitOfMeasure, UriRow,
 };
 pub use page::{KEY_BYTES, Sealer, unknown_page};
 pub use plan::{

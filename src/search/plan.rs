@@ -1,5 +1,6 @@
 //! What a search asks of storage: typed, checked, without a text of the client left to read.
 
+use super::full_text::{TextOf, TextQuery};
 use super::horizon::Horizon;
 use super::index_rows::{ParameterId, Token};
 use super::sort::Sort;
@@ -131,6 +132,11 @@ pub enum Predicate {
         parameter: ParameterId,
         first: TokenTest,
         second: Second,
+    },
+    /// The words of a text.
+    Text {
+        of: TextOf,
+        query: TextQuery,
     },
     /// A value of the same parameter does not pass: `ne` of `_filter`, for coded values,
     /// identifiers, strings and URIs.

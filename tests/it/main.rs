@@ -43,6 +43,7 @@ mod search_modifiers;
 mod search_oracle;
 mod search_pages;
 mod search_sort;
+mod search_text;
 mod start;
 mod statements;
 mod tidy;

@@ -297,11 +297,10 @@ async fn a_search_in_a_transaction_pages_over_what_the_transaction_wrote() {
 #[tokio::test]
 async fn criteria_about_other_resources_are_decided_by_what_those_are_now() {
     let server = with_observations(&["a", "b", "c", "d"]).await;
+    let entry = |id| json!({"item": {"reference": format!("Observation/{id}")}});
     let list = json!({
         "resourceType": "List", "id": "l", "status": "current", "mode": "working",
-        "entry": ["a", "c", "b"].map(|id| {
-            json!({"item": {"reference": format!("Observation/{id}")}})
-        })
+        "entry": [entry("a"), entry("c"), entry("b")]
     });
     server.update(list).await.expect(201);
     let queries = [

@@ -4,9 +4,9 @@
 //! What is left out: other resources that a criterion is about, and those that go with a page,
 //! are as they are now (docs/decisions/0012).
 
-use crate::interactions::context::Context;
 use crate::access::Permit;
 use crate::error::{ErrorKind, FhirError, IssueCode, Result};
+use crate::interactions::context::Context;
 use crate::search::{
     Include, IndexRows, Known, Plan, Predicate, SortValue, Sorting, Standing, UriRow, unknown_page,
 };

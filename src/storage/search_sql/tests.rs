@@ -24,6 +24,7 @@ fn plan(scope: &str, query: &str) -> Plan {
         settings: &IndexSettings {
             zone: settings.default_zone,
             base_url: settings.base_url.clone(),
+            indexes_content: true,
         },
         now: "2024-01-01T00:00:00Z".parse().unwrap(),
     };
@@ -122,7 +123,7 @@ fn composed(scope: &str, query: &str, of: &Of, filter: &RowFilter) -> Statement 
     }
 }
 
-const SHAPES: [(&str, &str, &str, Of); 54] = [
+const SHAPES: [(&str, &str, &str, Of); 56] = [
     ("type", "Patient", "", Of::Page),
     ("type-after", "Patient", "_sort=_lastUpdated", Of::After),
     ("system", "", "_tag=http://t|a", Of::Page),
@@ -234,6 +235,8 @@ const SHAPES: [(&str, &str, &str, Of); 54] = [
          or subject.gender ne male",
         Of::Page,
     ),
+    ("text", "Condition", "_text=(bone or liver) and metas*", Of::Page),
+    ("text-chain", "Observation", "patient._content=\"broken arm\"&code=http://l|1", Of::Page),
     ("as-of", "Patient", "_sort=-_lastUpdated", Of::AsOf),
     ("as-of-code", "Observation", "code=http://l|1&_sort=-date", Of::AsOf),
     ("as-of-system", "", "_tag=http://t|a", Of::AsOf),

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use std::fmt::{Display, Write};
 
 /// Version of the index data that this program writes.
-pub const GENERATION: i16 = 3;
+pub const GENERATION: i16 = 4;
 
 /// What the values of a change take, roughly, without its body and JSON.
 const CHANGE_BYTES: usize = 800;
@@ -232,6 +232,10 @@ fn push_side_tables(statement: &mut Statement, staged: &[&Staged], gate: &'stati
         "high": "::numeric[]" = |(_, row)| row.high,
         "first_text": "::text[]" = |(_, row)| row.first_text.as_deref(),
         "second_text": "::text[]" = |(_, row)| row.second_text.as_deref()
+    ]);
+    side_table!(statement, staged, gate, texts, "text", [
+        "is_content": "::boolean[]" = |(_, row)| row.is_content,
+        "words": "::tsvector[]" = |(_, row)| &row.words
     ]);
 }
 
