@@ -14,6 +14,16 @@ pub struct Order {
     is_descending: bool,
 }
 
+/// Which of the rows beyond a cursor.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Part {
+    All,
+    /// With a value of the first key.
+    Valued,
+    /// Without one: all of them.
+    Missing,
+}
+
 #[derive(Clone, PartialEq, Debug)]
 struct Key {
     by: By,
@@ -160,9 +170,37 @@ impl Order {
         sql.push("r.rid").push(if self.is_descending != is_backward { " desc" } else { "" });
     }
 
-    /// Rows after the cursor, or before it where it goes backward.
-    pub fn push_keyset(&self, sql: &mut Statement, cursor: &Cursor) {
-        self.push_beyond(sql, cursor, 0);
+    /// The parts that rows after the cursor, or before it where it goes backward, are read in:
+    /// an index leads to where the values go on, and to the rows without one behind them, but
+    /// not to both at once.
+    pub fn parts(&self, cursor: Option<&Cursor>) -> &'static [Part] {
+        let is_nullable = matches!(self.keys.first(), Some(Key { by: By::Nullable(..), .. }));
+        let has_value = |cursor: &Cursor| matches!(cursor.values.first(), Some(Some(_)));
+        match cursor.filter(|cursor| is_nullable && has_value(cursor)) {
+            Some(cursor) if cursor.is_backward => &[Part::Valued],
+            Some(_) => &[Part::Valued, Part::Missing],
+            None => &[Part::All],
+        }
+    }
+
+    /// Rows beyond the cursor, of this part.
+    pub fn push_keyset(&self, sql: &mut Statement, cursor: &Cursor, part: Part) {
+        match (part, self.keys.first(), cursor.values.first()) {
+            (
+                Part::Valued,
+                Some(Key { by: By::Nullable(column, cast), is_descending, .. }),
+                Some(value),
+            ) => {
+                let is_up = *is_descending == cursor.is_backward;
+                sql.push(column).push(if is_up { " >= " } else { " <= " });
+                sql.bind(value.as_deref()).push("::text").push(cast).push(" and ");
+                self.push_beyond(sql, cursor, 0);
+            }
+            (Part::Missing, Some(Key { by: By::Nullable(column, _), .. }), _) => {
+                sql.push(column).push(" is null");
+            }
+            _ => self.push_beyond(sql, cursor, 0),
+        }
     }
 
     /// Rows beyond the cursor by the keys from one on: by this key, or equal by it and beyond by

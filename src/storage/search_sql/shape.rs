@@ -2,7 +2,7 @@
 
 use super::condition::{Conditions, Keys, push_lead, push_visible};
 use super::keys::Found;
-use super::order::Order;
+use super::order::{Order, Part};
 use crate::access::RowFilter;
 use crate::search::{Clause, Plan, Predicate, SortKey, Sorting};
 use crate::storage::statement::Statement;
@@ -55,7 +55,14 @@ impl Query<'_> {
         let order = Order::of(&self.sorting_of(&driver));
         let cursor = self.plan.after.as_ref();
         let is_backward = cursor.is_some_and(|cursor| cursor.is_backward);
-        let branches = self.branches(&driver, &order);
+        let branches: Vec<(Branch, Part)> = self
+            .branches(&driver, &order)
+            .iter()
+            .flat_map(|branch| match branch {
+                Branch::Led => order.parts(cursor).iter().map(|part| (*branch, *part)).collect(),
+                _ => vec![(*branch, Part::All)],
+            })
+            .collect();
         let is_union = branches.len() > 1;
         // Beside the rows, whose order it leaves alone and whose scans may be parallel.
         sql.push("select *, ");
@@ -65,7 +72,7 @@ impl Query<'_> {
         }
         self.push_horizon(sql);
         sql.push(" from (");
-        for (index, branch) in branches.iter().enumerate() {
+        for (index, (branch, part)) in branches.iter().enumerate() {
             sql.push(if index > 0 { " union all " } else { "" });
             sql.push(if is_union { "(" } else { "" });
             sql.push("select ").push(COLUMNS);
@@ -81,7 +88,7 @@ impl Query<'_> {
             self.push_where(sql, &driver, *branch);
             if let Some(cursor) = cursor {
                 sql.push(" and ");
-                order.push_keyset(sql, cursor);
+                order.push_keyset(sql, cursor, *part);
             }
             order.push_inner(sql, is_backward);
             sql.push(" limit ").bind(limit);

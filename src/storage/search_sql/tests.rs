@@ -123,7 +123,7 @@ fn composed(scope: &str, query: &str, of: &Of, filter: &RowFilter) -> Statement 
     }
 }
 
-const SHAPES: [(&str, &str, &str, Of); 56] = [
+const SHAPES: [(&str, &str, &str, Of); 58] = [
     ("type", "Patient", "", Of::Page),
     ("type-after", "Patient", "_sort=_lastUpdated", Of::After),
     ("system", "", "_tag=http://t|a", Of::Page),
@@ -235,6 +235,8 @@ const SHAPES: [(&str, &str, &str, Of); 56] = [
          or subject.gender ne male",
         Of::Page,
     ),
+    ("code-after", "Observation", "code=http://l|1", Of::After),
+    ("code-before", "Observation", "code=http://l|1&_sort=-date", Of::Before),
     ("text", "Condition", "_text=(bone or liver) and metas*", Of::Page),
     ("text-chain", "Observation", "patient._content=\"broken arm\"&code=http://l|1", Of::Page),
     ("as-of", "Patient", "_sort=-_lastUpdated", Of::AsOf),
