@@ -10,6 +10,8 @@ use bhn_fhir::search::{Horizon, Plan};
 use bhn_fhir::storage::Placed;
 use serde_json::{Value, json};
 use sqlx::{Connection, Executor};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 const SYSTEM: &str = "http://codes.example";
 const CODES: [&str; 3] = ["a", "b", "c"];
@@ -174,6 +176,59 @@ async fn all_pages_show_what_the_first_saw_whatever_is_written_between_them() {
             let again = server.get(&link.replace(other.base(), node)).await.expect(200);
             assert_eq!(shown(&again), expected[..count.min(expected.len())], "{}", said("first"));
         }
+    }
+}
+
+/// All pages of a first one.
+async fn pages_from(server: &TestServer, first: &Reply, query: &str) -> Vec<Shown> {
+    let mut seen = shown(first);
+    let mut next = first.link("next").map(str::to_owned);
+    while let Some(link) = next {
+        let page = server.get(&link).await.expect(200);
+        seen.extend(shown(&page));
+        next = page.link("next").map(str::to_owned);
+    }
+    let mut keys: Vec<&String> = seen.iter().map(|(key, _)| key).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    assert_eq!(keys.len(), seen.len(), "each once: {query}");
+    seen
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn pages_read_while_others_write_are_those_read_when_all_is_quiet_again() {
+    let (server, other) = TestServer::start_pair().await;
+    let random = &mut Random::new(5);
+    for number in 0..40 {
+        server.update(random_observation(random, &format!("o{number}"))).await.expect(201);
+        let id = format!("p{}", number % 12);
+        server.update(random_patient(random, &id)).await;
+    }
+    let (server, other) = (Arc::new(server), Arc::new(other));
+    let is_over = Arc::new(AtomicBool::new(false));
+    let writers = (0..3).map(|number| {
+        let (is_over, node) = (is_over.clone(), if number == 0 { &server } else { &other }.clone());
+        tokio::spawn(async move {
+            let random = &mut Random::new(100 + number);
+            while !is_over.load(Ordering::Relaxed) {
+                write(&node, random).await;
+            }
+        })
+    });
+    let writers: Vec<_> = writers.collect();
+    let mut results = Vec::new();
+    for query in QUERIES {
+        let and = if query.ends_with('?') { "" } else { "&" };
+        let first = server.get(&format!("{query}{and}_count=5")).await.expect(200);
+        let seen = pages_from(&server, &first, query).await;
+        results.push((query, first, seen));
+    }
+    is_over.store(true, Ordering::Relaxed);
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    for (query, first, seen) in results {
+        assert_eq!(pages_from(&server, &first, query).await, seen, "{query}");
     }
 }
 
