@@ -1,8 +1,13 @@
 //! Pages as of the first one (http.html#paging): what is written between two pages changes none
-//! of them.
+//! of them. A longer run is
+//!
+//! ```sh
+//! BHN_PAGES_ROUNDS=500 BHN_PAGES_SEED=3 cargo test --test it search_pages
+//! ```
 
 use super::harness::{Reply, TestServer};
 use super::search_oracle::random::Random;
+use super::search_oracle::setting;
 use bhn_fhir::access::{Permit, RowFilter};
 use bhn_fhir::fhir::definitions::ResourceType;
 use bhn_fhir::fhir::interaction::{Handling, SearchScope};
@@ -128,8 +133,8 @@ async fn write(server: &TestServer, random: &mut Random) {
 #[tokio::test]
 async fn all_pages_show_what_the_first_saw_whatever_is_written_between_them() {
     let (server, other) = TestServer::start_pair().await;
-    let seed = std::env::var("BHN_PAGES_SEED").map_or(7, |seed| seed.parse().unwrap());
-    let rounds = std::env::var("BHN_PAGES_ROUNDS").map_or(15, |rounds| rounds.parse().unwrap());
+    let seed = setting("BHN_PAGES_SEED", 7);
+    let rounds = setting("BHN_PAGES_ROUNDS", 15);
     let random = &mut Random::new(seed);
     for number in 0..12 {
         server.update(random_patient(random, &format!("p{number}"))).await.expect(201);

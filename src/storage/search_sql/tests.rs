@@ -79,7 +79,7 @@ enum Of {
     Estimate,
     Matching,
     /// A page after the first, as of that one.
-    AsOf,
+    Later,
     /// What was changed since.
     Changed,
     /// Of which the criterion about other resources holds.
@@ -94,13 +94,13 @@ fn composed(scope: &str, query: &str, of: &Of, filter: &RowFilter) -> Statement 
     let value = |at: usize| (at != 1).then(|| "2024-01-01 00:00:00+00".to_owned());
     let values: Vec<Option<String>> = (0..plan.sort.len().max(1)).map(value).collect();
     plan.after = match of {
-        Of::After | Of::AsOf => Some(Cursor { values, rid: 7, is_backward: false }),
+        Of::After | Of::Later => Some(Cursor { values, rid: 7, is_backward: false }),
         Of::Before => Some(Cursor { values, rid: 7, is_backward: true }),
         _ => None,
     };
     let snapshot = Snapshot::parse("734:740:734,736", None).unwrap();
     let horizon = Horizon { epoch: 1, snapshot, total: None, now: DateTime::UNIX_EPOCH };
-    plan.as_of = matches!(of, Of::AsOf).then(|| horizon.clone());
+    plan.as_of = matches!(of, Of::Later).then(|| horizon.clone());
     let query = Query { plan: &plan, found: &found(&plan), filter };
     match of {
         Of::Changed => query.changed(&horizon, 2_001),
@@ -116,7 +116,7 @@ fn composed(scope: &str, query: &str, of: &Of, filter: &RowFilter) -> Statement 
             query.beside(&Shown { kept: vec![7], old: vec![8], targets, canonicals }, 1_000)
         }
         _ if !plan.includes.is_empty() => query.page_with_includes(51, 1_000),
-        Of::Page | Of::After | Of::Before | Of::AsOf => query.page(51),
+        Of::Page | Of::After | Of::Before | Of::Later => query.page(51),
         Of::Count => query.count(),
         Of::Estimate => query.estimate(),
         Of::Matching => query.matching(2),
@@ -239,9 +239,9 @@ const SHAPES: [(&str, &str, &str, Of); 58] = [
     ("code-before", "Observation", "code=http://l|1&_sort=-date", Of::Before),
     ("text", "Condition", "_text=(bone or liver) and metas*", Of::Page),
     ("text-chain", "Observation", "patient._content=\"broken arm\"&code=http://l|1", Of::Page),
-    ("as-of", "Patient", "_sort=-_lastUpdated", Of::AsOf),
-    ("as-of-code", "Observation", "code=http://l|1&_sort=-date", Of::AsOf),
-    ("as-of-system", "", "_tag=http://t|a", Of::AsOf),
+    ("as-of", "Patient", "_sort=-_lastUpdated", Of::Later),
+    ("as-of-code", "Observation", "code=http://l|1&_sort=-date", Of::Later),
+    ("as-of-system", "", "_tag=http://t|a", Of::Later),
     ("sort-date-of-several", "", "_type=Condition,Observation&_sort=_lastUpdated", Of::Before),
 ];
 
