@@ -2,12 +2,12 @@
 //! written as rows of the parameter's type.
 
 use super::full_text::{self, TextOf, Words};
-use super::index_rows::{IndexRows, ParameterId, ReferenceRow, TextRow, Token, TokenRow};
+use super::index_rows::{IndexRows, Lead, ParameterId, ReferenceRow, TextRow, Token, TokenRow};
 use super::registry::{Kind, ListItems, Registry, SearchParameter, TypeParameters};
 use super::value::{
     IndexSettings, Node, composite, date, quantity, reference, string, text, token, uri,
 };
-use crate::fhir::definitions::Definitions;
+use crate::fhir::definitions::{Definitions, ResourceType};
 use crate::fhir::fhirpath;
 use crate::fhir::resource::{Resource, ResourceKey};
 use serde_json::Value;
@@ -64,7 +64,7 @@ impl Registry {
             mark_removed(list, resource, settings, &mut rows);
         }
         keep_first_of_equals(&mut rows);
-        take_main_values(parameters, &mut rows);
+        take_main_values((resource.resource_type(), parameters), &mut rows);
         rows.subjects = subjects(parameters, key, &rows);
         rows.texts = texts(parameters, resource, settings);
         let meta = resource.object().get("meta");
@@ -261,9 +261,13 @@ fn index_composite(
 }
 
 /// The first main coding becomes the lead; the earliest main date leaves the other dates.
-fn take_main_values(parameters: &TypeParameters, rows: &mut IndexRows) {
+fn take_main_values(
+    (resource_type, parameters): (ResourceType, &TypeParameters),
+    rows: &mut IndexRows,
+) {
     if let Some(lead) = parameters.lead() {
-        rows.lead = rows.tokens.iter().position(|row| row.parameter == lead.id);
+        let first = rows.tokens.iter().position(|row| row.parameter == lead.id);
+        rows.lead = first.map(|token| Lead { token, resource_type });
     }
     if let Some(main) = parameters.main_date() {
         let of_main = |id: ParameterId| id == main.id;

@@ -101,7 +101,7 @@ impl SortKey {
                 let of = rows.quantities.iter().filter(|row| parameters.contains(&row.parameter));
                 of.map(|row| SortValue::Number(row.low)).collect()
             }
-            SortKey::Token { parameter, has_codes, has_texts } => {
+            SortKey::Token { parameter, has_codes, has_texts, .. } => {
                 let codes = rows.tokens.iter().filter(|row| row.parameter == *parameter);
                 let codes = codes.filter(|_| *has_codes).map(|row| text(&row.token.code));
                 let texts = rows.identifiers.iter().filter(|row| row.parameter == *parameter);

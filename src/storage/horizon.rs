@@ -1,7 +1,7 @@
 //! Pages as of the first one: what was changed since, in the versions that the first page saw.
 
 use super::read::fetch_all;
-use super::search::{INCLUDED, Page};
+use super::search::{INCLUDED, Page, Reads};
 use super::search_sql::{Found, Query, Referring};
 use super::store::{Connection, Store, Stored};
 use crate::access::{Permit, RowFilter};
@@ -34,7 +34,7 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<Stored>> {
         let Some(horizon) = &plan.as_of else { return Ok(Vec::new()) };
-        let found = self.found(connection, plan).await?;
+        let found = self.found(connection, plan, Reads::UnderWay).await?;
         let query = Query { plan, found: &found, filter: permit.filter() };
         let rows = fetch_all(connection, query.changed(horizon, limit as i64)).await?;
         rows.iter().map(|row| self.stored(row)).collect()
@@ -58,7 +58,7 @@ impl Store {
                 _ => referring.rids.push(*rid),
             }
         }
-        let found = self.found(connection, plan).await?;
+        let found = self.found(connection, plan, Reads::UnderWay).await?;
         let query = Query { plan, found: &found, filter: permit.filter() };
         let undecided = || FhirError::internal("a condition that no version is asked about");
         let statement = query.holding(predicate, referring).ok_or_else(undecided)?;
@@ -73,7 +73,7 @@ impl Store {
         (permit, plan): (&Permit, &Plan),
         (page, shown): (Page, Shown<'_>),
     ) -> Result<Page> {
-        let found = self.found(connection, plan).await?;
+        let found = self.found(connection, plan, Reads::UnderWay).await?;
         let query = Query { plan, found: &found, filter: permit.filter() };
         let mut rows = fetch_all(connection, query.beside(&shown, INCLUDED as i64)).await?;
         let (included, is_cut) = self.included(&mut rows)?;

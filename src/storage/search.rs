@@ -67,30 +67,56 @@ impl Placed {
     }
 }
 
+/// What a connection sees.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reads {
+    Committed,
+    /// Also what a transaction of its own has written so far.
+    UnderWay,
+}
+
 impl Store {
-    /// One page of the plan's matches, read on a connection that may be inside a transaction.
-    /// 503 `timeout` where the database was stopped over it.
+    /// One page of the plan's matches. 503 `timeout` where the database was stopped over it.
     ///
     /// As of a horizon these are the matches that nobody changed since; [`Store::changed`] has
     /// the others.
-    pub async fn search(
+    pub async fn search(&self, permit: &Permit, plan: &Plan) -> Result<Page> {
+        let mut connection = self.settled_pool.acquire().await.map_err(of_sqlx)?;
+        let found = self.found(&mut connection, plan, Reads::Committed).await?;
+        if !plan.is_settled() {
+            connection.release();
+            connection = self.search_connection().await?;
+        }
+        let query = Query { plan, found: &found, filter: permit.filter() };
+        let page = self.page_and_total(&mut connection, &query).await?;
+        connection.release();
+        Ok(page)
+    }
+
+    /// The same, read on a connection that may be inside a transaction.
+    pub async fn search_on(
         &self,
         connection: &mut Connection,
         permit: &Permit,
         plan: &Plan,
     ) -> Result<Page> {
-        let found = self.found(connection, plan).await?;
+        let found = self.found(connection, plan, Reads::UnderWay).await?;
         let query = Query { plan, found: &found, filter: permit.filter() };
+        self.page_and_total(connection, &query).await
+    }
+
+    async fn page_and_total(&self, connection: &mut Connection, query: &Query<'_>) -> Result<Page> {
+        let plan = query.plan;
         let page = match plan.count {
             0 => Page::default(),
-            _ => self.page(connection, &query).await?,
+            _ => self.page(connection, query).await?,
         };
         let total = match (page.total, plan.total, &plan.as_of) {
             (_, _, Some(horizon)) => horizon.total,
             (Some(total), _, None) => Some(total),
             (None, Total::None, None) => None,
-            (None, Total::Accurate, None) => Some(count(connection, &query).await?),
-            (None, Total::Estimate, None) => Some(estimate(connection, &query).await?),
+            (None, Total::Accurate, None) => Some(count(connection, query).await?),
+            (None, Total::Estimate, None) => Some(estimate(connection, query).await?),
         };
         Ok(Page { total, ..page })
     }
@@ -103,7 +129,7 @@ impl Store {
         (permit, plan): (&Permit, &Plan),
         limit: usize,
     ) -> Result<Vec<ResourceKey>> {
-        let found = self.found(connection, plan).await?;
+        let found = self.found(connection, plan, Reads::UnderWay).await?;
         let query = Query { plan, found: &found, filter: permit.filter() };
         let rows = fetch_all(connection, query.matching(limit as i64)).await?;
         rows.iter().map(matched).collect()
@@ -158,9 +184,14 @@ impl Store {
         Ok((included, is_cut))
     }
 
-    /// Ids of what the plan names. Coded values are remembered; rids are not, since a
-    /// transaction under way may still take back those that it sees.
-    pub(super) async fn found(&self, connection: &mut Connection, plan: &Plan) -> Result<Found> {
+    /// Ids of what the plan names. Coded values are remembered, and rids where no transaction is
+    /// under way that may take back those that it sees.
+    pub(super) async fn found(
+        &self,
+        connection: &mut Connection,
+        plan: &Plan,
+        reads: Reads,
+    ) -> Result<Found> {
         let mut wanted = Wanted::of(plan);
         let mut found = Found::default();
         wanted.tokens.retain(|token| match self.interned.token(token) {
@@ -176,7 +207,12 @@ impl Store {
             found.units = stored_units(connection, &units).await?;
         }
         if !wanted.is_empty() {
+            let references = wanted.references.clone();
             self.look_up(connection, wanted, &mut found).await?;
+            let known = references.iter().filter(|_| reads == Reads::Committed);
+            for (key, rid) in known.filter_map(|key| found.references.get_key_value(key)) {
+                self.interned.remember(key, *rid);
+            }
         }
         Ok(found)
     }

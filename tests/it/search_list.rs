@@ -135,9 +135,8 @@ async fn a_list_that_the_caller_may_not_see_finds_nothing() {
     let parameters = [("_list".to_owned(), "42".to_owned())];
     let plan = server.context.plan(&SearchScope::Type(patient), &parameters, Handling::Strict);
     let plan = plan.unwrap();
-    let mut connection = store.search_connection().await.unwrap();
     let all = Permit::operator();
-    let found = store.search(&mut connection, &all, &plan).await.unwrap();
+    let found = store.search(&all, &plan).await.unwrap();
     let rid_of = |id: &str| {
         found.matches.iter().find(|found| found.stored.key.id.as_str() == id).unwrap().stored.rid
     };
@@ -150,7 +149,7 @@ async fn a_list_that_the_caller_may_not_see_finds_nothing() {
         (seen_by(vec![rid_of("a"), rid_of("b")]), vec!["a", "b"]),
         (seen_by(vec![rid_of("b")]), Vec::new()),
     ] {
-        let page = store.search(&mut connection, &permit, &plan).await.unwrap();
+        let page = store.search(&permit, &plan).await.unwrap();
         let mut found: Vec<&str> = page.matches.iter().map(|m| m.stored.key.id.as_str()).collect();
         found.sort_unstable();
         assert_eq!(found, expected);

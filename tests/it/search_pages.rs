@@ -481,12 +481,12 @@ async fn a_former_version_is_shown_to_who_may_see_it_and_what_became_of_it() {
     let plan = |name| server.context.plan(&kind(name), &[], Handling::Strict).unwrap();
     let mut connection = store.search_connection().await.unwrap();
     let all = Permit::operator();
-    let patients = store.search(&mut connection, &all, &plan("Patient")).await.unwrap();
+    let patients = store.search(&all, &plan("Patient")).await.unwrap();
     let rid_of = |id: &str| {
         let is = |found: &&Placed| found.stored.key.id.as_str() == id;
         patients.matches.iter().find(is).unwrap().stored.rid
     };
-    let page = store.search(&mut connection, &all, &plan("Observation")).await.unwrap();
+    let page = store.search(&all, &plan("Observation")).await.unwrap();
     let snapshot = page.snapshot.clone().unwrap();
     let now = server.context.clock.now();
     let horizon = Horizon { epoch: store.epoch(), snapshot, total: None, now };

@@ -217,9 +217,8 @@ async fn words_find_nothing_that_the_caller_may_not_see() {
         let parameters = [(name.to_owned(), value.to_owned())];
         server.context.plan(&kind, &parameters, Handling::Strict).unwrap()
     };
-    let mut connection = store.search_connection().await.unwrap();
     let all = Permit::operator();
-    let eve = store.search(&mut connection, &all, &plan("Patient", "_id=eve")).await.unwrap();
+    let eve = store.search(&all, &plan("Patient", "_id=eve")).await.unwrap();
     let subjects = vec![eve.matches[0].stored.rid];
     let filter = RowFilter::Stamps { subjects, owners: Vec::new(), authors: Vec::new() };
     let of_eve = all.narrowed(filter);
@@ -229,7 +228,7 @@ async fn words_find_nothing_that_the_caller_may_not_see() {
         ("Patient", "_has:Condition:patient:_text=broken", ""),
         ("Patient", "_has:Condition:patient:_text=liver", "eve"),
     ] {
-        let page = store.search(&mut connection, &of_eve, &plan(kind, query)).await.unwrap();
+        let page = store.search(&of_eve, &plan(kind, query)).await.unwrap();
         let mut found: Vec<&str> =
             page.matches.iter().map(|found| found.stored.key.id.as_str()).collect();
         found.sort_unstable();

@@ -3,7 +3,6 @@
 use super::{Planner, Refusal, is_patient, not_supported, wrong_value};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::resource::Id;
-use crate::search::index_rows::ParameterId;
 use crate::search::plan::{Clause, Predicate, Second};
 use crate::search::registry::{Component, Kind, SearchParameter};
 use crate::search::value::prefix::{Prefix, Test};
@@ -131,23 +130,14 @@ impl Reader<'_> {
     fn token(&self, one: &str) -> Read<Vec<Predicate>> {
         let test = TokenTest::parse(one).map_err(|text| self.wrong(one, text))?;
         let parameter = self.parameter.id;
-        let may_lead = self.may_lead(parameter);
         let of = |store: &TokenStore| match store {
-            TokenStore::Interned => Predicate::Token { parameter, test: test.clone(), may_lead },
+            TokenStore::Interned => {
+                let leads = self.planner.led_types(self.types, parameter);
+                Predicate::Token { parameter, test: test.clone(), leads }
+            }
             TokenStore::Text => Predicate::Identifier { parameter, test: test.clone() },
         };
         Ok(self.parameter.stores.iter().map(of).collect())
-    }
-
-    /// Whether values of the parameter may be the lead of a row of the types searched.
-    fn may_lead(&self, parameter: ParameterId) -> bool {
-        let leads = |kind: ResourceType| {
-            self.planner.registry.of(kind).lead().is_some_and(|lead| lead.id == parameter)
-        };
-        match self.types.is_empty() {
-            true => ResourceType::all().any(leads),
-            false => self.types.iter().any(|kind| leads(*kind)),
-        }
     }
 
     pub fn string(&self, test: StringTest) -> Read<Vec<Predicate>> {

@@ -58,9 +58,9 @@ impl Query<'_> {
         let types = if self.plan.types.is_empty() { &all } else { &self.plan.types };
         sql.push(alias).push(".type = any(").bind(numbers(types)).push(") and ");
         sql.push(alias).push(".version > 1 and ").push(alias).push(".epoch = ");
-        sql.bind(horizon.epoch).push(" and ").push(alias).push(".xid >= ");
-        sql.bind(horizon.snapshot.least()).push("::xid8 and not pg_visible_in_snapshot(");
-        sql.push(alias).push(".xid, ").bind(horizon.snapshot.text()).push("::pg_snapshot)");
+        sql.bind(horizon.epoch).push(" and ").push(alias).push(".xid >= (select ");
+        sql.bind(horizon.snapshot.least()).push("::xid8) and not ");
+        push_in_snapshot(sql, horizon, alias);
     }
 
     /// Versions that the first page may have shown and that are no longer current, at most
@@ -79,7 +79,7 @@ impl Query<'_> {
         if let Some(patients) = self.driving_patients() {
             sql.push(" and h.subject_rids && ").bind(patients);
         }
-        sql.push(" limit ").bind(limit);
+        sql.push_limit(limit);
         sql
     }
 
@@ -87,7 +87,8 @@ impl Query<'_> {
     /// condition.
     pub fn holding(&self, predicate: &Predicate, of: Referring) -> Option<Statement> {
         let Query { plan, found, filter } = *self;
-        let conditions = Conditions { found, keys: Keys::Indexed, types: &plan.types, filter };
+        let (keys, types) = (Keys::Indexed, &plan.types);
+        let conditions = Conditions { found, keys, types, leads: &[], filter };
         let mut sql = Statement::default();
         match predicate {
             Predicate::Chain(link) => {
@@ -109,14 +110,13 @@ impl Query<'_> {
     /// What goes with a page whose rows are known, at most `most` and one more.
     pub fn beside(&self, shown: &Shown<'_>, most: i64) -> Statement {
         let all: Vec<i64> = shown.kept.iter().chain(&shown.old).copied().collect();
-        let mut sql = Statement::new("with recursive reached (rid) as ((select y.rid from unnest(");
-        sql.bind(shown.kept.clone()).push(") x(rid) cross join lateral (");
-        self.push_links(&mut sql, |_| true);
-        sql.push(") y");
+        let mut sql = Statement::new("with recursive found (rid) as (select * from unnest(");
+        sql.bind(shown.kept.clone()).push(")), reached (rid) as ((");
+        self.push_first(&mut sql);
         if self.plan.includes.iter().any(|include| include.is_reverse) {
             sql.push(" union all select y.rid from unnest(").bind(shown.old.clone());
             sql.push(") x(rid) cross join lateral (");
-            self.push_links(&mut sql, |include| include.is_reverse);
+            self.push_reverse_links(&mut sql);
             sql.push(") y");
         }
         self.push_targets(&mut sql, shown);
@@ -124,7 +124,7 @@ impl Query<'_> {
         self.push_iterated(&mut sql);
         sql.push(") select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body");
         sql.push(" from (select distinct q.rid from reached q where q.rid <> all(").bind(all);
-        sql.push(") limit ").bind(most + 1).push(") q join resource r on r.rid = q.rid");
+        sql.push(")").push_limit(most + 1).push(") q join resource r on r.rid = q.rid");
         sql.push(" order by type, rid");
         sql
     }
@@ -150,7 +150,14 @@ impl Query<'_> {
 /// The version in this row is one that the first page saw.
 fn push_seen(sql: &mut Statement, horizon: &Horizon, alias: &'static str) {
     sql.push("(").push(alias).push(".epoch < ").bind(horizon.epoch).push(" or ");
-    sql.push(alias).push(".xid < ").bind(horizon.snapshot.least()).push("::xid8 or ");
-    sql.push("pg_visible_in_snapshot(").push(alias).push(".xid, ");
+    sql.push(alias).push(".xid < (select ").bind(horizon.snapshot.least()).push("::xid8) or ");
+    push_in_snapshot(sql, horizon, alias);
+    sql.push(")");
+}
+
+/// The transaction of this row is one that the snapshot sees. A plan for all values would read
+/// the text of the snapshot for each row, were it no select of its own.
+fn push_in_snapshot(sql: &mut Statement, horizon: &Horizon, alias: &'static str) {
+    sql.push("pg_visible_in_snapshot(").push(alias).push(".xid, (select ");
     sql.bind(horizon.snapshot.text()).push("::pg_snapshot))");
 }

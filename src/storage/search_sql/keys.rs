@@ -1,10 +1,11 @@
 //! The surrogate ids that a plan needs: of coded values and of reference targets.
 
+use crate::fhir::definitions::ResourceType;
 use crate::fhir::resource::ResourceKey;
 use crate::search::value::quantity::UnitTest;
 use crate::search::value::token::TokenTest;
 use crate::search::{Clause, ParameterId, Plan, Predicate, Second, Token, UnitOfMeasure};
-use crate::storage::write::index_rows::packed_key;
+use crate::storage::write::index_rows::{lead_key, packed_key};
 use std::collections::{BTreeSet, HashMap};
 
 /// What has to be looked up before the statement is composed.
@@ -99,6 +100,32 @@ impl Found {
     /// Packed keys of the coded values that meet the test.
     pub fn token_keys(&self, parameter: ParameterId, test: &TokenTest) -> Vec<i64> {
         self.ids(test).into_iter().map(|id| packed_key(parameter, id)).collect()
+    }
+
+    /// Keys of the rows of these types that the coded values lead.
+    pub fn lead_keys(&self, leads: &[ResourceType], test: &TokenTest) -> Vec<i64> {
+        let ids = self.ids(test);
+        leads.iter().flat_map(|kind| ids.iter().map(|id| lead_key(*kind, *id))).collect()
+    }
+
+    /// Where every alternative is a coded value that may lead: the keys as leads, and as keys.
+    pub fn leading(&self, clause: &Clause) -> Option<(Vec<i64>, Vec<i64>)> {
+        let (mut as_leads, mut keys) = (Vec::new(), Vec::new());
+        for predicate in &clause.alternatives {
+            match predicate {
+                Predicate::Token { parameter, test, leads } if !leads.is_empty() => {
+                    as_leads.extend(self.lead_keys(leads, test));
+                    keys.extend(self.token_keys(*parameter, test));
+                }
+                _ => return None,
+            }
+        }
+        // Each key is a branch of its own: a row must not be in two.
+        for keys in [&mut as_leads, &mut keys] {
+            keys.sort_unstable();
+            keys.dedup();
+        }
+        (!clause.is_negated).then_some((as_leads, keys))
     }
 
     pub fn rids(&self, targets: &[ResourceKey]) -> Vec<i64> {

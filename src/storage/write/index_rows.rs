@@ -2,6 +2,7 @@
 //! them an update adds and removes.
 
 use crate::error::Result;
+use crate::fhir::definitions::ResourceType;
 use crate::fhir::resource::ResourceKey;
 use crate::search::full_text::Words;
 use crate::search::{IndexRows, ParameterId, Token, UnitOfMeasure};
@@ -20,6 +21,11 @@ const RID_BITS: u32 = 48;
 /// `parameter << 48 | rid or token id`: exact, never a hash.
 pub fn packed_key(parameter: ParameterId, id: i64) -> i64 {
     (i64::from(parameter.0) << RID_BITS) | id
+}
+
+/// `type << 48 | token id`: a type has one parameter whose first value leads its rows.
+pub fn lead_key(resource_type: ResourceType, token: i64) -> i64 {
+    (i64::from(resource_type.number()) << RID_BITS) | token
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -46,6 +52,8 @@ pub struct Dates {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Quantity {
     pub parameter: i16,
+    /// Of the row; 0 where it has none.
+    pub lead: i64,
     pub unit: i32,
     pub low: Decimal,
     pub high: Decimal,
@@ -185,7 +193,7 @@ impl Ids<'_> {
     pub fn resolve(&self, rows: &IndexRows) -> Resolved {
         let token_keys = rows.tokens.iter().enumerate();
         let mut keys: Vec<i64> = token_keys
-            .filter(|(index, _)| Some(*index) != rows.lead)
+            .filter(|(index, _)| rows.lead.is_none_or(|lead| lead.token != *index))
             .map(|(_, row)| packed_key(row.parameter, self.token(&row.token)))
             .chain(
                 rows.references
@@ -198,24 +206,27 @@ impl Ids<'_> {
         let mut subject_rids: Vec<i64> = rows.subjects.iter().map(|key| self.target(key)).collect();
         subject_rids.sort_unstable();
         subject_rids.dedup();
-        let lead = rows.lead.and_then(|index| rows.tokens.get(index));
+        let lead = rows.lead.and_then(|lead| {
+            let token = self.token(&rows.tokens.get(lead.token)?.token);
+            Some(lead_key(lead.resource_type, token))
+        });
         let row = RowIndex {
             patient: match subject_rids.as_slice() {
                 [patient] => Some(*patient),
                 _ => None,
             },
             date: rows.main_date,
-            lead: lead.map(|row| packed_key(row.parameter, self.token(&row.token))),
+            lead,
             keys,
             present: rows.present.iter().map(|parameter| parameter.0).collect(),
             subject_rids,
             labels: rows.labels.iter().map(|label| self.token(label)).collect(),
             profiles: rows.profiles.iter().map(|url| self.token(url)).collect(),
         };
-        Resolved { row, side: self.side(rows) }
+        Resolved { row, side: self.side(rows, lead) }
     }
 
-    fn side(&self, rows: &IndexRows) -> SideRows {
+    fn side(&self, rows: &IndexRows, lead: Option<i64>) -> SideRows {
         let mut side = SideRows::default();
         side.identifiers.extend(rows.identifiers.iter().map(|row| Identifier {
             parameter: row.parameter.0,
@@ -234,6 +245,7 @@ impl Ids<'_> {
         }));
         side.quantities.extend(rows.quantities.iter().map(|row| Quantity {
             parameter: row.parameter.0,
+            lead: lead.unwrap_or_default(),
             unit: self.unit(&row.unit),
             low: row.low,
             high: row.high,

@@ -214,6 +214,7 @@ fn push_side_tables(statement: &mut Statement, staged: &[&Staged], gate: &'stati
     ]);
     side_table!(statement, staged, gate, quantities, "quantity", [
         "parameter": "::smallint[]" = |(_, row)| row.parameter,
+        "lead": "::bigint[]" = |(_, row)| row.lead,
         "unit": "::integer[]" = |(_, row)| row.unit,
         "low": "::numeric[]" = |(_, row)| row.low,
         "high": "::numeric[]" = |(_, row)| row.high

@@ -8,4 +8,4 @@ select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact
  and (r.rid in (select v.rid from string_value v
  where v.parameter = $4
  and (v.normalised >= $5 and v.normalised < $6))) and r.rid = (k.key & 281474976710655) and k.key >> 48 = $7) t))
- order by r.date_low desc nulls last, r.rid desc limit $8) u
+ order by r.date_low desc nulls last, r.rid desc limit 51) u

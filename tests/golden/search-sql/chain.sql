@@ -11,4 +11,4 @@ select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact
  and (r.rid in (select v.rid from string_value v
  where v.parameter = $6
  and (v.normalised >= $7 and v.normalised < $8)))))))
- order by r.last_updated desc, r.rid desc limit $9) u
+ order by r.last_updated desc, r.rid desc limit 51) u

@@ -6,4 +6,4 @@ select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact
  where v.parameter = $2
  and (v.first = any($3)
  and (v.low < $4))))
- order by r.last_updated desc, r.rid desc limit $5) u
+ order by r.last_updated desc, r.rid desc limit 51) u

@@ -3,4 +3,4 @@ select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact
  from resource r
  where not r.deleted and r.type = $1
  and ((r.last_updated >= $2 and r.last_updated < $3) or (r.last_updated >= $4 and r.last_updated < $5))
- order by r.last_updated desc, r.rid desc limit $6) u
+ order by r.last_updated desc, r.rid desc limit 51) u

@@ -8,4 +8,4 @@ select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact
  and (v.normalised >= $5 and v.normalised < $6)))) is not true
  and (r.keys && $7 or (r.rid in (select v.rid from string_value v
  where v.parameter = $8 and v.normalised = $9)) is not true)
- order by r.last_updated desc, r.rid desc limit $10) u
+ order by r.last_updated desc, r.rid desc limit 51) u

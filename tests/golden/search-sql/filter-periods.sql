@@ -6,4 +6,4 @@ select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact
  and (r.rid in (select v.rid from date_value v
  where v.parameter = $4
  and (v.low <= $5 and v.high >= $6)))
- order by r.last_updated desc, r.rid desc limit $7) u
+ order by r.last_updated desc, r.rid desc limit 51) u

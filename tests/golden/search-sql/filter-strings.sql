@@ -8,4 +8,4 @@ select * from (select r.rid, r.type, r.id, r.version
  union all select v.rid from string_value v
  where v.parameter = $6
  and (v.normalised like $7 or v.normalised like $8)))) u
- order by rid limit $9
+ order by rid limit 2

@@ -3,4 +3,4 @@ select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact
  from resource r
  where not r.deleted and r.type = $1
  and (r.id = $2 or r.id = $3)
- order by r.last_updated desc, r.rid desc limit $4) u
+ order by r.last_updated desc, r.rid desc limit 51) u

@@ -5,4 +5,4 @@ select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact
  and (r.rid in (select v.rid from identifier_value v
  where v.parameter = $2
  and (v.value = $3 and v.system = $4)))
- order by r.last_updated desc, r.rid desc limit $5) u
+ order by r.last_updated desc, r.rid desc limit 51) u

@@ -4,4 +4,4 @@ select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact
  where not r.deleted and r.type = $1
  and (r.last_updated >= $2)
  and ((r.last_updated < $3 or r.last_updated >= $4))
- order by r.last_updated desc, r.rid desc limit $5) u
+ order by r.last_updated desc, r.rid desc limit 51) u

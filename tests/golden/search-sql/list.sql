@@ -9,4 +9,4 @@ select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact
  where not r.deleted and r.type = $4
  and (r.id = $5)))
  and (r.lead = $6 or (r.keys && $7) is true)
- order by r.last_updated desc, r.rid desc limit $8) u
+ order by r.last_updated desc, r.rid desc limit 51) u

@@ -10,4 +10,4 @@ select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact
  and (v.normalised = $6 and v.raw = $7)))
  and (r.rid in (select v.rid from string_value v
  where v.parameter = $8 and v.normalised like $9))
- order by r.last_updated desc, r.rid desc limit $10) u
+ order by r.last_updated desc, r.rid desc limit 51) u

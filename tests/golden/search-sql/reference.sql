@@ -4,4 +4,4 @@ select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact
  where not r.deleted and r.type = $1
  and (r.keys && $2)
  and (r.lead = $3 or (r.keys && $4) is true)
- order by r.last_updated desc, r.rid desc limit $5) u
+ order by r.last_updated desc, r.rid desc limit 51) u

@@ -5,4 +5,4 @@ select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact
  and (r.rid in (select v.rid from date_value v
  where v.parameter = $2
  and (v.low < $3 and v.high >= $4)))
- order by r.last_updated desc, r.rid desc limit $5) u
+ order by r.last_updated desc, r.rid desc limit 51) u

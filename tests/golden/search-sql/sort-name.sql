@@ -5,4 +5,4 @@ select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact
  where v.parameter = $1 group by v.rid) s on s.rid = r.rid
  where not r.deleted and r.type = $2
  and (s.value > $3::text or s.value is null or (s.value = $4::text and r.rid > $5))
- order by s.value, r.rid limit $6) u
+ order by s.value, r.rid limit 51) u

@@ -3,4 +3,4 @@ select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact
  from resource r
  where not r.deleted
  and (r.keys && $1)
- order by r.rid desc limit $2) u
+ order by r.rid desc limit 51) u

@@ -4,4 +4,4 @@ select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact
  where not r.deleted and r.type = $1
  and (r.rid in (select v.rid from text_value v
  where not v.is_content and v.words @@ $2::tsquery))
- order by r.last_updated desc, r.rid desc limit $3) u
+ order by r.last_updated desc, r.rid desc limit 51) u

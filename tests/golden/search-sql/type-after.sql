@@ -3,4 +3,4 @@ select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact
  from resource r
  where not r.deleted and r.type = $1
  and (r.last_updated, r.rid) > ($2::text::timestamptz, $3)
- order by r.last_updated, r.rid limit $4) u
+ order by r.last_updated, r.rid limit 51) u

@@ -5,4 +5,4 @@ select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact
  and (r.rid in (select v.rid from uri_value v
  where v.parameter = $2
  and (v.value = $3 or v.value >= $4 and v.value < $5)))
- order by r.last_updated desc, r.rid desc limit $6) u
+ order by r.last_updated desc, r.rid desc limit 51) u

@@ -4,4 +4,4 @@ select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact
  where not r.deleted and r.type = $1
  and (r.rid in (select v.rid from uri_value v
  where v.parameter = $2 and v.value = $3))
- order by r.last_updated desc, r.rid desc limit $4) u
+ order by r.last_updated desc, r.rid desc limit 51) u
