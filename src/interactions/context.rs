@@ -6,10 +6,12 @@ use crate::config::Settings;
 use crate::error::{FhirError, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::interaction::{Handling, Parameter, SearchScope};
+use crate::fhir::json;
 use crate::fhir::resource::{Resource, ResourceKey};
 use crate::search::registry::Kind;
 use crate::search::{IndexRows, IndexSettings, ParameterId, Plan, Planner, Registry, Sealer};
-use crate::storage::{Connection, Store};
+use crate::storage::{Connection, Store, Stored};
+use chrono::{DateTime, Utc};
 use std::ops::Deref;
 use std::sync::{Arc, RwLock};
 use tokio::sync::{Mutex, Notify};
@@ -86,8 +88,11 @@ impl Context {
         clock: Clock,
         settings: Settings,
     ) -> Result<Self> {
-        let index_settings =
-            IndexSettings { zone: settings.default_zone, base_url: settings.base_url.clone() };
+        let index_settings = IndexSettings {
+            zone: settings.default_zone,
+            base_url: settings.base_url.clone(),
+            indexes_content: settings.content_search,
+        };
         let sealer = Sealer::new(store.server_key())?;
         let mut connection = store.connection().await?;
         let newest = Newest::read((&store, &mut connection), &r4, &settings).await?;
@@ -137,6 +142,12 @@ impl Context {
         self.registry.index(key, resource, &self.index_settings)
     }
 
+    /// All index rows of a stored version that is not deleted.
+    pub fn index_stored(&self, stored: &Stored) -> Result<IndexRows> {
+        let value = json::read_stored(&stored.body)?;
+        Ok(self.index(&stored.key, &Resource::from_value(value)?))
+    }
+
     /// The plan of a search or of criteria.
     pub fn plan(
         &self,
@@ -144,11 +155,21 @@ impl Context {
         parameters: &[Parameter],
         handling: Handling,
     ) -> Result<Plan> {
+        self.plan_at(self.clock.now(), scope, (parameters, handling))
+    }
+
+    /// The same as of a moment.
+    pub fn plan_at(
+        &self,
+        now: DateTime<Utc>,
+        scope: &SearchScope,
+        (parameters, handling): (&[Parameter], Handling),
+    ) -> Result<Plan> {
         let planner = Planner {
             registry: &self.registry,
             limits: &self.settings.limits,
             settings: &self.index_settings,
-            now: self.clock.now(),
+            now,
         };
         planner.plan(scope, parameters, handling)
     }

@@ -2,8 +2,6 @@
 //! cut off at any moment; the next run goes on from there.
 
 use crate::error::{FhirError, Result};
-use crate::fhir::json;
-use crate::fhir::resource::Resource;
 use crate::interactions::Context;
 use crate::storage::{Extracted, Rows, Stored};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -139,10 +137,7 @@ pub async fn replace_wanted(
 pub fn extracted(context: &Context, stored: Stored) -> Result<Extracted> {
     let rows = match stored.is_deleted {
         true => None,
-        false => {
-            let value = json::read_stored(&stored.body)?;
-            Some(context.index(&stored.key, &Resource::from_value(value)?))
-        }
+        false => Some(context.index_stored(&stored)?),
     };
     Ok(Extracted { stored, rows })
 }

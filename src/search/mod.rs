@@ -1,7 +1,9 @@
 //! Search planning and index rows, no SQL: <https://hl7.org/fhir/R4/search.html>.
 
 mod extraction;
+pub mod full_text;
 mod holds;
+mod horizon;
 mod index_rows;
 mod main_values;
 mod names;
@@ -10,12 +12,15 @@ mod plan;
 mod query;
 pub mod registry;
 mod sort;
+mod sort_value;
 mod uses;
 pub mod value;
 
+pub use holds::Known;
+pub use horizon::{Horizon, Snapshot};
 pub use index_rows::{
     CompositeRow, DateRow, IdentifierRow, IndexRows, ParameterId, QuantityRow, ReferenceRow,
-    StringRow, Token, TokenRow, UnitOfMeasure, UriRow,
+    StringRow, TextRow, Token, TokenRow, UnitOfMeasure, UriRow,
 };
 pub use page::{KEY_BYTES, Sealer, unknown_page};
 pub use plan::{
@@ -23,5 +28,6 @@ pub use plan::{
 };
 pub use query::Planner;
 pub use registry::{Custom, CustomState, Definition, Registry, SearchParameter, is_of_r4};
-pub use sort::{Sort, SortKey};
+pub use sort::{Sort, SortKey, Sorting};
+pub use sort_value::{SortValue, Standing};
 pub use value::IndexSettings;

@@ -1,5 +1,7 @@
 //! What a search asks of storage: typed, checked, without a text of the client left to read.
 
+use super::full_text::{TextOf, TextQuery};
+use super::horizon::Horizon;
 use super::index_rows::{ParameterId, Token};
 use super::sort::Sort;
 use super::value::prefix::Test;
@@ -32,6 +34,8 @@ pub struct Plan {
     pub total: Total,
     /// Where the page begins; None for the first.
     pub after: Option<Cursor>,
+    /// What the result is as of; None for the first page, which shows what is there.
+    pub as_of: Option<Horizon>,
     /// Warnings about what was left out (`Prefer: handling=lenient`).
     pub issues: Vec<Issue>,
     pub(super) applied: Vec<Parameter>,
@@ -131,6 +135,11 @@ pub enum Predicate {
         first: TokenTest,
         second: Second,
     },
+    /// The words of a text.
+    Text {
+        of: TextOf,
+        query: TextQuery,
+    },
     /// A value of the same parameter does not pass: `ne` of `_filter`, for coded values,
     /// identifiers, strings and URIs.
     Unequal(Box<Predicate>),
@@ -196,7 +205,7 @@ impl Plan {
 
     /// The same search, for its exact total alone (`_summary=count`).
     pub fn counting(self) -> Plan {
-        Plan { count: 0, total: Total::Accurate, after: None, ..self }
+        Plan { count: 0, total: Total::Accurate, after: None, as_of: None, ..self }
     }
 
     /// The same search from a place in its result.

@@ -1,6 +1,6 @@
 //! From the parameters of a request to a [`Plan`]: <https://hl7.org/fhir/R4/search.html>.
 //!
-//! Left out, and refused by name: `_text`, `_content`, `_query`.
+//! Left out, and refused by name: `_query`.
 
 use super::index_rows::ParameterId;
 use super::plan::{Clause, Plan, Predicate, Total};
@@ -15,6 +15,7 @@ use std::cell::Cell;
 
 mod criterion;
 mod filter;
+mod full_text;
 mod include;
 mod link;
 mod list;
@@ -34,8 +35,7 @@ pub struct Planner<'a> {
 /// Parameters that shape the answer and that other rooms read.
 const OF_THE_ANSWER: [&str; 4] = ["_format", "_pretty", "_summary", "_elements"];
 /// Parameters of R4 that are not offered.
-const NOT_OFFERED: [&str; 7] =
-    ["_text", "_content", "_query", "_contained", "_containedType", "_score", "_graph"];
+const NOT_OFFERED: [&str; 5] = ["_query", "_contained", "_containedType", "_score", "_graph"];
 
 impl Planner<'_> {
     /// The plan of a search. 400 for an unknown or unsupported parameter (a warning in the plan
@@ -62,6 +62,7 @@ impl Planner<'_> {
                 count: self.limits.page_default,
                 total: Total::None,
                 after: None,
+                as_of: None,
                 issues: Vec::new(),
                 applied: Vec::new(),
                 definitions: None,

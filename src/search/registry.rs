@@ -1,6 +1,7 @@
 //! The search parameters of every resource type, compiled once: HL7's definitions
 //! (<https://hl7.org/fhir/R4/searchparameter-registry.html>) with their extraction programs.
 
+use super::full_text::TextOf;
 use super::index_rows::{ParameterId, REMOVED_ITEM};
 use super::main_values::{MainValues, MainValuesTable};
 use super::value::TokenStore;
@@ -104,6 +105,11 @@ impl SearchParameter {
             true => vec![self.id],
             false => self.union_of.clone(),
         }
+    }
+
+    /// Where it is about words, those of what.
+    pub fn text_of(&self) -> Option<TextOf> {
+        TextOf::named(&self.code)
     }
 
     /// True where the server can search by it.
@@ -244,6 +250,11 @@ impl TypeParameters {
 
     pub(super) fn supported(&self) -> impl Iterator<Item = &SearchParameter> {
         self.by_code.values().map(Arc::as_ref).filter(|parameter| parameter.is_supported())
+    }
+
+    /// Whether resources of the type may have a narrative (domainresource.html).
+    pub fn has_narrative(&self) -> bool {
+        self.by_code.contains_key(TextOf::Narrative.name())
     }
 
     /// The parameter of its canonical URL.

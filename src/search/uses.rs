@@ -25,8 +25,8 @@ impl Predicate {
     fn uses_customs(&self) -> bool {
         match self {
             Predicate::Always(_) | Predicate::Id(_) | Predicate::LastUpdated(_) => false,
-            // R4 says what is in a compartment.
-            Predicate::Compartment { .. } => false,
+            // R4 says what is in a compartment, and what its texts are.
+            Predicate::Compartment { .. } | Predicate::Text { .. } => false,
             Predicate::Missing { parameter, .. }
             | Predicate::Token { parameter, .. }
             | Predicate::Identifier { parameter, .. }
@@ -49,7 +49,7 @@ impl Predicate {
 impl SortKey {
     fn uses_customs(&self) -> bool {
         match self {
-            SortKey::Id | SortKey::LastUpdated => false,
+            SortKey::Id | SortKey::LastUpdated | SortKey::MainDate => false,
             SortKey::Date { parameter, .. } | SortKey::Token { parameter, .. } => {
                 parameter.is_custom()
             }

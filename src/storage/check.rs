@@ -4,8 +4,10 @@
 use super::failure::of_sqlx;
 use super::store::{Connection, Store, Stored};
 use super::write::Unit;
-use super::write::index_rows::{Composite, Dates, Identifier, Ids, Quantity, RowIndex, Text, Uri};
-use super::write::index_rows::{Names, SideRows, parameter_of};
+use super::write::index_rows::{
+    Composite, Dates, Identifier, Ids, Names, Quantity, RowIndex, SideRows, Text, TextWords, Uri,
+    parameter_of,
+};
 use super::write::sql::GENERATION;
 use crate::error::{FhirError, Result};
 use crate::fhir::definitions::ResourceType;
@@ -369,6 +371,7 @@ fn differing_tables(stored: &SideRows, expected: &SideRows) -> Vec<&'static str>
         ("quantity_value", is_same(&stored.quantities, &expected.quantities)),
         ("uri_value", is_same(&stored.uris, &expected.uris)),
         ("composite_value", is_same(&stored.composites, &expected.composites)),
+        ("text_value", is_same(&stored.texts, &expected.texts)),
     ];
     same.into_iter().filter(|(_, is_same)| !is_same).map(|(name, _)| name).collect()
 }
@@ -401,6 +404,7 @@ async fn side_rows(
         composites,
         Composite { parameter, first, second, low_at, high_at, low, high, first_text, second_text }
     );
+    read!("text_value", texts, TextWords { is_content, words });
     Ok(side)
 }
 

@@ -73,6 +73,11 @@ impl Store {
         &self.server_key
     }
 
+    /// What a restore raises.
+    pub fn epoch(&self) -> i32 {
+        self.place.epoch
+    }
+
     /// Whether the database answers; for `/readyz`.
     pub async fn is_reachable(&self) -> bool {
         let Ok(mut connection) = self.pool.acquire().await else { return false };

@@ -28,7 +28,7 @@ mod evaluation;
 mod numbers;
 mod parameters;
 mod query;
-mod random;
+pub mod random;
 mod shrinking;
 mod texts;
 mod values;
@@ -54,7 +54,8 @@ const WORLDS: usize = 16;
 /// Servers at work at the same time.
 const WORKERS: usize = 2;
 
-fn setting(name: &str, default: u64) -> u64 {
+/// A number that the environment may set.
+pub fn setting(name: &str, default: u64) -> u64 {
     let text = std::env::var_os(name).map(|text| text.into_string().expect("text"));
     text.map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name} is a number")))
 }

@@ -6,6 +6,7 @@ use super::criterion::Reader;
 use super::{NOT_OFFERED, Planner, Refusal, is_built, is_patient, list, not_supported};
 use crate::error::FhirError;
 use crate::fhir::definitions::ResourceType;
+use crate::search::full_text::TextOf;
 use crate::search::names::near;
 use crate::search::plan::{Clause, Link, Predicate};
 use crate::search::registry::{Kind, SearchParameter};
@@ -43,6 +44,9 @@ impl Place<'_> {
     fn plain(&self, name: &str, value: &str) -> Read<Clause> {
         if let (list::NAME, modifier) = split(name) {
             return self.list(modifier, value);
+        }
+        if let Some(of) = TextOf::named(split(name).0) {
+            return self.full_text(of, split(name).1, value);
         }
         let (reader, modifier) = self.reader(name)?;
         reader.clause(modifier, value)
@@ -182,7 +186,8 @@ impl Place<'_> {
             return Some(0);
         }
         let found = self.planner.registry.parameter(kind, name);
-        found.filter(|found| found.is_supported()).map(|found| found.id.0)
+        let is_known = |found: &&SearchParameter| found.is_supported() || found.text_of().is_some();
+        found.filter(is_known).map(|found| found.id.0)
     }
 
     /// Why a chain leads to none of the targets: a name, the first of them or one that no target
@@ -264,7 +269,7 @@ impl Place<'_> {
         not_supported(self.whole, text)
     }
 
-    fn unknown(&self, types: &[ResourceType], base: &str) -> Refusal {
+    pub(super) fn unknown(&self, types: &[ResourceType], base: &str) -> Refusal {
         let kind = types.first().copied().or_else(|| ResourceType::all().next());
         let known = kind.into_iter().flat_map(|kind| self.planner.registry.parameters_of(kind));
         let near = near(base, known.filter(|known| known.is_offered()).map(|known| &*known.code));

@@ -90,7 +90,12 @@ fn without_nul(text: &str) -> String {
 /// folded
 /// (<https://hl7.org/fhir/R4/search.html#string>); the first 800 bytes of it.
 pub fn normalised(text: &str) -> String {
-    let mut folded = String::with_capacity(text.len());
+    folded(text, KEPT_BYTES)
+}
+
+/// The same, up to another length.
+pub fn folded(text: &str, most_bytes: usize) -> String {
+    let mut folded = String::with_capacity(text.len().min(most_bytes));
     let mut is_after_space = true;
     let letters = text
         .nfkd()
@@ -107,11 +112,11 @@ pub fn normalised(text: &str) -> String {
             folded.push(' ');
         }
         is_after_space = letter.is_whitespace();
-        if folded.len() > KEPT_BYTES + 4 {
+        if folded.len() > most_bytes + 4 {
             break;
         }
     }
-    beginning(folded.trim_end(), KEPT_BYTES).to_owned()
+    beginning(folded.trim_end(), most_bytes).to_owned()
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use super::test_sql::{
 };
 use crate::access::RowFilter;
 use crate::fhir::definitions::ResourceType;
+use crate::search::full_text::{TextOf, TextQuery};
 use crate::search::value::prefix::Test;
 use crate::search::value::quantity::QuantityTest;
 use crate::search::value::string::{LAST, StringTest};
@@ -205,6 +206,7 @@ impl Conditions<'_> {
             Predicate::All(clauses) => self.push_all(sql, clauses),
             Predicate::Unequal(equal) => self.push_other_key(sql, equal),
             Predicate::Has(link) => self.push_has(sql, link),
+            Predicate::Text { of, query } => push_words(sql, *of, query),
             Predicate::Always(true) => drop(sql.push("true")),
             _ => drop(sql.push("false")),
         }
@@ -469,6 +471,7 @@ fn is_selective(clauses: &[Clause]) -> bool {
         | Predicate::String { .. }
         | Predicate::Quantity { .. }
         | Predicate::Composite { .. }
+        | Predicate::Text { .. }
         | Predicate::Both(_) => true,
         Predicate::All(clauses) => is_selective(clauses),
         _ => false,
@@ -499,6 +502,13 @@ fn push_uri(sql: &mut Statement, test: &UriTest) {
             sql.push(")");
         }
     }
+}
+
+/// Rows of which a text has the words.
+fn push_words(sql: &mut Statement, of: TextOf, query: &TextQuery) {
+    sql.push("r.rid in (select v.rid from text_value v where ");
+    sql.push(if of.is_content() { "v.is_content" } else { "not v.is_content" });
+    sql.push(" and v.words @@ ").bind(query.text()).push("::tsquery)");
 }
 
 /// A text to the letter within a pattern.

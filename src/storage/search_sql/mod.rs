@@ -10,6 +10,7 @@
 //! The row filter of the permit is in every branch, before any limit.
 
 mod condition;
+mod horizon;
 mod include;
 mod keys;
 mod link;
@@ -19,6 +20,7 @@ mod shape;
 mod sort_value;
 mod test_sql;
 
+pub use horizon::Referring;
 pub use keys::{Found, Wanted};
 pub use shape::Query;
 

@@ -2,9 +2,9 @@
 
 use super::condition::{Conditions, Keys, push_held, push_lead, push_led, push_visible};
 use super::keys::Found;
-use super::order::Order;
+use super::order::{Order, Part};
 use crate::access::RowFilter;
-use crate::search::{Clause, Plan, Predicate};
+use crate::search::{Clause, Plan, Predicate, SortKey, Sorting};
 use crate::storage::statement::Statement;
 
 /// A plan with the ids that it needs and the filter that it must carry.
@@ -72,17 +72,27 @@ impl Query<'_> {
 
     pub(super) fn push_page(&self, sql: &mut Statement, limit: i64) {
         let driver = self.driver();
-        let order = self.order(&driver);
+        let order = Order::of(&self.sorting_of(&driver));
         let cursor = self.plan.after.as_ref();
         let is_backward = cursor.is_some_and(|cursor| cursor.is_backward);
-        let branches = self.branches(&driver, &order);
+        let branches: Vec<(Branch, Part)> = self
+            .branches(&driver, &order)
+            .iter()
+            .flat_map(|branch| match branch {
+                Branch::Led(_) => order.parts(cursor).iter().map(|part| (*branch, *part)).collect(),
+                _ => vec![(*branch, Part::All)],
+            })
+            .collect();
         let is_union = branches.len() > 1;
+        // Beside the rows, whose order it leaves alone and whose scans may be parallel.
+        sql.push("select *, ");
         if is_union {
-            sql.push("select *, ");
             order.push_outer_texts(sql);
-            sql.push(" from (");
+            sql.push(", ");
         }
-        for (index, branch) in branches.iter().enumerate() {
+        self.push_horizon(sql);
+        sql.push(" from (");
+        for (index, (branch, part)) in branches.iter().enumerate() {
             sql.push(if index > 0 { " union all " } else { "" });
             sql.push(if is_union { "(" } else { "" });
             sql.push("select ").push(COLUMNS);
@@ -98,14 +108,14 @@ impl Query<'_> {
             self.push_where(sql, &driver, *branch);
             if let Some(cursor) = cursor {
                 sql.push(" and ");
-                order.push_keyset(sql, cursor);
+                order.push_keyset(sql, cursor, *part);
             }
             order.push_inner(sql, is_backward);
             sql.push_limit(limit);
             sql.push(if is_union { ")" } else { "" });
         }
+        sql.push(") u");
         if is_union {
-            sql.push(") u");
             order.push_outer(sql, is_backward);
             sql.push_limit(limit);
         }
@@ -148,7 +158,7 @@ impl Query<'_> {
 
     fn push_rows(&self, sql: &mut Statement, select: &'static str) {
         let driver = self.driver();
-        let order = Order::of_rows(false);
+        let order = Order::of(&Sorting::of_rows(false));
         for (index, branch) in self.branches(&driver, &order).iter().enumerate() {
             sql.push(if index > 0 { " union all " } else { "" }).push(select);
             self.push_where(sql, &driver, *branch);
@@ -214,12 +224,27 @@ impl Query<'_> {
 
     /// The plan's order; where the client gave none, newest first by the date that the driver's
     /// index holds.
-    fn order(&self, driver: &Driver) -> Order {
-        Order::of(&self.plan.sort).unwrap_or_else(|| match driver {
-            Driver::Lead(..) | Driver::Patients(..) => Order::newest_first(true),
-            _ if self.plan.types.len() == 1 => Order::newest_first(false),
-            _ => Order::of_rows(true),
-        })
+    pub fn sorting(&self) -> Sorting {
+        self.sorting_of(&self.driver())
+    }
+
+    fn sorting_of(&self, driver: &Driver) -> Sorting {
+        if !self.plan.sort.is_empty() {
+            return Sorting::by(self.plan.sort.clone());
+        }
+        match driver {
+            Driver::Lead(..) | Driver::Patients(..) => Sorting::descending(SortKey::MainDate),
+            _ if self.plan.types.len() == 1 => Sorting::descending(SortKey::LastUpdated),
+            _ => Sorting::of_rows(true),
+        }
+    }
+
+    /// The patients whose rows alone match.
+    pub(super) fn driving_patients(&self) -> Option<Vec<i64>> {
+        match self.driver() {
+            Driver::Patients(_, patients) => Some(patients),
+            _ => None,
+        }
     }
 
     fn branches(&self, driver: &Driver, order: &Order) -> Vec<Branch> {
@@ -238,6 +263,7 @@ impl Query<'_> {
 
     fn push_where(&self, sql: &mut Statement, driver: &Driver, branch: Branch) {
         let taken = self.push_driver(sql, driver, branch);
+        self.push_unchanged(sql);
         let leads: &[i64] = match (driver, branch) {
             (Driver::Lead(leading), Branch::Led(at)) => leading.of_branch(at),
             _ => &[],

@@ -1,8 +1,9 @@
 //! Tests of ranges as conditions on two columns.
 
+use crate::search::value::date::{InstantTest, instant_test};
 use crate::search::value::prefix::Test;
 use crate::storage::statement::Statement;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
 /// Names of the columns of a stored range.
@@ -72,36 +73,19 @@ pub fn push_test<T: Bound>(sql: &mut Statement, columns: Columns, test: &Test<T>
     sql.push(")");
 }
 
-/// Appends the condition on `last_updated`, an instant of one millisecond's width; bounds
-/// stand on whole milliseconds or finer.
+/// Appends the condition on `last_updated`.
 pub fn push_instant_test(sql: &mut Statement, test: &Test<DateTime<Utc>>) {
     let column = "r.last_updated";
-    match *test {
-        Test::Within { from, to }
-        | Test::ClosedWithin { from, to }
-        | Test::Overlaps { from, to }
-        | Test::Meets { from, to } => {
+    match instant_test(test) {
+        InstantTest::Within(from, to) => {
             sql.push("(").push(column).push(" >= ").bind(from);
             sql.push(" and ").push(column).push(" < ").bind(to).push(")");
         }
-        Test::Covers { from, to } => {
-            sql.push("(").push(column).push(" <= ").bind(from);
-            sql.push(" and ").push(column).push(" >= ");
-            sql.bind(to - TimeDelta::milliseconds(1)).push(")");
-        }
-        Test::NotWithin { from, to } | Test::ClosedNotWithin { from, to } => {
+        InstantTest::Outside(from, to) => {
             sql.push("(").push(column).push(" < ").bind(from);
             sql.push(" or ").push(column).push(" >= ").bind(to).push(")");
         }
-        Test::FromOrBeyond { from: bound, .. }
-        | Test::HighAbove(bound)
-        | Test::HighFrom(bound)
-        | Test::LowFrom(bound)
-        | Test::LowAbove(bound) => drop(sql.push(column).push(" >= ").bind(bound)),
-        Test::ToOrBefore { to: bound, .. }
-        | Test::HighTo(bound)
-        | Test::HighBelow(bound)
-        | Test::LowBelow(bound)
-        | Test::LowTo(bound) => drop(sql.push(column).push(" < ").bind(bound)),
+        InstantTest::From(bound) => drop(sql.push(column).push(" >= ").bind(bound)),
+        InstantTest::Before(bound) => drop(sql.push(column).push(" < ").bind(bound)),
     }
 }

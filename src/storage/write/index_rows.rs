@@ -4,6 +4,7 @@
 use crate::error::Result;
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::resource::ResourceKey;
+use crate::search::full_text::Words;
 use crate::search::{IndexRows, ParameterId, Token, UnitOfMeasure};
 use crate::storage::store::Store;
 use chrono::{DateTime, Utc};
@@ -82,6 +83,12 @@ pub struct Composite {
     pub second_text: Option<String>,
 }
 
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct TextWords {
+    pub is_content: bool,
+    pub words: Words,
+}
+
 /// Rows of the side tables of one resource.
 #[derive(Clone, PartialEq, Default, Debug)]
 pub struct SideRows {
@@ -91,6 +98,7 @@ pub struct SideRows {
     pub quantities: Vec<Quantity>,
     pub uris: Vec<Uri>,
     pub composites: Vec<Composite>,
+    pub texts: Vec<TextWords>,
 }
 
 /// The index columns of the resource's own row.
@@ -269,6 +277,11 @@ impl Ids<'_> {
                 second_text: row.second_text.clone(),
             })
         }));
+        side.texts.extend(
+            rows.texts
+                .iter()
+                .map(|row| TextWords { is_content: row.of.is_content(), words: row.words.clone() }),
+        );
         side
     }
 }
@@ -287,6 +300,7 @@ impl SideRows {
             quantities: rest(&self.quantities, &other.quantities),
             uris: rest(&self.uris, &other.uris),
             composites: rest(&self.composites, &other.composites),
+            texts: rest(&self.texts, &other.texts),
         }
     }
 }

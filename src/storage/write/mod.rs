@@ -10,6 +10,7 @@ mod copy;
 pub mod index_rows;
 pub mod intern;
 pub mod sql;
+mod tsvector;
 pub mod under_way;
 
 use super::failure::{is_lost_race, of_sqlx};

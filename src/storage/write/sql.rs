@@ -244,6 +244,10 @@ fn push_side_tables(statement: &mut Statement, staged: &[&Staged], gate: &'stati
         "first_text": "::text[]" = |(_, row)| row.first_text.as_deref(),
         "second_text": "::text[]" = |(_, row)| row.second_text.as_deref()
     ]);
+    side_table!(statement, staged, gate, texts, "text", [
+        "is_content": "::boolean[]" = |(_, row)| row.is_content,
+        "words": "::tsvector[]" = |(_, row)| &row.words
+    ]);
 }
 
 /// A lone update writes beside its row only where it won its race.

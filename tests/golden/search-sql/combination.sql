@@ -1,5 +1,5 @@
 -- Observation?combo-code-value-quantity=http://l|1$60
-select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[r.last_updated::text]::text[] as sort_values
+select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact_id_if_assigned()::text, '')) as horizon from (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[r.last_updated::text]::text[] as sort_values
  from resource r
  where not r.deleted and r.type = $1
  and (r.rid in (select v.rid from composite_value v
@@ -15,4 +15,4 @@ select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[
  and (v.lead = any(array(select quantity_leads($10)))
  and ((v.unit = any($11)
  and (v.low >= $12 and v.low < $13 and v.high < $14))))))))
- order by r.last_updated desc, r.rid desc limit 51
+ order by r.last_updated desc, r.rid desc limit 51) u

@@ -1,5 +1,5 @@
 -- Patient?_filter=gender ne male or identifier ne urn:mrn|7 or family ne a
-select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[r.last_updated::text]::text[] as sort_values
+select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact_id_if_assigned()::text, '')) as horizon from (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[r.last_updated::text]::text[] as sort_values
  from resource r
  where not r.deleted and r.type = $1
  and (r.rid in (select v.rid from identifier_value v
@@ -7,4 +7,4 @@ select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[
  union all select v.rid from string_value v
  where v.parameter = $5 and not v.normalised = $6) or (exists (select from unnest(r.keys) as k(key)
  where k.key >> 48 = $7 and k.key <> all($8)) or r.type = any($9) and r.lead <> all($10)))
- order by r.last_updated desc, r.rid desc limit 51
+ order by r.last_updated desc, r.rid desc limit 51) u

@@ -1,5 +1,5 @@
 -- Observation?_list=42&code=http://l|1
-select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[r.last_updated::text]::text[] as sort_values
+select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact_id_if_assigned()::text, '')) as horizon from (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[r.last_updated::text]::text[] as sort_values
  from resource r
  where not r.deleted and r.type = $1
  and (r.rid in (select k.rid
@@ -9,4 +9,4 @@ select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[
  where not r.deleted and r.type = $4
  and (r.id = $5)))
  and (r.lead = $6 or (r.keys && $7) is true)
- order by r.last_updated desc, r.rid desc limit 51
+ order by r.last_updated desc, r.rid desc limit 51) u

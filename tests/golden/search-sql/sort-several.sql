@@ -1,5 +1,5 @@
 -- Observation?_sort=status,-date,category
-select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[s.value::text, r.date_low::text, s3.value::text]::text[] as sort_values
+select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact_id_if_assigned()::text, '')) as horizon from (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[s.value::text, r.date_low::text, s3.value::text]::text[] as sort_values
  from resource r
  left join lateral (select min(t.code) as value from unnest(r.keys) k join token t on t.token = (k & 281474976710655)
  where (k >> 48) = $1) s on true
@@ -9,4 +9,4 @@ select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[
  and (s.value > $4::text or s.value is null or (s.value = $5::text
  and (r.date_low is null
  and (s3.value > $6::text or s3.value is null or (s3.value = $7::text and r.rid > $8)))))
- order by s.value, r.date_low desc nulls last, s3.value, r.rid limit 51
+ order by s.value, r.date_low desc nulls last, s3.value, r.rid limit 51) u
