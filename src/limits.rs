@@ -41,6 +41,8 @@ pub struct Limits {
     pub filter_comparisons: usize,
     /// Parentheses and brackets of a `_filter`, one within the other.
     pub filter_depth: usize,
+    /// Active SearchParameters beside those of R4.
+    pub custom_parameters: usize,
     /// Words of one value of `_text` or `_content`.
     pub text_words: usize,
     /// Parentheses and negations of such a value, one within the other.
@@ -82,6 +84,7 @@ impl Default for Limits {
             sort_matches: 500_000,
             filter_comparisons: 64,
             filter_depth: 16,
+            custom_parameters: 500,
             text_words: 64,
             text_depth: 16,
             page_default: 50,

@@ -100,7 +100,7 @@ pub fn capability_statement(settings: &Settings, registry: &Registry) -> Value {
         "searchParam": shared_parameters(settings, registry),
         "compartment": compartments,
     });
-    add_operations(&mut rest, |row| row.levels.contains(&OperationLevel::System));
+    add_operations(&mut rest, settings, |row| row.levels.contains(&OperationLevel::System));
     statement["rest"] = json!([rest]);
     statement
 }
@@ -165,7 +165,7 @@ fn resource(resource_type: ResourceType, settings: &Settings, registry: &Registr
     let is_below = |row: &OperationRow| {
         row.is_of(resource_type) && row.levels.iter().any(|level| *level != OperationLevel::System)
     };
-    add_operations(&mut stated, is_below);
+    add_operations(&mut stated, settings, is_below);
     stated
 }
 
@@ -188,11 +188,19 @@ fn reverse_includes(resource_type: ResourceType, registry: &Registry) -> Vec<Str
     std::iter::once("*".to_owned()).chain(ResourceType::all().flat_map(of)).collect()
 }
 
-fn add_operations(stated: &mut Value, is_stated: impl Fn(&OperationRow) -> bool) {
+fn add_operations(
+    stated: &mut Value,
+    settings: &Settings,
+    is_stated: impl Fn(&OperationRow) -> bool,
+) {
+    let definition = |row: &OperationRow| match row.definition.starts_with("http") {
+        true => row.definition.to_owned(),
+        false => format!("{}/{}", settings.base_url, row.definition),
+    };
     let operations: Vec<Value> = OPERATIONS
         .iter()
         .filter(|row| is_stated(row))
-        .map(|row| json!({ "name": row.name, "definition": row.definition }))
+        .map(|row| json!({ "name": row.name, "definition": definition(row) }))
         .collect();
     if !operations.is_empty() {
         stated["operation"] = operations.into();
@@ -209,7 +217,7 @@ fn search_parameter(parameter: &SearchParameter, resource_type: &str) -> Value {
         "definition": parameter.url,
         "type": parameter.kind.as_str(),
     });
-    let documentation = documentation(parameter.description, resource_type);
+    let documentation = documentation(&parameter.description, resource_type);
     if !documentation.is_empty() {
         value["documentation"] = json!(documentation);
     }
@@ -228,7 +236,7 @@ fn documentation<'d>(description: &'d str, resource_type: &str) -> &'d str {
 fn shared_parameters(settings: &Settings, registry: &Registry) -> Vec<Value> {
     let is_shared = |parameter: &&SearchParameter| {
         ResourceType::all().all(|kind| {
-            let found = registry.parameter(kind, parameter.code);
+            let found = registry.parameter(kind, &parameter.code);
             let is_same = |found: &SearchParameter| found.url == parameter.url;
             found.is_some_and(|found| is_same(found) && is_offered(found, settings))
         }) || parameter.text_of() == Some(TextOf::Narrative)

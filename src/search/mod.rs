@@ -13,6 +13,7 @@ mod query;
 pub mod registry;
 mod sort;
 mod sort_value;
+mod uses;
 pub mod value;
 
 pub use holds::Known;
@@ -26,7 +27,7 @@ pub use plan::{
     Clause, Cursor, Include, Link, Plan, Predicate, Second, Total, identifier_lock_key,
 };
 pub use query::Planner;
-pub use registry::{Registry, SearchParameter};
+pub use registry::{Custom, CustomState, Definition, Registry, SearchParameter, is_of_r4};
 pub use sort::{Sort, SortKey, Sorting};
 pub use sort_value::{SortValue, Standing};
 pub use value::IndexSettings;

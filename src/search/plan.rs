@@ -39,6 +39,8 @@ pub struct Plan {
     /// Warnings about what was left out (`Prefer: handling=lenient`).
     pub issues: Vec<Issue>,
     pub(super) applied: Vec<Parameter>,
+    /// The number of the registry, where the plan rests on custom parameters.
+    pub definitions: Option<i64>,
 }
 
 /// `_include` or `_revinclude` (search.html#revinclude).

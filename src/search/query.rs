@@ -65,6 +65,7 @@ impl Planner<'_> {
                 as_of: None,
                 issues: Vec::new(),
                 applied: Vec::new(),
+                definitions: None,
             },
         };
         for (name, value) in parameters {
@@ -83,7 +84,9 @@ impl Planner<'_> {
         if draft.plan.count == 0 {
             draft.plan.total = Total::Accurate;
         }
-        Ok(draft.plan)
+        let mut plan = draft.plan;
+        plan.definitions = plan.uses_customs().then(|| self.registry.number());
+        Ok(plan)
     }
 
     fn check_limits(&self, parameters: &[Parameter]) -> Result<()> {
@@ -207,6 +210,18 @@ fn not_supported(name: &str, diagnostics: impl Into<String>) -> Refusal {
     Refusal::Parameter(FhirError::at(IssueCode::NotSupported, expression(name), diagnostics))
 }
 
+/// Refuses a search by a parameter whose rows are not all there: it would find too little.
+fn is_built(parameter: &SearchParameter, name: &str) -> Result<(), Refusal> {
+    match &parameter.building {
+        None => Ok(()),
+        Some(coverage) => {
+            let text =
+                format!("The search parameter {} is being built: {coverage}", parameter.code);
+            Err(Refusal::Parameter(FhirError::at(IssueCode::Transient, expression(name), text)))
+        }
+    }
+}
+
 fn wrong_value(name: &str, value: &str, expected: &str) -> Refusal {
     let value = text::beginning(value, 100);
     let text = format!("'{value}' is no value of {}: {expected}", text::beginning(name, 100));
@@ -248,6 +263,8 @@ impl Draft<'_> {
             }
             _ if include::is_include(name) => {
                 let include = include::read(self.planner, &self.plan.types, name, value)?;
+                let missing = include::missing(self.planner, &self.plan.types, &include, value);
+                self.plan.issues.extend(missing);
                 self.plan.includes.push(include);
             }
             _ => {
@@ -274,6 +291,13 @@ impl Draft<'_> {
         if value.is_empty() {
             return Err(wrong_value(name, value, "it must not be empty"));
         }
+        let (base, _) = link::split(name);
+        let is_given_once = |found: &SearchParameter| found.restrictions.is_given_once;
+        let again = || self.plan.applied.iter().any(|(known, _)| link::split(known).0 == base);
+        if self.planner.parameter(&self.plan.types, base).is_some_and(is_given_once) && again() {
+            let text = format!("The definition of {base} does not allow it to be given twice");
+            return Err(not_supported(name, text));
+        }
         self.place(name).clause(name, value)
     }
 
@@ -294,7 +318,7 @@ impl Planner<'_> {
         match types {
             [kind] => {
                 let parameters = self.registry.of(*kind);
-                parameters.has_single_subject && parameters.is_subject(parameter.code)
+                parameters.has_single_subject && parameters.is_subject(&parameter.code)
             }
             _ => false,
         }

@@ -1,6 +1,10 @@
 //! Runs search plans: the ids that a plan needs, then one statement for the page and, where
 //! asked for, one for the total.
 
+mod explain;
+
+pub use explain::{Explained, ExplainedStatement};
+
 use super::failure::of_sqlx;
 use super::read::{fetch_all, fetch_optional};
 use super::search_sql::{Found, Query, Wanted};
@@ -40,6 +44,9 @@ pub struct Page {
     pub is_cut: bool,
     /// None where it was not asked for and is not known for free.
     pub total: Option<i64>,
+    /// True where a search parameter that the plan rests on changed meanwhile: the page may lack
+    /// some matches.
+    pub is_outdated: bool,
     /// True where more matches follow in the direction of the page.
     pub has_more: bool,
     /// What a first page saw; None where it is empty.
@@ -118,11 +125,13 @@ impl Store {
             (None, Total::Accurate, None) => Some(count(connection, query).await?),
             (None, Total::Estimate, None) => Some(estimate(connection, query).await?),
         };
-        Ok(Page { total, ..page })
+        let is_outdated = !self.is_plan_of_now(connection, plan).await?;
+        Ok(Page { total, is_outdated, ..page })
     }
 
     /// Keys of at most `limit` matches, in order of rid, read on a connection that may be inside a
-    /// transaction: its own writes are seen. The plan's order and page are ignored.
+    /// transaction: its own writes are seen. The plan's order and page are ignored. 503 where a
+    /// search parameter changed meanwhile.
     pub async fn matching(
         &self,
         connection: &mut Connection,
@@ -132,6 +141,10 @@ impl Store {
         let found = self.found(connection, plan, Reads::UnderWay).await?;
         let query = Query { plan, found: &found, filter: permit.filter() };
         let rows = fetch_all(connection, query.matching(limit as i64)).await?;
+        if !self.is_plan_of_now(connection, plan).await? {
+            let text = "The search parameters changed while they were searched by";
+            return Err(FhirError::unavailable(text));
+        }
         rows.iter().map(matched).collect()
     }
 
@@ -168,7 +181,17 @@ impl Store {
         // A page without rows does not tell.
         let may_have_changes = !is_first && (horizon.is_some() || matches.is_empty());
         let (included, is_cut) = self.included(&mut others)?;
-        Ok(Page { matches, included, is_cut, total, has_more, snapshot, may_have_changes })
+        let is_outdated = false;
+        Ok(Page {
+            matches,
+            included,
+            is_cut,
+            total,
+            is_outdated,
+            has_more,
+            snapshot,
+            may_have_changes,
+        })
     }
 
     fn placed(&self, row: &PgRow) -> Result<Placed> {

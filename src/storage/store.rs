@@ -12,6 +12,7 @@ use crate::error::Result;
 use crate::fhir::resource::ResourceKey;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use sqlx::postgres::PgConnectOptions;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A connection that statements run on: of a pool, or of a transaction under way.
@@ -19,6 +20,8 @@ pub type Connection = sqlx::PgConnection;
 
 /// The resources of one network in one Postgres database.
 pub struct Store {
+    /// For the connection that hears of changes of search parameters.
+    pub(super) listening: PgConnectOptions,
     /// Reads by key and writes: generic plans.
     pub(super) pool: Pool,
     /// Searches: custom plans, because frequencies of keys decide the shape.

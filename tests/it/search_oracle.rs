@@ -11,6 +11,9 @@
 //!
 //! `BHN_ORACLE_FAILURES` is how many failures end a run (3 unless told).
 //!
+//! Parameters whose names begin with `own-` are custom ones, which each world defines: see
+//! `customs`. The curl lines leave their definitions out.
+//!
 //! Queries keep away from where the server is known to do less than the section says: punctuation
 //! and the parts of a family name in strings, texts beyond 800 bytes, tokens of type string in
 //! another case, the system that a code is implied to have, Codings and Identifiers with nothing
@@ -18,6 +21,7 @@
 
 mod comparison;
 mod creation;
+mod customs;
 mod dates;
 mod drawing;
 mod evaluation;
@@ -68,12 +72,14 @@ async fn populate(server: &TestServer, random: &mut Random) -> World {
         keys.iter().map(|(kind, id)| creation.resource(kind, id)).collect()
     };
     let mut resources = store(server, &bodies(&keys)).await;
+    customs::define(server).await;
     let changed: Vec<(&str, &str)> = keys.iter().copied().step_by(4).collect();
     for again in store(server, &bodies(&changed)).await {
         let key = again.key();
         resources.retain(|resource| resource.key() != key);
         resources.push(again);
     }
+    customs::build(server).await;
     for _ in 0..3 {
         let gone = resources.remove(creation.random.below(resources.len()));
         server.delete(&gone.path()).await.expect(204);
@@ -110,6 +116,7 @@ async fn run(server: &TestServer, seed: u64, queries: usize, tally: &Tally) {
         }
     }
     clear(server, &world).await;
+    customs::remove(server).await;
 }
 
 /// A failing query on the same world, alone on a server, made small.

@@ -29,6 +29,9 @@ struct State {
     horizon: Horizon,
 }
 
+/// Times that a search is run where its parameters change meanwhile.
+const ATTEMPTS: usize = 3;
+
 /// A search as asked for.
 struct Asked {
     parameters: Vec<Parameter>,
@@ -48,14 +51,27 @@ pub async fn search_alone(
     permit: &Permit,
     wanted: Wanted<'_>,
 ) -> Result<Outcome> {
-    let asked = asked(context, permit, wanted)?;
-    let mut page = context.store.search(permit, &asked.plan).await?;
-    if page.may_have_changes {
-        let mut connection = context.store.search_connection().await?;
-        page = horizon::restored(context, &mut connection, (permit, &asked.plan), page).await?;
-        connection.release();
+    let mut context = context.clone();
+    for _ in 0..ATTEMPTS {
+        let asked = asked(&context, permit, wanted)?;
+        let mut page = context.store.search(permit, &asked.plan).await?;
+        if !page.is_outdated {
+            if page.may_have_changes {
+                let mut connection = context.store.search_connection().await?;
+                let of = (permit, &asked.plan);
+                page = horizon::restored(&context, &mut connection, of, page).await?;
+                connection.release();
+            }
+            return bundle((&context, permit), wanted, asked, page);
+        }
+        context = context.refreshed().await?;
     }
-    bundle((context, permit), wanted, asked, page)
+    Err(changed())
+}
+
+/// 503: search parameters that are searched by changed meanwhile.
+pub fn changed() -> FhirError {
+    FhirError::unavailable("The search parameters changed while they were searched by")
 }
 
 /// The same on a connection that may be inside a transaction.
@@ -67,6 +83,9 @@ pub async fn search(
 ) -> Result<Outcome> {
     let asked = asked(context, permit, wanted)?;
     let mut page = context.store.search_on(connection, permit, &asked.plan).await?;
+    if page.is_outdated {
+        return Err(changed());
+    }
     if page.may_have_changes {
         page = horizon::restored(context, connection, (permit, &asked.plan), page).await?;
     }

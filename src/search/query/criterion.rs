@@ -30,6 +30,7 @@ const DATE: &str = "a date is YYYY, YYYY-MM, YYYY-MM-DD or YYYY-MM-DDThh:mm[:ss]
 
 impl Reader<'_> {
     pub fn clause(&self, modifier: Option<&str>, value: &str) -> Read<Clause> {
+        self.check_restrictions(modifier, value)?;
         match (modifier, self.parameter.kind) {
             (None, _) => self.any(value, |one| self.plain(one)),
             (Some("missing"), _) => self.missing(value),
@@ -72,6 +73,36 @@ impl Reader<'_> {
         }
     }
 
+    /// What the definition of the parameter leaves (searchparameter.html).
+    fn check_restrictions(&self, modifier: Option<&str>, value: &str) -> Read<()> {
+        let (of, code) = (&self.parameter.restrictions, &self.parameter.code);
+        let lists = |list: &[String], name: &str| list.iter().any(|known| known == name);
+        let refused = |what: String| {
+            let text = format!("The definition of {code} does not allow {what}");
+            Err(not_supported(self.name, text))
+        };
+        if let Some(name) = modifier.filter(|_| !of.modifiers.is_empty()) {
+            let is_type = ResourceType::parse(name).is_some() && lists(&of.modifiers, "type");
+            if !is_type && !lists(&of.modifiers, name) {
+                return refused(format!("the modifier :{}", text::beginning(name, 60)));
+            }
+        }
+        let values = text::split(value, ',');
+        if of.has_one_value && values.len() > 1 {
+            return refused("several values".to_owned());
+        }
+        let is_ordered = matches!(self.parameter.kind, Kind::Number | Kind::Date | Kind::Quantity);
+        if of.comparators.is_empty() || !is_ordered || modifier.is_some() {
+            return Ok(());
+        }
+        let is_prefix = |letters: &&str| letters.chars().all(|letter| letter.is_ascii_alphabetic());
+        let mut prefixes = values.iter().filter_map(|one| one.get(..2)).filter(is_prefix);
+        match prefixes.find(|prefix| !lists(&of.comparators, prefix)) {
+            Some(prefix) => refused(format!("the prefix {prefix}")),
+            None => Ok(()),
+        }
+    }
+
     fn any(&self, value: &str, read: impl Fn(&str) -> Read<Vec<Predicate>>) -> Read<Clause> {
         let mut alternatives = Vec::new();
         for one in text::split(value, ',') {
@@ -94,7 +125,7 @@ impl Reader<'_> {
             _ => return Err(self.wrong(value, "it is true or false")),
         };
         let parameter = self.parameter.id;
-        Ok(Clause::any(vec![match self.parameter.code {
+        Ok(Clause::any(vec![match &*self.parameter.code {
             "_id" | "_lastUpdated" => Predicate::Always(!is_missing),
             _ => Predicate::Missing { parameter, is_missing },
         }]))

@@ -95,6 +95,7 @@ impl Store {
         Ok(Store {
             reads: Gather::new(Reads { pool: pool.clone() }, lanes, GATHERED),
             creates: Gather::new(Creates { pool: pool.clone(), place }, lanes, GATHERED),
+            listening: database.options().clone().application_name("bhn-fhir listener"),
             pool,
             search_pool: pools.of_searches(settings.search_pool, "force_custom_plan").await?,
             settled_pool: pools.of_searches(settings.search_pool, "force_generic_plan").await?,

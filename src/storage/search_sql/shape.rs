@@ -193,6 +193,17 @@ impl Query<'_> {
         leading.map_or(Driver::Any, Driver::Lead)
     }
 
+    /// What selects the rows, in words.
+    pub fn shape(&self) -> &'static str {
+        match self.driver() {
+            Driver::Patients(..) => "the rows of patients, by their own index",
+            Driver::Lead(..) => "the rows of a main code, by their own index",
+            Driver::Rare => "a condition that few rows meet",
+            Driver::References(_) => "the rows that refer to something, by the index of keys",
+            Driver::Any => "any condition, as the planner of the database takes it",
+        }
+    }
+
     fn patients(&self, clause: &Clause) -> Option<Vec<i64>> {
         let mut patients = Vec::new();
         for predicate in &clause.alternatives {

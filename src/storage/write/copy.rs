@@ -161,7 +161,14 @@ pub async fn copy(
     side::<Quantity>(connection, all).await?;
     side::<Uri>(connection, all).await?;
     side::<Composite>(connection, all).await?;
-    side::<TextWords>(connection, all).await
+    side::<TextWords>(connection, all).await?;
+    // The lock on `resource` was taken before: see `sql::push_definitions`.
+    let definitions = staged.iter().map(|staged| staged.change.definitions).min();
+    sqlx::query(include_str!("../sql/definitions_verify.sql"))
+        .bind(definitions.unwrap_or_default())
+        .execute(connection)
+        .await
+        .map(drop)
 }
 
 fn resource(rows: &mut Rows, staged: &Staged, place: Place) -> Result<(), BoxDynError> {

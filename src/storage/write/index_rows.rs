@@ -23,6 +23,11 @@ pub fn packed_key(parameter: ParameterId, id: i64) -> i64 {
     (i64::from(parameter.0) << RID_BITS) | id
 }
 
+/// The parameter of a packed key.
+pub fn parameter_of(key: i64) -> i16 {
+    (key >> RID_BITS) as i16
+}
+
 /// `type << 48 | token id`: a type has one parameter whose first value leads its rows.
 pub fn lead_key(resource_type: ResourceType, token: i64) -> i64 {
     (i64::from(resource_type.number()) << RID_BITS) | token

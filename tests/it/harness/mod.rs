@@ -65,7 +65,7 @@ impl TestServer {
         };
         let store = Store::open(&database.database, &registry, &store).await.unwrap();
         let client = FhirClient::new(&settings.base_url);
-        let context = Context::new(store, registry, Clock::System, settings).unwrap();
+        let context = Context::open(store, registry, Clock::System, settings).await.unwrap();
         let context = Arc::new(context);
         let (stop, stopped) = oneshot::channel::<()>();
         let served = context.clone();
