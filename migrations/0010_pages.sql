@@ -1,6 +1,5 @@
 -- What was changed or deleted since the first page of a result, for its further pages. Creates
--- are not in it and pay nothing for it. Made by one pass over the table, while writes wait, and not
--- concurrently: that would wait for servers that wait for this migration.
+-- are not in it and pay nothing for it.
 create index resource_changed on resource (type, epoch, xid) where version > 1;
 
 -- Words of narratives and, where a setting asks for it, of whole resources: no row for what has
