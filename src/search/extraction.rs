@@ -5,7 +5,7 @@ use super::full_text::{self, TextOf, Words};
 use super::index_rows::{IndexRows, Lead, ParameterId, ReferenceRow, TextRow, Token, TokenRow};
 use super::registry::{Kind, ListItems, Registry, SearchParameter, TypeParameters};
 use super::value::{
-    IndexSettings, Node, composite, date, quantity, reference, string, text, token, uri,
+    IndexSettings, Node, composite, date, position, quantity, reference, string, text, token, uri,
 };
 use crate::fhir::definitions::{Definitions, ResourceType};
 use crate::fhir::fhirpath;
@@ -164,6 +164,7 @@ fn size(rows: &IndexRows) -> usize {
         + rows.quantities.len()
         + rows.uris.len()
         + rows.composites.len()
+        + rows.positions.len()
 }
 
 fn index_parameter(
@@ -184,7 +185,8 @@ fn index_parameter(
             Kind::Reference => reference::index(node, id, settings, rows),
             Kind::Quantity => quantity::index(node, id, &mut rows.quantities),
             Kind::Uri => uri::index(node, id, &mut rows.uris),
-            Kind::Composite | Kind::Special => {}
+            Kind::Special => position::index(node, id, &mut rows.positions),
+            Kind::Composite => {}
         }
     };
     // HL7's programs are straight lines and cannot fail; one that needs the general engine and

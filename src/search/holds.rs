@@ -108,17 +108,14 @@ impl Predicate {
                     row.first.as_ref().is_some_and(is_first) && second.admits(row)
                 })
             }
+            Predicate::Near { parameter, test } => {
+                let mut of = rows.positions.iter().filter(|row| row.parameter == *parameter);
+                of.any(|row| test.admits(row.point))
+            }
             Predicate::Text { of, query } => {
                 rows.texts.iter().any(|row| row.of == *of && query.admits(&row.words))
             }
-            Predicate::Compartment { key: of, members } => {
-                let is_member = |(kind, parameters): &(ResourceType, Vec<ParameterId>)| {
-                    let mut by = rows.references.iter().filter(|row| row.target == *of);
-                    *kind == key.resource_type && by.any(|row| parameters.contains(&row.parameter))
-                };
-                let has_itself = members.iter().any(|(kind, _)| *kind == of.resource_type);
-                (has_itself && key == of) || members.iter().any(is_member)
-            }
+            Predicate::Compartment { key: of, members } => is_in_compartment(known, of, members),
             Predicate::Both(clauses) => return all(clauses.iter().map(|one| one.holds(known))),
             Predicate::All(clauses) => return all(clauses.iter().map(|one| one.holds(known))),
             Predicate::Unequal(equal) => return equal.has_other(rows),
@@ -128,6 +125,21 @@ impl Predicate {
             }
         })
     }
+}
+
+/// Whether it is the resource of the compartment, or refers to that by one of the parameters.
+fn is_in_compartment(
+    known: &Known<'_>,
+    of: &ResourceKey,
+    members: &[(ResourceType, Vec<ParameterId>)],
+) -> bool {
+    let Known { key, rows, .. } = *known;
+    let is_member = |(kind, parameters): &(ResourceType, Vec<ParameterId>)| {
+        let mut by = rows.references.iter().filter(|row| row.target == *of);
+        *kind == key.resource_type && by.any(|row| parameters.contains(&row.parameter))
+    };
+    let has_itself = members.iter().any(|(kind, _)| *kind == of.resource_type);
+    (has_itself && key == of) || members.iter().any(is_member)
 }
 
 /// None where that cannot be told.

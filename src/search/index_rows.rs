@@ -2,6 +2,7 @@
 //! are replaced by surrogate ids. `storage::index_rows` stores it.
 
 use super::full_text::{TextOf, Words};
+use super::value::position::Point;
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::resource::ResourceKey;
 use chrono::{DateTime, Utc};
@@ -111,6 +112,13 @@ pub struct CompositeRow {
     pub second_text: Option<String>,
 }
 
+/// A place on the earth.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct PositionRow {
+    pub parameter: ParameterId,
+    pub point: Point,
+}
+
 /// The words of one text of a resource.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct TextRow {
@@ -142,6 +150,7 @@ pub struct IndexRows {
     pub quantities: Vec<QuantityRow>,
     pub uris: Vec<UriRow>,
     pub composites: Vec<CompositeRow>,
+    pub positions: Vec<PositionRow>,
     /// One for each text that is indexed and has words.
     pub texts: Vec<TextRow>,
     /// Patients by the subject-class parameters of the Patient compartment (access stamp); one

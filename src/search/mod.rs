@@ -19,8 +19,8 @@ pub mod value;
 pub use holds::Known;
 pub use horizon::{Horizon, Snapshot};
 pub use index_rows::{
-    CompositeRow, DateRow, IdentifierRow, IndexRows, ParameterId, QuantityRow, ReferenceRow,
-    StringRow, TextRow, Token, TokenRow, UnitOfMeasure, UriRow,
+    CompositeRow, DateRow, IdentifierRow, IndexRows, ParameterId, PositionRow, QuantityRow,
+    ReferenceRow, StringRow, TextRow, Token, TokenRow, UnitOfMeasure, UriRow,
 };
 pub use page::{KEY_BYTES, Sealer, unknown_page};
 pub use plan::{

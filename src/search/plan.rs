@@ -4,6 +4,7 @@ use super::full_text::{TextOf, TextQuery};
 use super::horizon::Horizon;
 use super::index_rows::{ParameterId, Token};
 use super::sort::Sort;
+use super::value::position::NearTest;
 use super::value::prefix::Test;
 use super::value::quantity::QuantityTest;
 use super::value::string::StringTest;
@@ -136,6 +137,11 @@ pub enum Predicate {
         parameter: ParameterId,
         first: TokenTest,
         second: Second,
+    },
+    /// A place within a distance from another (special parameter `near`).
+    Near {
+        parameter: ParameterId,
+        test: NearTest,
     },
     /// The words of a text.
     Text {

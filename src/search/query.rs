@@ -85,6 +85,9 @@ impl Planner<'_> {
             draft.plan.total = Total::Accurate;
         }
         let mut plan = draft.plan;
+        sort::add_places(&mut plan).map_err(|refusal| match refusal {
+            Refusal::Parameter(error) | Refusal::Value(error) => error,
+        })?;
         plan.definitions = plan.uses_customs().then(|| self.registry.number());
         Ok(plan)
     }

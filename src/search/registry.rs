@@ -83,7 +83,8 @@ pub struct SearchParameter {
     pub union_of: Vec<ParameterId>,
     /// True where a resource has one value of it at most, as far as its definition tells.
     pub reads_one: bool,
-    /// None where R4 gives no expression (`_text`, `_content`, `_query`, `_filter`).
+    /// None where R4 gives no expression (`_text`, `_content`, `_query`, `_filter`). The only
+    /// special parameter that has one is `near`, about positions.
     pub(super) program: Option<Program>,
     /// How far its rows are, while they are made; None where they are all there.
     pub building: Option<Arc<Coverage>>,
@@ -117,7 +118,6 @@ impl SearchParameter {
     /// True where the server can search by it.
     pub fn is_supported(&self) -> bool {
         match self.kind {
-            Kind::Special => false,
             Kind::Composite => self.components.len() == 2 && self.components[0].kind == Kind::Token,
             _ => self.program.is_some(),
         }
@@ -261,7 +261,7 @@ impl TypeParameters {
 
     /// The parameter of its canonical URL.
     pub fn url(&self) -> Option<&SearchParameter> {
-        self.get("url").filter(|found| found.kind == Kind::Uri)
+        self.get("url").filter(|found| found.kind == Kind::Uri && !found.id.is_custom())
     }
 
     /// The parameter that reads a composite's part on the resource itself: a combination

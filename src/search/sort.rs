@@ -4,10 +4,12 @@
 //!
 //! R4 leaves open what order the values of a type have. Here: texts by their letters without
 //! case and accents, coded values by code, quantities by number in whatever unit, periods and
-//! ranges by where they begin, references as `[type]/[id]` or by URL. R4 says that values SHOULD
+//! ranges by where they begin, references as `[type]/[id]` or by URL, places by their distance from
+//! those that are searched for. R4 says that values SHOULD
 //! only count where they meet the criteria of the search; here they all do.
 
 use super::index_rows::ParameterId;
+use super::value::position::NearTest;
 use crate::fhir::definitions::ResourceType;
 
 /// One key of the order of the matches.
@@ -70,6 +72,24 @@ pub enum SortKey {
         has_codes: bool,
         has_texts: bool,
     },
-    Uri(ParameterId),
+    /// `is_url`: the canonical URL of a resource, which is one; its rows hold it with the version
+    /// as well, behind it.
+    Uri {
+        parameter: ParameterId,
+        is_url: bool,
+    },
     Reference(ParameterId),
+    /// By the distance from the nearest of these places. Only resources that meet one of the
+    /// tests are ordered by it.
+    Near {
+        parameter: ParameterId,
+        tests: Vec<NearTest>,
+    },
+}
+
+impl SortKey {
+    /// True for what stands at its least value in descending order, too.
+    pub fn is_by_least(&self) -> bool {
+        matches!(self, SortKey::Near { .. })
+    }
 }

@@ -5,6 +5,7 @@ use super::holds::Known;
 use super::index_rows::ParameterId;
 use super::plan::Cursor;
 use super::sort::{Sort, SortKey, Sorting};
+use super::value::position::NearTest;
 use chrono::{DateTime, Datelike, NaiveDateTime, Utc};
 use rust_decimal::Decimal;
 use std::cmp::Ordering;
@@ -67,7 +68,10 @@ impl SortKey {
     fn value(&self, known: &Known<'_>, is_descending: bool) -> Option<SortValue> {
         let mut values = self.values(known);
         values.sort_unstable();
-        if is_descending { values.pop() } else { values.into_iter().next() }
+        match is_descending && !self.is_by_least() {
+            true => values.pop(),
+            false => values.into_iter().next(),
+        }
     }
 
     /// Every value of the resource.
@@ -108,10 +112,15 @@ impl SortKey {
                 let texts = texts.filter(|_| *has_texts || !*has_codes);
                 codes.chain(texts.map(|row| text(&row.value))).collect()
             }
-            SortKey::Uri(parameter) => uris(*parameter).collect(),
+            SortKey::Uri { parameter, .. } => uris(*parameter).collect(),
             SortKey::Reference(parameter) => {
                 let of = rows.references.iter().filter(|row| row.parameter == *parameter);
                 of.map(|row| text(&row.target.to_string())).chain(uris(*parameter)).collect()
+            }
+            SortKey::Near { parameter, tests } => {
+                let of = rows.positions.iter().filter(|row| row.parameter == *parameter);
+                let square = |test: &NearTest, point| SortValue::Number(test.from.square_to(point));
+                of.flat_map(|row| tests.iter().map(|test| square(test, row.point))).collect()
             }
         }
     }
@@ -122,11 +131,11 @@ impl SortKey {
             SortKey::LastUpdated | SortKey::MainDate | SortKey::Date { .. } => {
                 instant(text).map(SortValue::Instant)
             }
-            SortKey::Number(_) => text.parse().ok().map(SortValue::Number),
+            SortKey::Number(_) | SortKey::Near { .. } => text.parse().ok().map(SortValue::Number),
             SortKey::Id
             | SortKey::String(_)
             | SortKey::Token { .. }
-            | SortKey::Uri(_)
+            | SortKey::Uri { .. }
             | SortKey::Reference(_) => Some(SortValue::Text(text.to_owned())),
         }
     }

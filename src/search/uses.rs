@@ -35,7 +35,8 @@ impl Predicate {
             | Predicate::String { parameter, .. }
             | Predicate::Date { parameter, .. }
             | Predicate::Quantity { parameter, .. }
-            | Predicate::Composite { parameter, .. } => parameter.is_custom(),
+            | Predicate::Composite { parameter, .. }
+            | Predicate::Near { parameter, .. } => parameter.is_custom(),
             Predicate::Unequal(equal) => equal.uses_customs(),
             Predicate::Both(clauses) => clauses.iter().any(Clause::uses_customs),
             Predicate::All(clauses) => clauses.iter().any(Clause::uses_customs),
@@ -50,12 +51,11 @@ impl SortKey {
     fn uses_customs(&self) -> bool {
         match self {
             SortKey::Id | SortKey::LastUpdated | SortKey::MainDate => false,
-            SortKey::Date { parameter, .. } | SortKey::Token { parameter, .. } => {
-                parameter.is_custom()
-            }
-            SortKey::String(parameter)
-            | SortKey::Uri(parameter)
-            | SortKey::Reference(parameter) => parameter.is_custom(),
+            SortKey::Date { parameter, .. }
+            | SortKey::Token { parameter, .. }
+            | SortKey::Uri { parameter, .. }
+            | SortKey::Near { parameter, .. } => parameter.is_custom(),
+            SortKey::String(parameter) | SortKey::Reference(parameter) => parameter.is_custom(),
             SortKey::Number(parameters) => parameters.iter().any(|one| one.is_custom()),
         }
     }

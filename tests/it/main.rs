@@ -43,6 +43,7 @@ mod search_includes;
 mod search_links;
 mod search_list;
 mod search_modifiers;
+mod search_near;
 mod search_oracle;
 mod search_pages;
 mod search_sort;

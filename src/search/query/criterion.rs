@@ -5,6 +5,7 @@ use crate::fhir::definitions::ResourceType;
 use crate::fhir::resource::Id;
 use crate::search::plan::{Clause, Predicate, Second};
 use crate::search::registry::{Component, Kind, SearchParameter};
+use crate::search::value::position::NearTest;
 use crate::search::value::prefix::{Prefix, Test};
 use crate::search::value::reference::ReferenceTest;
 use crate::search::value::string::StringTest;
@@ -160,7 +161,10 @@ impl Reader<'_> {
             Kind::Reference => self.reference(one, &self.parameter.targets),
             Kind::Uri => Ok(vec![Predicate::Uri { parameter, test: UriTest::is(one) }]),
             Kind::Composite => self.composite(one),
-            Kind::Special => Err(not_supported(self.name, "This parameter is not offered")),
+            Kind::Special => {
+                let test = NearTest::parse(one).map_err(|text| self.wrong(one, text))?;
+                Ok(vec![Predicate::Near { parameter, test }])
+            }
         }
     }
 

@@ -3,11 +3,46 @@
 use super::link::{Place, split};
 use super::{NOT_OFFERED, Refusal, expression, not_supported, wrong_value};
 use crate::error::FhirError;
+use crate::fhir::definitions::ResourceType;
+use crate::search::plan::{Clause, Plan, Predicate};
 use crate::search::registry::{Kind, SearchParameter};
 use crate::search::sort::{Sort, SortKey};
 use crate::search::value::TokenStore;
 
 const NAME: &str = "_sort";
+
+/// Gives the key `near` its places: those of the first criterion of that name. Where there is one
+/// and the client gave no order, the nearest come first. 400 for the key without a criterion.
+pub fn add_places(plan: &mut Plan) -> Result<(), Refusal> {
+    let places = |clause: &Clause| {
+        let test = |predicate: &Predicate| match predicate {
+            Predicate::Near { parameter, test } => Some((*parameter, test.clone())),
+            _ => None,
+        };
+        let tests: Vec<_> = clause.alternatives.iter().map(test).collect::<Option<_>>()?;
+        let (parameter, _) = tests.first()?;
+        Some((*parameter, tests.iter().map(|(_, test)| test.clone()).collect::<Vec<_>>()))
+    };
+    let found = plan.clauses.iter().find_map(places);
+    let Some((parameter, places)) = found else {
+        return match plan.sort.iter().any(|sort| matches!(sort.key, SortKey::Near { .. })) {
+            true => {
+                Err(wrong_value(NAME, "near", "it needs a criterion near that says from where"))
+            }
+            false => Ok(()),
+        };
+    };
+    if plan.sort.is_empty() {
+        let key = SortKey::Near { parameter, tests: Vec::new() };
+        plan.sort = vec![Sort { key, is_descending: false }];
+    }
+    for sort in &mut plan.sort {
+        if let SortKey::Near { tests, .. } = &mut sort.key {
+            *tests = places.clone();
+        }
+    }
+    Ok(())
+}
 
 impl Place<'_> {
     /// The keys, in order of precedence.
@@ -79,9 +114,16 @@ impl Place<'_> {
                 has_codes: parameter.stores.contains(&TokenStore::Interned),
                 has_texts: parameter.stores.contains(&TokenStore::Text),
             },
-            Kind::Uri => SortKey::Uri(id),
+            Kind::Uri => {
+                let is_url = |kind: ResourceType| {
+                    self.planner.registry.of(kind).url().is_some_and(|url| url.id == id)
+                };
+                SortKey::Uri { parameter: id, is_url: self.types.iter().copied().any(is_url) }
+            }
             Kind::Reference => SortKey::Reference(id),
-            Kind::Composite | Kind::Special => return None,
+            // What from is said by a criterion.
+            Kind::Special => SortKey::Near { parameter: id, tests: Vec::new() },
+            Kind::Composite => return None,
         })
     }
 }

@@ -5,6 +5,7 @@ pub mod composite;
 pub mod date;
 pub mod decimal;
 pub mod letters;
+pub mod position;
 pub mod prefix;
 pub mod quantity;
 pub mod reference;

@@ -144,6 +144,12 @@ fn converted(value: Precise, from: &str, to: &str) -> Option<Precise> {
     (half_unit >= Decimal::ZERO && value.abs() < LIMIT).then_some(Precise { value, half_unit })
 }
 
+/// Metres of a unit of UCUM; None where it is none of length.
+pub fn metres(unit: &str) -> Option<Decimal> {
+    let one = Precise { value: Decimal::ONE, half_unit: Decimal::ZERO };
+    converted(one, unit, "m").map(|metres| metres.value)
+}
+
 /// Twelve significant digits, as conversion factors have.
 fn figures(value: Decimal) -> Decimal {
     value.round_sf(12).unwrap_or(value).normalize()

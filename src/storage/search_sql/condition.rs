@@ -1,6 +1,7 @@
 //! Predicates as conditions on the row `r`.
 
 use super::keys::Found;
+use super::near::push_near;
 use super::quantity::quantity_tests;
 use super::test_sql::{
     COMPOSITE_DATE, DATE_ROW, MAIN_DATE, NUMBER_ROW, push_instant_test, push_test,
@@ -83,6 +84,7 @@ impl Conditions<'_> {
                 | Predicate::String { .. }
                 | Predicate::Quantity { .. }
                 | Predicate::Composite { .. }
+                | Predicate::Near { .. }
                 | Predicate::Both(_) => parts.sets.push(predicate),
                 Predicate::Unequal(equal) if head(equal).is_some() => parts.sets.push(predicate),
                 Predicate::All(clauses) if !clause.is_negated && is_selective(clauses) => {
@@ -225,6 +227,7 @@ impl Conditions<'_> {
             Predicate::Composite { first, second, .. } => {
                 self.push_composite(sql, (first, second));
             }
+            Predicate::Near { test, .. } => push_near(sql, test),
             Predicate::Unequal(equal) => {
                 sql.push("not ");
                 self.push_row_test(sql, equal);
@@ -397,7 +400,7 @@ fn head(predicate: &Predicate) -> Option<(&'static str, ParameterId)> {
         Predicate::Quantity { parameter, .. } => {
             ("select v.rid from quantity_value v where v.parameter = ", *parameter)
         }
-        Predicate::Composite { parameter, .. } => {
+        Predicate::Composite { parameter, .. } | Predicate::Near { parameter, .. } => {
             ("select v.rid from composite_value v where v.parameter = ", *parameter)
         }
         Predicate::Unequal(equal) => return head(equal),
@@ -416,6 +419,7 @@ fn is_selective(clauses: &[Clause]) -> bool {
         | Predicate::String { .. }
         | Predicate::Quantity { .. }
         | Predicate::Composite { .. }
+        | Predicate::Near { .. }
         | Predicate::Text { .. }
         | Predicate::Both(_) => true,
         Predicate::All(clauses) => is_selective(clauses),

@@ -68,6 +68,7 @@ impl Wanted {
             | Predicate::Missing { .. }
             | Predicate::Identifier { .. }
             | Predicate::Uri { .. }
+            | Predicate::Near { .. }
             | Predicate::Text { .. }
             | Predicate::String { .. }
             | Predicate::Date { .. } => {}

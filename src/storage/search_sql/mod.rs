@@ -14,6 +14,7 @@ mod horizon;
 mod include;
 mod keys;
 mod link;
+mod near;
 mod order;
 mod quantity;
 mod settled;

@@ -28,6 +28,8 @@ pub enum Part {
 struct Key {
     by: By,
     is_descending: bool,
+    /// Of several values the least counts, even in descending order.
+    is_by_least: bool,
     names: &'static Names,
 }
 
@@ -81,8 +83,9 @@ impl By {
             SortKey::Token { parameter, leads, has_codes, has_texts } => {
                 By::Joined(Joined::tokens(*parameter, leads, (*has_codes, *has_texts)))
             }
-            SortKey::Uri(parameter) => By::Joined(Joined::uris(*parameter)),
+            SortKey::Uri { parameter, .. } => By::Joined(Joined::uris(*parameter)),
             SortKey::Reference(parameter) => By::Joined(Joined::references(*parameter)),
+            SortKey::Near { parameter, tests } => By::Joined(Joined::places(*parameter, tests)),
         }
     }
 
@@ -101,6 +104,7 @@ impl Order {
         let key = |(sort, names): (&Sort, &'static Names)| Key {
             by: By::of(&sort.key),
             is_descending: sort.is_descending,
+            is_by_least: sort.key.is_by_least(),
             names,
         };
         let keys = sorting.keys.iter().zip(&NAMES).map(key).collect();
@@ -115,7 +119,7 @@ impl Order {
     pub fn push_joins(&self, sql: &mut Statement) {
         for key in &self.keys {
             if let By::Joined(joined) = &key.by {
-                joined.push(sql, key.is_descending, &key.names.joined);
+                joined.push(sql, key.is_by_greatest(), &key.names.joined);
             }
         }
     }
@@ -256,11 +260,15 @@ impl Order {
 }
 
 impl Key {
+    fn is_by_greatest(&self) -> bool {
+        self.is_descending && !self.is_by_least
+    }
+
     fn push_value(&self, sql: &mut Statement) {
         match &self.by {
             By::Column(column, _) | By::Nullable(column, _) => drop(sql.push(column)),
             By::Joined(joined) => {
-                joined.push_value(sql, self.is_descending, &self.names.joined);
+                joined.push_value(sql, self.is_by_greatest(), &self.names.joined);
             }
         }
     }

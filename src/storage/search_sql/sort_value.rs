@@ -2,8 +2,10 @@
 //! and its rows in side tables hold.
 
 use super::condition::numbers;
+use super::near::push_distances;
 use crate::fhir::definitions::ResourceType;
 use crate::search::ParameterId;
+use crate::search::value::position::NearTest;
 use crate::storage::statement::Statement;
 use crate::storage::write::index_rows::packed_key;
 
@@ -16,6 +18,8 @@ pub struct Joined {
     main: Option<Vec<i16>>,
     /// Types whose lead is among the codes.
     leads: Vec<i16>,
+    /// The places that distances are from.
+    places: Vec<NearTest>,
     cast: &'static str,
 }
 
@@ -39,6 +43,8 @@ enum From {
     /// `[type]/[id]` of what the keys refer to; it is in the row itself, so that no target is
     /// shown to who may not see it.
     Targets,
+    /// From the nearest of some places, of rows near one of them.
+    Distances,
 }
 
 macro_rules! least_and_greatest {
@@ -58,6 +64,7 @@ const STRINGS: (&str, &str) = least_and_greatest!(by rid "v.normalised", "string
 const NUMBERS: (&str, &str) = least_and_greatest!(by rid "v.low", "quantity_value");
 const IDENTIFIERS: (&str, &str) = least_and_greatest!(by rid "v.value", "identifier_value");
 const URIS: (&str, &str) = least_and_greatest!(by rid "v.value", "uri_value");
+const DISTANCES: (&str, &str) = ("(select v.rid, min(", "(select v.rid, max(");
 const CODES: (&str, &str) = least_and_greatest!("t.code", " as value from unnest(r.keys");
 const TARGETS: (&str, &str) = least_and_greatest!(
     "n.name || '/' || t.id",
@@ -78,6 +85,7 @@ impl From {
             From::Uris => URIS,
             From::Codes => CODES,
             From::Targets => TARGETS,
+            From::Distances => DISTANCES,
         }
     }
 
@@ -89,8 +97,12 @@ impl From {
 
 impl Joined {
     fn one(from: From, parameter: ParameterId, cast: &'static str) -> Joined {
-        let first = Join { from, parameters: vec![parameter] };
-        Joined { first, second: None, main: None, leads: Vec::new(), cast }
+        Joined::of(Join { from, parameters: vec![parameter] }, cast)
+    }
+
+    fn of(first: Join, cast: &'static str) -> Joined {
+        let (leads, places) = (Vec::new(), Vec::new());
+        Joined { first, second: None, main: None, leads, places, cast }
     }
 
     /// Also the rows' own dates, where they are of these types.
@@ -104,8 +116,7 @@ impl Joined {
     }
 
     pub fn numbers(parameters: &[ParameterId]) -> Joined {
-        let first = Join { from: From::Numbers, parameters: parameters.to_vec() };
-        Joined { first, second: None, main: None, leads: Vec::new(), cast: "::numeric" }
+        Joined::of(Join { from: From::Numbers, parameters: parameters.to_vec() }, "::numeric")
     }
 
     /// `leads`: the types whose lead it is; codes and texts: whether it has values of these.
@@ -132,6 +143,12 @@ impl Joined {
         Joined { second: Some(elsewhere), ..Joined::one(From::Targets, parameter, "") }
     }
 
+    /// Squares, which say the same and are exact.
+    pub fn places(parameter: ParameterId, tests: &[NearTest]) -> Joined {
+        let places = tests.to_vec();
+        Joined { places, ..Joined::one(From::Distances, parameter, "::numeric") }
+    }
+
     /// Of a cursor's text.
     pub fn cast(&self) -> &'static str {
         self.cast
@@ -144,8 +161,10 @@ impl Joined {
             let (least, greatest) = join.from.selects();
             sql.push(" left join ").push(if join.from.is_of_row() { "lateral " } else { "" });
             sql.push(if is_descending { greatest } else { least });
-            if join.from == From::Codes {
-                self.push_codes(sql, join);
+            match join.from {
+                From::Codes => self.push_codes(sql, join),
+                From::Distances => push_distances(sql, &self.places),
+                _ => {}
             }
             sql.push(if join.from.is_of_row() { "(k >> 48)" } else { "v.parameter" });
             match &join.parameters[..] {

@@ -123,7 +123,7 @@ fn composed(scope: &str, query: &str, of: &Of, filter: &RowFilter) -> Statement 
     }
 }
 
-const SHAPES: [(&str, &str, &str, Of); 58] = [
+const SHAPES: [(&str, &str, &str, Of); 62] = [
     ("type", "Patient", "", Of::Page),
     ("type-after", "Patient", "_sort=_lastUpdated", Of::After),
     ("system", "", "_tag=http://t|a", Of::Page),
@@ -242,6 +242,10 @@ const SHAPES: [(&str, &str, &str, Of); 58] = [
     ("as-of", "Patient", "_sort=-_lastUpdated", Of::Later),
     ("as-of-code", "Observation", "code=http://l|1&_sort=-date", Of::Later),
     ("as-of-system", "", "_tag=http://t|a", Of::Later),
+    ("near", "Location", "near=23.81|90.41|5|km&status=active", Of::Page),
+    ("near-after", "Location", "near=0|179.9|1,89|0|200|[mi_i]&near=1|1&_sort=-near", Of::After),
+    ("near-chain", "Encounter", "location.near=23.81|90.41", Of::Count),
+    ("sort-url", "ValueSet", "_sort=-url", Of::Page),
     ("sort-date-of-several", "", "_type=Condition,Observation&_sort=_lastUpdated", Of::Before),
 ];
 

@@ -70,7 +70,8 @@ pub struct Uri {
     pub value: String,
 }
 
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+/// Both parts of a composite value, or the three coordinates of a position.
+#[derive(Clone, PartialEq, Eq, Hash, Default, Debug)]
 pub struct Composite {
     pub parameter: i16,
     pub first: Option<i64>,
@@ -276,6 +277,13 @@ impl Ids<'_> {
                 first_text: row.first_text.clone(),
                 second_text: row.second_text.clone(),
             })
+        }));
+        side.composites.extend(rows.positions.iter().map(|row| Composite {
+            parameter: row.parameter.0,
+            first: Some(row.point.north),
+            low: Some(row.point.greenwich.into()),
+            high: Some(row.point.east.into()),
+            ..Composite::default()
         }));
         side.texts.extend(
             rows.texts
