@@ -90,6 +90,6 @@ pub enum SortKey {
 impl SortKey {
     /// True for what stands at its least value in descending order, too.
     pub fn is_by_least(&self) -> bool {
-        matches!(self, SortKey::Near { .. })
+        matches!(self, SortKey::Uri { is_url: true, .. } | SortKey::Near { .. })
     }
 }

@@ -48,6 +48,28 @@ async fn with_people() -> TestServer {
 }
 
 #[tokio::test]
+async fn a_canonical_url_is_ordered_by_itself_and_never_with_its_version() {
+    let set = |id: &str, url: &str, version: &str| {
+        let mut value = json!({"resourceType": "ValueSet", "id": id, "status": "active"});
+        value["url"] = json!(url);
+        value["version"] = json!(version);
+        value
+    };
+    let server = TestServer::start().await;
+    let sets = [set("a", "http://v/1", "9"), set("b", "http://v/12", "1"), set("c", "urn:x", "1")];
+    put_all(&server, &sets).await;
+    assert_eq!(find(&server, "ValueSet?_sort=url").await, "a b c");
+    assert_eq!(find(&server, "ValueSet?_sort=-url").await, "c b a");
+    // A version that is no longer current stands where it stood.
+    let first = server.get("ValueSet?_sort=-url&_count=1").await.expect(200);
+    put_all(&server, &[set("a", "http://v/1", "10"), set("b", "http://v/0", "1")]).await;
+    let second = server.get(first.link("next").unwrap()).await.expect(200);
+    let third = server.get(second.link("next").unwrap()).await.expect(200);
+    assert_eq!((second.ids("match"), third.ids("match")), (vec!["b"], vec!["a"]));
+    assert_eq!(find(&server, "ValueSet?url=http://v/1|10").await, "a");
+}
+
+#[tokio::test]
 async fn the_first_key_goes_before_the_second_and_each_has_its_direction() {
     let server = with_people().await;
     for (sort, expected) in [
