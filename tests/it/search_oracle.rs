@@ -27,6 +27,7 @@ mod drawing;
 mod evaluation;
 mod numbers;
 mod parameters;
+mod places;
 mod query;
 pub mod random;
 mod shrinking;

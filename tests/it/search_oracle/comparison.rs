@@ -106,10 +106,10 @@ fn same(what: &str, expected: &BTreeSet<Key>, found: &[Key]) -> Result<(), Strin
 
 /// Each sort value not before the one above it; what has none stands last.
 fn in_order(oracle: &Oracle<'_>, query: &Query, found: &[Key]) -> Result<(), String> {
-    let Some(sort) = &query.sort else { return Ok(()) };
+    let Some(sort) = &query.order() else { return Ok(()) };
     let value = |key: &Key| {
         let resource = oracle.world.find(key).expect("a match is of this world");
-        oracle.sort_value(resource, sort)
+        oracle.sort_value(resource, (query, sort))
     };
     let values: Vec<Option<SortValue>> = found.iter().map(value).collect();
     for (pair, keys) in values.windows(2).zip(found.windows(2)) {

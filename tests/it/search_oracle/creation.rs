@@ -2,6 +2,7 @@
 //! in precision, in case, in an accent, by a zone.
 
 use super::numbers::UCUM;
+use super::places::PLACES;
 use super::random::Random;
 use serde_json::{Map, Value, json};
 
@@ -81,6 +82,7 @@ impl Creation<'_> {
             "Practitioner" => self.person(),
             "Organization" => self.organization(),
             "Encounter" => self.encounter(),
+            "Location" => self.location(),
             "Observation" => self.observation(),
             "Appointment" => self.appointment(),
             "RiskAssessment" => self.risk_assessment(),
@@ -309,6 +311,7 @@ impl Creation<'_> {
                 json!({"value": number(value), "system": UCUM,
                     "code": one.one_of(&["min", "h", "d"])})
             }),
+            "location": self.some(|one| json!({"location": one.reference(&["Location"])})),
             "participant": self.some(|one| json!({"individual": one.reference(&["Practitioner"]),
                 "type": [one.concept()]})),
             "partOf": self.maybe(|one| one.reference(&["Encounter"])),
@@ -318,6 +321,24 @@ impl Creation<'_> {
             "serviceProvider": self.maybe(|one| one.reference(&["Organization"])),
             "status": self.one_of(&["planned", "arrived", "finished"]),
             "subject": self.maybe(|one| one.reference(&["Patient", "Patient", "Group"])),
+            "type": self.some(Self::concept)
+        }))
+    }
+
+    fn location(&mut self) -> Map<String, Value> {
+        object(json!({
+            "address": self.maybe(Self::address),
+            "alias": self.some(Self::text),
+            "identifier": self.some(Self::identifier),
+            "managingOrganization": self.maybe(|one| one.reference(&["Organization"])),
+            "name": self.maybe(Self::text),
+            "operationalStatus": self.maybe(Self::coding),
+            "partOf": self.maybe(|one| one.reference(&["Location"])),
+            "position": self.maybe(|one| {
+                let (latitude, longitude) = one.random.pick(&PLACES);
+                json!({"latitude": number(latitude), "longitude": number(longitude)})
+            }),
+            "status": self.one_of(&["active", "suspended", "inactive"]),
             "type": self.some(Self::concept)
         }))
     }

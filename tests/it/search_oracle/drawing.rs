@@ -38,7 +38,12 @@ impl Drawing<'_> {
         let sort = if self.random.percent(35) { self.sort(&types) } else { None };
         let count = if self.random.percent(15) { self.random.below(5) } else { 500 };
         let is_by_post = self.random.percent(10);
-        Query { types, criteria, includes, sort, count, is_by_post }
+        let mut query = Query { types, criteria, includes, sort, count, is_by_post };
+        if query.near().is_some() && self.random.percent(40) {
+            let is_descending = self.random.percent(50);
+            query.sort = Some(Sort { name: "near", is_descending });
+        }
+        query
     }
 
     fn several_types(&mut self) -> Vec<&'static str> {
@@ -165,7 +170,7 @@ impl Drawing<'_> {
 
     fn sort(&mut self, types: &[&'static str]) -> Option<Sort> {
         let sortable = |parameter: &&Parameter| {
-            !matches!(parameter.kind, Kind::Reference | Kind::Words | Kind::Pair(_))
+            !matches!(parameter.kind, Kind::Reference | Kind::Words | Kind::Place | Kind::Pair(_))
         };
         let own = match types {
             [kind] if self.random.percent(85) => all(parameters::own(kind)),

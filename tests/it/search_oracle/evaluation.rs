@@ -3,6 +3,7 @@
 use super::dates;
 use super::numbers::{self, Number, quantity_matches};
 use super::parameters::{self, Kind, Pair, Parameter, at};
+use super::places;
 use super::query::{Criterion, Include, Link, Query, Sort};
 use super::texts::{
     self, codings, folded, string_matches, token_matches, uri_matches, words_match,
@@ -24,6 +25,8 @@ pub enum SortValue {
     Text(String),
     Number(Decimal),
     Date(i64),
+    /// Tenths of a metre: what is as far by its longitude or its latitude is equal.
+    Distance(f64),
 }
 
 impl Oracle<'_> {
@@ -137,6 +140,7 @@ impl Oracle<'_> {
             Kind::Quantity => quantity_matches(element, one),
             Kind::Uri => uri_matches(element, false, one),
             Kind::Words => words_match(element, one),
+            Kind::Place => places::is_near(element, one),
             Kind::Canonical => uri_matches(element, true, one),
             Kind::Reference | Kind::Pair(_) => panic!("neither is a single value"),
         }
@@ -200,9 +204,19 @@ impl Oracle<'_> {
     }
 
     /// What the resource is ordered by: its least value, in descending order its greatest.
-    pub fn sort_value(&self, resource: &Resource, sort: &Sort) -> Option<SortValue> {
+    pub fn sort_value(
+        &self,
+        resource: &Resource,
+        (query, sort): (&Query, &Sort),
+    ) -> Option<SortValue> {
         let parameter = parameters::find(resource.kind(), sort.name)?;
         let elements = parameter.elements(resource);
+        if let Kind::Place = parameter.kind {
+            let position = elements.first()?;
+            let ways = query.near()?.values.iter().map(|one| places::distance(position, one));
+            let least = ways.reduce(f64::min)?;
+            return Some(SortValue::Distance((least * 10.0).round()));
+        }
         let values = elements.iter().flat_map(|element| sort_values(element, parameter));
         let better = |a: SortValue, b: SortValue| {
             if (a < b) == sort.is_descending { b } else { a }
@@ -239,7 +253,7 @@ fn sort_values(element: &Value, parameter: &Parameter) -> Vec<SortValue> {
             let low = |span: numbers::Span| span.low.map_or(Decimal::MIN, |(low, _)| low);
             numbers::span(element).map(|span| SortValue::Number(low(span))).into_iter().collect()
         }
-        Kind::Reference | Kind::Words | Kind::Pair(_) => Vec::new(),
+        Kind::Reference | Kind::Words | Kind::Place | Kind::Pair(_) => Vec::new(),
     }
 }
 

@@ -22,6 +22,8 @@ pub enum Kind {
     Canonical,
     /// Words of a narrative.
     Words,
+    /// What is near.
+    Place,
     Pair(&'static Pair),
 }
 
@@ -59,7 +61,7 @@ const fn pair(name: &'static str, pair: &'static Pair) -> Parameter {
     of(name, Kind::Pair(pair), &[])
 }
 
-use Kind::{Canonical, Coded, Date, Number, Plain, Quantity, Text, Uri, Words};
+use Kind::{Canonical, Coded, Date, Number, Place, Plain, Quantity, Text, Uri, Words};
 
 const EVERYWHERE: &[Parameter] = &[
     of("_id", Plain, &["id"]),
@@ -143,6 +145,7 @@ const ENCOUNTER: &[Parameter] = &[
     of("date", Date, &["period"]),
     of("identifier", Coded, &["identifier"]),
     of("length", Quantity, &["length"]),
+    to("location", &["location.location"], &["Location"]),
     of("own-period", Date, &["period"]),
     to("part-of", &["partOf"], &["Encounter"]),
     to("participant", &["participant.individual"], &["Practitioner"]),
@@ -154,6 +157,20 @@ const ENCOUNTER: &[Parameter] = &[
     to("service-provider", &["serviceProvider"], &["Organization"]),
     of("status", Plain, &["status"]),
     to("subject", &["subject"], &["Patient"]),
+    of("type", Coded, &["type"]),
+];
+
+const LOCATION: &[Parameter] = &[
+    of("address", Text, ADDRESS),
+    of("address-city", Text, &["address.city"]),
+    of("address-use", Plain, &["address.use"]),
+    of("identifier", Coded, &["identifier"]),
+    of("name", Text, &["name", "alias"]),
+    of("near", Place, &["position"]),
+    of("operational-status", Coded, &["operationalStatus"]),
+    to("organization", &["managingOrganization"], &["Organization"]),
+    to("partof", &["partOf"], &["Location"]),
+    of("status", Plain, &["status"]),
     of("type", Coded, &["type"]),
 ];
 
@@ -190,7 +207,7 @@ const OBSERVATION: &[Parameter] = &[
     to("patient", &["subject is Patient"], &["Patient"]),
     to("performer", &["performer"], &["Practitioner", "Organization", "Patient"]),
     of("status", Plain, &["status"]),
-    to("subject", &["subject"], &["Patient"]),
+    to("subject", &["subject"], &["Patient", "Location"]),
     of("value-concept", Coded, &["valueCodeableConcept"]),
     of("value-date", Date, &["valueDateTime", "valuePeriod"]),
     of("value-quantity", Quantity, &["valueQuantity"]),
@@ -266,6 +283,7 @@ pub fn own(kind: &str) -> &'static [Parameter] {
         "Practitioner" => PRACTITIONER,
         "Organization" => ORGANIZATION,
         "Encounter" => ENCOUNTER,
+        "Location" => LOCATION,
         "Observation" => OBSERVATION,
         "Appointment" => APPOINTMENT,
         "RiskAssessment" => RISK_ASSESSMENT,

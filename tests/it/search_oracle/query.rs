@@ -93,6 +93,24 @@ impl Query {
         self
     }
 
+    /// The criterion that says from where the nearest matches come first.
+    pub fn near(&self) -> Option<&Criterion> {
+        let is_place =
+            |one: &&Criterion| one.name == "near" && one.links.is_empty() && one.modifier.is_none();
+        self.criteria.iter().find(is_place)
+    }
+
+    /// The order that the matches must have.
+    pub fn order(&self) -> Option<Sort> {
+        let nearest = || self.near().map(|_| Sort { name: "near", is_descending: false });
+        self.sort.clone().or_else(nearest)
+    }
+
+    /// False where it is ordered by a distance from nowhere.
+    pub fn is_answered(&self) -> bool {
+        self.near().is_some() || self.sort.as_ref().is_none_or(|sort| sort.name != "near")
+    }
+
     /// As a human reads it.
     pub fn readable(&self) -> String {
         let parameters = self.parameters().into_iter();

@@ -136,7 +136,7 @@ fn smaller_queries(query: &Query) -> Vec<Query> {
     let mut add = |change: &dyn Fn(&mut Query)| {
         let mut smaller = query.clone();
         change(&mut smaller);
-        if smaller != *query {
+        if smaller != *query && smaller.is_answered() {
             found.push(smaller);
         }
     };

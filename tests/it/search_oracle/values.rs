@@ -3,6 +3,7 @@
 use super::creation::{CODES, IDS, NUMBERS, SYSTEMS, TEXTS, TIMES, URIS};
 use super::numbers::{UCUM, UNITS, decimal};
 use super::parameters::{Kind, Parameter, at};
+use super::places::{self, LENGTHS, PLACES};
 use super::random::Random;
 use super::texts::{codings, escape, words};
 use super::world::{World, local_key};
@@ -65,6 +66,7 @@ impl Values<'_> {
             Kind::Quantity => self.quantity(element),
             Kind::Uri | Kind::Canonical => self.uri(element),
             Kind::Words => self.words(element),
+            Kind::Place => self.place(element),
             Kind::Pair(_) => panic!("a composite has no value of its own"),
         }
     }
@@ -239,6 +241,28 @@ impl Values<'_> {
             3 => format!("{kind}/{}", self.random.pick(&IDS)),
             _ => format!("{kind}/{id}"),
         }
+    }
+
+    /// Mostly around what is a metre nearer or further than another place.
+    fn place(&mut self, element: &Value) -> String {
+        let (latitude, longitude) = self.random.pick(&PLACES);
+        let place = format!("{latitude}|{longitude}");
+        let (unit, metres) = self.random.pick(&LENGTHS);
+        let way = match element.is_null() {
+            true => 0.0,
+            false => places::distance(element, &place),
+        };
+        let way = match self.random.below(8) {
+            0 => return place,
+            1 => return format!("{place}||{unit}"),
+            2 => return format!("{place}|0|{unit}"),
+            3 => 15_000.0,
+            4 => 20_000_000.0,
+            5 | 6 => way + 1.0,
+            _ => way - 1.0,
+        };
+        let distance = format!("{place}|{:.6}", way.max(0.0) / metres);
+        if unit.is_empty() { distance } else { format!("{distance}|{unit}") }
     }
 
     fn uri(&mut self, element: &Value) -> String {

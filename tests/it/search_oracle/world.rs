@@ -3,13 +3,14 @@
 use super::super::harness::TestServer;
 use serde_json::{Value, json};
 
-pub const TYPES: [&str; 8] = [
+pub const TYPES: [&str; 9] = [
     "Patient",
     "Practitioner",
     "Organization",
     "Encounter",
     "Observation",
     "Appointment",
+    "Location",
     "RiskAssessment",
     "ValueSet",
 ];
