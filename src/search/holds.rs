@@ -94,7 +94,7 @@ impl Predicate {
                     .chain(others.map(|row| (row.low, row.high)))
                     .any(|r| test.admits(r))
             }
-            Predicate::Quantity { parameter, test } => {
+            Predicate::Quantity { parameter, test, .. } => {
                 let mut of = rows.quantities.iter().filter(|row| row.parameter == *parameter);
                 of.any(|row| {
                     let test = test.in_unit(row.unit.as_ref());

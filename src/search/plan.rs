@@ -126,9 +126,11 @@ pub enum Predicate {
         main: Vec<ResourceType>,
         has_rows: bool,
     },
+    /// `is_single`: a resource has one value of the parameter at most.
     Quantity {
         parameter: ParameterId,
         test: QuantityTest,
+        is_single: bool,
     },
     Composite {
         parameter: ParameterId,

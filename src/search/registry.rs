@@ -81,6 +81,8 @@ pub struct SearchParameter {
     /// `component-value-quantity` and `value-quantity` for `combo-value-quantity`: their rows
     /// are its rows, and it has none of its own. Empty for most.
     pub union_of: Vec<ParameterId>,
+    /// True where a resource has one value of it at most, as far as its definition tells.
+    pub reads_one: bool,
     /// None where R4 gives no expression (`_text`, `_content`, `_query`, `_filter`).
     pub(super) program: Option<Program>,
     /// How far its rows are, while they are made; None where they are all there.
@@ -324,6 +326,7 @@ impl Named {
             has_rows: types.iter().any(|id| Some(*id) != root),
             components,
             union_of: Vec::new(),
+            reads_one: false,
             program,
             building: None,
             restrictions: Restrictions::default(),
@@ -360,6 +363,10 @@ impl Builder {
         }
         self.find_unions(&mut by_code);
         self.share_rows(&mut by_code, definition.name);
+        for parameter in by_code.values_mut() {
+            let expression = self.expression_of(parameter);
+            parameter.reads_one = reads_one_value(resource_type, expression.into_iter());
+        }
         let main = self.main_values.of(resource_type);
         let is_reference =
             |code: &&&str| by_code.get(*code).is_some_and(|found| found.kind == Kind::Reference);

@@ -143,12 +143,18 @@ impl Reader<'_> {
             Kind::String => self.string(StringTest::starts_with(one)),
             Kind::Number => {
                 let test = quantity::parse_number(one).map_err(|text| self.wrong(one, text))?;
-                Ok(vec![Predicate::Quantity { parameter, test }])
+                Ok(vec![Predicate::Quantity {
+                    parameter,
+                    test,
+                    is_single: self.parameter.reads_one,
+                }])
             }
             Kind::Quantity => {
                 let test = quantity::parse(one).map_err(|text| self.wrong(one, text))?;
                 let parameters = self.parameter.row_parameters().into_iter();
-                let of = |parameter| Predicate::Quantity { parameter, test: test.clone() };
+                let is_single = self.parameter.reads_one;
+                let of =
+                    |parameter| Predicate::Quantity { parameter, test: test.clone(), is_single };
                 Ok(parameters.map(of).collect())
             }
             Kind::Reference => self.reference(one, &self.parameter.targets),

@@ -1,21 +1,19 @@
 //! Predicates as conditions on the row `r`.
 
 use super::keys::Found;
+use super::quantity::quantity_tests;
 use super::test_sql::{
     COMPOSITE_DATE, DATE_ROW, MAIN_DATE, NUMBER_ROW, push_instant_test, push_test,
 };
 use crate::access::RowFilter;
 use crate::fhir::definitions::ResourceType;
 use crate::search::full_text::{TextOf, TextQuery};
-use crate::search::value::prefix::Test;
-use crate::search::value::quantity::QuantityTest;
 use crate::search::value::string::{LAST, StringTest};
 use crate::search::value::token::TokenTest;
 use crate::search::value::uri::UriTest;
 use crate::search::{Clause, ParameterId, Predicate, Second};
 use crate::storage::statement::Statement;
 use crate::storage::write::index_rows::packed_key;
-use rust_decimal::Decimal;
 
 /// Whether conditions on keys may use the GIN index.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,9 +34,6 @@ pub struct Conditions<'a> {
     /// Rows that a link leads to must pass it as well.
     pub filter: &'a RowFilter,
 }
-
-/// So many units that looking into each costs more than looking at all rows.
-const MANY_UNITS: usize = 1_000;
 
 /// The alternatives of a clause by how they are written.
 #[derive(Default)]
@@ -113,8 +108,14 @@ impl Conditions<'_> {
         }
         let mut separator = "r.rid in (";
         for ((select, parameter), predicates) in selects {
-            sql.push(separator).push(select).bind(parameter.0).push(" and ");
-            self.push_any(sql, &predicates);
+            sql.push(separator);
+            match quantity_tests(&predicates) {
+                Some(tests) => self.push_quantities(sql, parameter, &[tests]),
+                None => {
+                    sql.push(select).bind(parameter.0).push(" and ");
+                    self.push_any(sql, &predicates);
+                }
+            }
             separator = " union all ";
         }
         for predicate in &parts.sets {
@@ -221,12 +222,6 @@ impl Conditions<'_> {
                 push_text(sql, ("v.normalised", "v.raw"), test);
             }
             Predicate::Date { test, .. } => push_test(sql, DATE_ROW, test),
-            Predicate::Quantity { parameter, test } => {
-                sql.push("(");
-                self.push_leads(sql, *parameter);
-                self.push_quantity(sql, "v.unit", test);
-                sql.push(")");
-            }
             Predicate::Composite { first, second, .. } => {
                 self.push_composite(sql, (first, second));
             }
@@ -254,18 +249,6 @@ impl Conditions<'_> {
         sql.push(")");
     }
 
-    /// The leads among whose quantities the index looks: that of the row, or each that there is.
-    fn push_leads(&self, sql: &mut Statement, parameter: ParameterId) {
-        match self.leads {
-            [] => {
-                sql.push("v.lead = any(array(select quantity_leads(").bind(parameter.0);
-                sql.push("))) and ");
-            }
-            [lead] => drop(sql.push("v.lead = ").bind(*lead).push(" and ")),
-            leads => drop(sql.push("v.lead = any(").bind(leads.to_vec()).push(") and ")),
-        }
-    }
-
     /// Any of these keys.
     fn push_keys(&self, sql: &mut Statement, keys: Vec<i64>) {
         match self.keys {
@@ -288,44 +271,6 @@ impl Conditions<'_> {
         }
     }
 
-    /// The conditions on numbers, each with the units that it is about: 0 stands for the rows
-    /// without one, no units for all rows.
-    fn unit_tests(&self, test: &QuantityTest) -> Vec<(Vec<i64>, Test<Decimal>)> {
-        let units = &self.found.units;
-        if let Some(test) = test.without_unit() {
-            let all = units.iter().map(|(id, _)| i64::from(*id)).chain([0]).collect();
-            return vec![(if units.len() > MANY_UNITS { Vec::new() } else { all }, test)];
-        }
-        let mut tests: Vec<(Vec<i64>, Test<Decimal>)> = Vec::new();
-        for (id, unit) in units {
-            let Some(test) = test.in_unit(Some(unit)) else { continue };
-            match tests.iter_mut().find(|(_, known)| *known == test) {
-                Some((ids, _)) => ids.push(i64::from(*id)),
-                None => tests.push((vec![i64::from(*id)], test)),
-            }
-        }
-        tests
-    }
-
-    /// A condition on the unit in this column and the bounds beside it.
-    fn push_quantity(&self, sql: &mut Statement, column: &'static str, test: &QuantityTest) {
-        let tests = self.unit_tests(test);
-        sql.push("(");
-        for (index, (units, test)) in tests.iter().enumerate() {
-            sql.push(if index > 0 { " or (" } else { "(" });
-            match &units[..] {
-                [] => {}
-                [unit] => drop(sql.push(column).push(" = ").bind(*unit).push(" and ")),
-                many => {
-                    sql.push(column).push(" = any(").bind(many.to_vec()).push(") and ");
-                }
-            }
-            push_test(sql, NUMBER_ROW, test);
-            sql.push(")");
-        }
-        sql.push(if tests.is_empty() { "false)" } else { ")" });
-    }
-
     fn push_composite(&self, sql: &mut Statement, (first, second): (&TokenTest, &Second)) {
         sql.push("(v.first = any(").bind(self.found.ids(first)).push(") and ");
         match second {
@@ -339,7 +284,7 @@ impl Conditions<'_> {
                 // The first part says enough where the unit is any.
                 match test.without_unit() {
                     Some(test) => push_test(sql, NUMBER_ROW, &test),
-                    None => self.push_quantity(sql, "v.second", test),
+                    None => self.push_quantity(sql, ("v.second", NUMBER_ROW), test),
                 }
             }
             Second::Date(test) => push_test(sql, COMPOSITE_DATE, test),
@@ -413,7 +358,7 @@ pub fn push_visible(sql: &mut Statement, types: &[ResourceType], filter: &RowFil
     sql.push(" where not r.deleted");
     match types {
         [] => {}
-        [kind] => drop(sql.push(" and r.type = ").bind(kind.number())),
+        [kind] => drop(sql.push(" and r.type = ").push_number(kind.number())),
         kinds => drop(sql.push(" and r.type = any(").bind(numbers(kinds)).push(")")),
     }
     if *filter != RowFilter::All {

@@ -15,9 +15,11 @@ mod include;
 mod keys;
 mod link;
 mod order;
+mod quantity;
 mod settled;
 mod shape;
 mod sort_value;
+mod span;
 mod test_sql;
 
 pub use horizon::Referring;

@@ -16,6 +16,8 @@ pub struct Columns {
 pub const DATE_ROW: Columns = Columns { low: "v.low", high: "v.high" };
 pub const MAIN_DATE: Columns = Columns { low: "r.date_low", high: "r.date_high" };
 pub const NUMBER_ROW: Columns = Columns { low: "v.low", high: "v.high" };
+/// Of rows whose bounds are one value: the leading column of the index says all.
+pub const NUMBER_POINT: Columns = Columns { low: "v.low", high: "v.low" };
 pub const COMPOSITE_DATE: Columns = Columns { low: "v.low_at", high: "v.high_at" };
 
 /// A value that bounds are bound as.
@@ -39,6 +41,13 @@ impl Bound for Decimal {
 /// is the leading column of the indexes.
 pub fn push_test<T: Bound>(sql: &mut Statement, columns: Columns, test: &Test<T>) {
     let Columns { low, high } = columns;
+    // Of one value they are one test, as `from` is not beyond `to`.
+    let of_point = match *test {
+        Test::FromOrBeyond { from, .. } => Some(Test::LowFrom(from)),
+        Test::ToOrBefore { to, .. } => Some(Test::LowTo(to)),
+        _ => None,
+    };
+    let test = of_point.as_ref().filter(|_| low == high).unwrap_or(test);
     let (word, parts) = match *test {
         Test::Within { from, to } => {
             (" and ", vec![(low, " >= ", from), (low, " < ", to), (high, " <= ", to)])

@@ -13,10 +13,10 @@ select *, array[value::text]::text[] as sort_values, (select 'changed' from reso
  order by r.date_low desc nulls last, r.rid desc limit 51)
  union all (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low as value
  from resource r
- where not r.deleted and r.type = $17 and r.rid = any(array(select h.rid from resource h
- where h.keys && $18))
- and (r.lead = $19) is not true
- and (r.epoch < $20 or r.xid < (select $21::xid8) or pg_visible_in_snapshot(r.xid, (select $22::pg_snapshot)))
- and (r.date_low < $23::text::timestamptz or r.date_low is null or (r.date_low = $24::text::timestamptz and r.rid < $25))
+ where not r.deleted and r.type = 96 and r.rid = any(array(select h.rid from resource h
+ where h.keys && $17))
+ and (r.lead = $18) is not true
+ and (r.epoch < $19 or r.xid < (select $20::xid8) or pg_visible_in_snapshot(r.xid, (select $21::pg_snapshot)))
+ and (r.date_low < $22::text::timestamptz or r.date_low is null or (r.date_low = $23::text::timestamptz and r.rid < $24))
  order by r.date_low desc nulls last, r.rid desc limit 51)) u
  order by value desc nulls last, rid desc limit 51

@@ -4,21 +4,21 @@ select *, array[value::text]::text[] as sort_values, (select pg_current_snapshot
  where r.lead = $1
  and (r.patient in (select r.rid
  from resource r
- where not r.deleted and r.type = $2
+ where not r.deleted and r.type = 103
  and (r.rid in (select v.rid from string_value v
- where v.parameter = $3
- and (v.normalised >= $4 and v.normalised < $5)))))
+ where v.parameter = $2
+ and (v.normalised >= $3 and v.normalised < $4)))))
  order by r.date_low desc nulls last, r.rid desc limit 51)
  union all (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low as value
  from resource r
- where not r.deleted and r.type = $6 and r.rid = any(array(select h.rid from resource h
- where h.keys && $7))
- and (r.lead = $8) is not true
+ where not r.deleted and r.type = 96 and r.rid = any(array(select h.rid from resource h
+ where h.keys && $5))
+ and (r.lead = $6) is not true
  and (r.patient in (select r.rid
  from resource r
- where not r.deleted and r.type = $9
+ where not r.deleted and r.type = 103
  and (r.rid in (select v.rid from string_value v
- where v.parameter = $10
- and (v.normalised >= $11 and v.normalised < $12)))))
+ where v.parameter = $7
+ and (v.normalised >= $8 and v.normalised < $9)))))
  order by r.date_low desc nulls last, r.rid desc limit 51)) u
  order by value desc nulls last, rid desc limit 51

@@ -10,9 +10,9 @@ select *, array[value::text]::text[] as sort_values, (select pg_current_snapshot
  order by r.date_low desc nulls last, r.rid desc limit 51)
  union all (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low as value
  from resource r
- where not r.deleted and r.type = $7 and r.rid = any(array(select h.rid from resource h
- where h.keys && $8))
- and (r.lead = $9) is not true
- and (r.date_low < $10::text::timestamptz or r.date_low is null or (r.date_low = $11::text::timestamptz and r.rid < $12))
+ where not r.deleted and r.type = 96 and r.rid = any(array(select h.rid from resource h
+ where h.keys && $7))
+ and (r.lead = $8) is not true
+ and (r.date_low < $9::text::timestamptz or r.date_low is null or (r.date_low = $10::text::timestamptz and r.rid < $11))
  order by r.date_low desc nulls last, r.rid desc limit 51)) u
  order by value desc nulls last, rid desc limit 51

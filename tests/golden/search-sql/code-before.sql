@@ -6,9 +6,9 @@ select *, array[value::text]::text[] as sort_values, (select pg_current_snapshot
  order by r.date_low nulls first, r.rid limit 51)
  union all (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low as value
  from resource r
- where not r.deleted and r.type = $6 and r.rid = any(array(select h.rid from resource h
- where h.keys && $7))
- and (r.lead = $8) is not true
- and (r.date_low > $9::text::timestamptz or (r.date_low = $10::text::timestamptz and r.rid > $11))
+ where not r.deleted and r.type = 96 and r.rid = any(array(select h.rid from resource h
+ where h.keys && $6))
+ and (r.lead = $7) is not true
+ and (r.date_low > $8::text::timestamptz or (r.date_low = $9::text::timestamptz and r.rid > $10))
  order by r.date_low nulls first, r.rid limit 51)) u
  order by value nulls first, rid limit 51

@@ -1,13 +1,13 @@
 -- Patient?name=eve&family:exact=Dupr%&given:contains=a_
 select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact_id_if_assigned()::text, '')) as horizon from (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[r.last_updated::text]::text[] as sort_values
  from resource r
- where not r.deleted and r.type = $1
+ where not r.deleted and r.type = 103
  and (r.rid in (select v.rid from string_value v
- where v.parameter = $2
- and (v.normalised >= $3 and v.normalised < $4)))
+ where v.parameter = $1
+ and (v.normalised >= $2 and v.normalised < $3)))
  and (r.rid in (select v.rid from string_value v
- where v.parameter = $5
- and (v.normalised = $6 and v.raw = $7)))
+ where v.parameter = $4
+ and (v.normalised = $5 and v.raw = $6)))
  and (r.rid in (select v.rid from string_value v
- where v.parameter = $8 and v.normalised like $9))
+ where v.parameter = $7 and v.normalised like $8))
  order by r.last_updated desc, r.rid desc limit 51) u

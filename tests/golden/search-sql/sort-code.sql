@@ -3,6 +3,6 @@ select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact
  from resource r
  left join lateral (select max(t.code) as value from unnest(r.keys || case when r.type = any($1) then $2 | (r.lead & 281474976710655) end) k join token t on t.token = (k & 281474976710655)
  where (k >> 48) = $3) s on true
- where not r.deleted and r.type = $4
- and (r.lead = $5 or r.keys && $6)
+ where not r.deleted and r.type = 96
+ and (r.lead = $4 or r.keys && $5)
  order by s.value desc nulls last, r.rid desc limit 51) u

@@ -8,5 +8,5 @@ select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact
  where (k >> 48) = $1) s on true
  left join (select v.rid, max(v.value) as value from uri_value v
  where v.parameter = $2 group by v.rid) x on x.rid = r.rid
- where not r.deleted and r.type = $3
+ where not r.deleted and r.type = 96
  order by greatest(s.value, x.value) desc nulls last, r.rid desc limit 51) u

@@ -10,7 +10,7 @@ select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact
  where (k >> 48) = $2) s3 on true
  left join (select v.rid, min(v.value) as value from uri_value v
  where v.parameter = $3 group by v.rid) x3 on x3.rid = r.rid
- where not r.deleted and r.type = $4
- and (r.last_updated >= $5::text::timestamptz
- and (r.last_updated > $6::text::timestamptz or (s2.value is not null or (least(s3.value, x3.value) < $7::text or (least(s3.value, x3.value) = $8::text and r.rid < $9)))))
+ where not r.deleted and r.type = 103
+ and (r.last_updated >= $4::text::timestamptz
+ and (r.last_updated > $5::text::timestamptz or (s2.value is not null or (least(s3.value, x3.value) < $6::text or (least(s3.value, x3.value) = $7::text and r.rid < $8)))))
  order by r.last_updated, s2.value desc, least(s3.value, x3.value) desc, r.rid desc limit 51) u

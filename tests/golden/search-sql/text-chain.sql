@@ -4,19 +4,19 @@ select *, array[value::text]::text[] as sort_values, (select pg_current_snapshot
  where r.lead = $1
  and (r.patient in (select r.rid
  from resource r
- where not r.deleted and r.type = $2
+ where not r.deleted and r.type = 103
  and (r.rid in (select v.rid from text_value v
- where v.is_content and v.words @@ $3::tsquery))))
+ where v.is_content and v.words @@ $2::tsquery))))
  order by r.date_low desc nulls last, r.rid desc limit 51)
  union all (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low as value
  from resource r
- where not r.deleted and r.type = $4 and r.rid = any(array(select h.rid from resource h
- where h.keys && $5))
- and (r.lead = $6) is not true
+ where not r.deleted and r.type = 96 and r.rid = any(array(select h.rid from resource h
+ where h.keys && $3))
+ and (r.lead = $4) is not true
  and (r.patient in (select r.rid
  from resource r
- where not r.deleted and r.type = $7
+ where not r.deleted and r.type = 103
  and (r.rid in (select v.rid from text_value v
- where v.is_content and v.words @@ $8::tsquery))))
+ where v.is_content and v.words @@ $5::tsquery))))
  order by r.date_low desc nulls last, r.rid desc limit 51)) u
  order by value desc nulls last, rid desc limit 51
