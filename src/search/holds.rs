@@ -4,6 +4,7 @@
 use super::index_rows::{IndexRows, StringRow};
 use super::plan::{Clause, Plan, Predicate};
 use super::value::string::StringTest;
+use super::value::text::normalised;
 use super::value::token::TokenTest;
 use crate::fhir::resource::ResourceKey;
 
@@ -76,7 +77,16 @@ impl Predicate {
             }
             Predicate::All(clauses) => return all(clauses.iter().map(|one| one.holds(key, rows))),
             Predicate::Unequal(equal) => return equal.has_other(rows),
+            Predicate::Text { parameter, text, .. } => {
+                let displays = rows.tokens.iter().filter(|row| row.parameter == *parameter);
+                let displays = displays.filter_map(|row| row.display.as_ref());
+                let others = rows.texts.iter().filter(|row| row.parameter == *parameter);
+                let mut texts = displays.chain(others.map(|row| &row.text));
+                texts.any(|one| normalised(one).starts_with(text))
+            }
             Predicate::LastUpdated(_)
+            | Predicate::Concept { .. }
+            | Predicate::Along { .. }
             | Predicate::Chain(_)
             | Predicate::Has(_)
             | Predicate::Composite { .. }
@@ -107,7 +117,8 @@ impl Predicate {
                 .iter()
                 .any(|row| row.parameter == *parameter && !test.admits(&row.system, &row.value)),
             Predicate::String { parameter, test } => {
-                rows.strings.iter().any(|row| row.parameter == *parameter && !test.admits(row))
+                let of = |row: &&StringRow| row.parameter == *parameter && row.is_whole();
+                rows.strings.iter().filter(of).any(|row| !test.admits(row))
             }
             Predicate::Uri { parameter, test } => {
                 rows.uris.iter().any(|row| row.parameter == *parameter && !test.admits(&row.value))
@@ -122,6 +133,10 @@ impl TokenTest {
         match self {
             TokenTest::Code(code) => code == value,
             TokenTest::System(system) => system == of,
+            TokenTest::MediaType(kind) => {
+                let rest = value.strip_prefix(kind.as_str());
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(';'))
+            }
             TokenTest::Exact(token) => token.system == of && token.code == value,
         }
     }
@@ -131,14 +146,28 @@ impl StringTest {
     fn admits(&self, row: &StringRow) -> bool {
         match self {
             StringTest::StartsWith(text) => row.normalised.starts_with(text),
-            StringTest::Contains(text) => row.normalised.contains(text),
+            StringTest::Contains(text) => row.normalised.contains(text) || row.has(text),
             StringTest::Exact { normalised, raw } => {
                 row.normalised == *normalised && row.raw == *raw
             }
-            StringTest::Same(text) => row.normalised == *text,
-            StringTest::EndsWith(text) => row.normalised.ends_with(text),
-            StringTest::From(text) => row.normalised >= *text,
-            StringTest::Before(text) => row.normalised < *text,
+            StringTest::Same(text) => row.is_whole() && row.normalised == *text,
+            StringTest::EndsWith(text) => {
+                row.normalised.ends_with(text) || row.has(text) && row.raw.ends_with(text)
+            }
+            StringTest::From(text) => row.is_whole() && row.normalised >= *text,
+            StringTest::Before(text) => row.is_whole() && row.normalised < *text,
         }
+    }
+}
+
+impl StringRow {
+    /// A string from its beginning: neither the rest of a name nor all of what is long.
+    fn is_whole(&self) -> bool {
+        !self.normalised.is_empty() && !self.raw.is_empty()
+    }
+
+    /// All of what is long, with this in it.
+    fn has(&self, text: &str) -> bool {
+        self.normalised.is_empty() && self.raw.contains(text)
     }
 }

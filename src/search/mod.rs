@@ -1,5 +1,6 @@
 //! Search planning and index rows, no SQL: <https://hl7.org/fhir/R4/search.html>.
 
+mod elements;
 mod extraction;
 mod holds;
 mod index_rows;
@@ -14,11 +15,11 @@ pub mod value;
 
 pub use index_rows::{
     CompositeRow, DateRow, IdentifierRow, IndexRows, ParameterId, QuantityRow, ReferenceRow,
-    StringRow, Token, TokenRow, UnitOfMeasure, UriRow,
+    StringRow, TextRow, Token, TokenRow, UnitOfMeasure, UriRow,
 };
 pub use page::{KEY_BYTES, Sealer, unknown_page};
 pub use plan::{
-    Clause, Cursor, Include, Link, Plan, Predicate, Second, Total, identifier_lock_key,
+    Clause, Cursor, Direction, Include, Link, Plan, Predicate, Second, TermBounds, Total, identifier_lock_key,
 };
 pub use query::Planner;
 pub use registry::{Registry, SearchParameter};

@@ -2,6 +2,7 @@
 
 use super::index_rows::{ParameterId, Token};
 use super::sort::Sort;
+use super::value::concept::{CodeForm, ConceptTest};
 use super::value::prefix::Test;
 use super::value::quantity::QuantityTest;
 use super::value::string::StringTest;
@@ -23,6 +24,8 @@ pub struct Plan {
     pub clauses: Vec<Clause>,
     /// By precedence. Empty where the client gave no order: storage takes one that an index has.
     pub sort: Vec<Sort>,
+    /// Of what code systems and value sets are asked.
+    pub terms: TermBounds,
     /// Matches that an order of several keys may make the database sort for one page.
     pub most_sorted: u64,
     /// What goes with the matches of a page.
@@ -35,6 +38,15 @@ pub struct Plan {
     /// Warnings about what was left out (`Prefer: handling=lenient`).
     pub issues: Vec<Issue>,
     pub(super) applied: Vec<Parameter>,
+}
+
+/// How much terminology a search may ask for.
+#[derive(Clone, Copy, Debug)]
+pub struct TermBounds {
+    /// Codes of one value set, and concepts under one.
+    pub codes: usize,
+    /// Value sets and code systems that it draws upon.
+    pub parts: usize,
 }
 
 /// `_include` or `_revinclude` (search.html#revinclude).
@@ -92,6 +104,19 @@ pub enum Predicate {
         test: TokenTest,
         may_lead: bool,
     },
+    /// A coded value of which code systems and value sets say this.
+    Concept {
+        parameter: ParameterId,
+        test: ConceptTest,
+        form: CodeForm,
+        may_lead: bool,
+    },
+    /// A value with a text that begins so, without case and accents (`:text`).
+    Text {
+        parameter: ParameterId,
+        text: String,
+        may_lead: bool,
+    },
     /// Identifier, ContactPoint or text of a token parameter; the identifier of a reference.
     Identifier {
         parameter: ParameterId,
@@ -103,6 +128,16 @@ pub enum Predicate {
         parameter: ParameterId,
         targets: Vec<ResourceKey>,
         is_subject: bool,
+    },
+    /// A reference to one of these, or to what is part of one or what one is part of, as this
+    /// parameter of their type tells.
+    Along {
+        parameter: ParameterId,
+        targets: Vec<ResourceKey>,
+        parent: ParameterId,
+        direction: Direction,
+        /// Members of the hierarchy.
+        most: i32,
     },
     Uri {
         parameter: ParameterId,
@@ -148,6 +183,15 @@ pub enum Predicate {
         key: ResourceKey,
         members: Vec<(ResourceType, Vec<ParameterId>)>,
     },
+}
+
+/// Which way a hierarchy is followed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Direction {
+    /// To what is part of it: `:below`.
+    Down,
+    /// To what it is part of: `:above`.
+    Up,
 }
 
 /// From one resource to others.

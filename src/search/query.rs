@@ -2,8 +2,8 @@
 //!
 //! Left out, and refused by name: `_text`, `_content`, `_query`.
 
-use super::index_rows::ParameterId;
-use super::plan::{Clause, Plan, Predicate, Total};
+use super::index_rows::{ParameterId, Token};
+use super::plan::{Clause, Plan, Predicate, TermBounds, Total};
 use super::registry::{Registry, SearchParameter};
 use super::value::{IndexSettings, text};
 use crate::error::{ErrorKind, FhirError, Issue, IssueCode, Result};
@@ -18,7 +18,9 @@ mod filter;
 mod include;
 mod link;
 mod list;
+mod reference;
 mod sort;
+mod token;
 
 use link::Place;
 
@@ -57,6 +59,10 @@ impl Planner<'_> {
                 types,
                 clauses,
                 sort: Vec::new(),
+                terms: TermBounds {
+                    codes: self.limits.value_set_codes,
+                    parts: self.limits.value_set_parts,
+                },
                 most_sorted: self.limits.sort_matches,
                 includes: Vec::new(),
                 count: self.limits.page_default,
@@ -66,7 +72,8 @@ impl Planner<'_> {
                 applied: Vec::new(),
             },
         };
-        for (name, value) in parameters {
+        // "Empty parameters are not an error - they are just ignored": search.html#errors.
+        for (name, value) in parameters.iter().filter(|(_, value)| !value.is_empty()) {
             match draft.take(name, value) {
                 Ok(Taken::Yes) => draft.plan.applied.push((name.clone(), value.clone())),
                 Ok(Taken::Replaced(value)) => draft.plan.applied.push((name.clone(), value)),
@@ -250,7 +257,7 @@ impl Draft<'_> {
                 self.plan.includes.push(include);
             }
             _ => {
-                let clause = self.clause(name, value)?;
+                let clause = self.place(name).clause(name, value)?;
                 self.plan.clauses.push(clause);
             }
         }
@@ -267,13 +274,6 @@ impl Draft<'_> {
             true => Ok(Taken::Yes),
             false => Ok(Taken::Replaced(applied.to_string())),
         }
-    }
-
-    fn clause(&self, name: &str, value: &str) -> Result<Clause, Refusal> {
-        if value.is_empty() {
-            return Err(wrong_value(name, value, "it must not be empty"));
-        }
-        self.place(name).clause(name, value)
     }
 
     fn place<'p>(&'p self, whole: &'p str) -> Place<'p> {

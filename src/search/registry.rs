@@ -1,6 +1,7 @@
 //! The search parameters of every resource type, compiled once: HL7's definitions
 //! (<https://hl7.org/fhir/R4/searchparameter-registry.html>) with their extraction programs.
 
+use super::elements;
 use super::index_rows::{ParameterId, REMOVED_ITEM};
 use super::main_values::{MainValues, MainValuesTable};
 use super::value::TokenStore;
@@ -53,8 +54,22 @@ pub struct SearchParameter {
     pub targets: Vec<ResourceType>,
     /// Where the values of a token parameter are: one store, or both.
     pub stores: Vec<TokenStore>,
+    /// The system that the codes of a token parameter have without naming it.
+    pub code_system: Option<&'static str>,
     /// True where its values may be Identifiers, which have a type.
     pub has_identifiers: bool,
+    /// True where its values may be strings, whose case does not count among tokens.
+    pub has_strings: bool,
+    /// True where its values may be Codings or CodeableConcepts.
+    pub has_codings: bool,
+    /// True where its values may be of type code.
+    pub has_codes: bool,
+    /// True where its values are media types.
+    pub has_media_types: bool,
+    /// True where a string parameter reads nothing but family names.
+    pub is_family: bool,
+    /// True where a reference leads to what the resource is part of, of its own type.
+    pub is_parent: bool,
     /// True where its values may be canonical URLs, which name a resource by its `url`.
     pub has_canonicals: bool,
     /// Empty but for composites.
@@ -344,6 +359,9 @@ impl Builder {
             })
             .collect::<Result<Vec<_>>>()?;
         let root = Definitions::r4().type_id(resource_type.name());
+        let targets = resolved_target(row, resource_type).map_or_else(|| targets(row), |t| vec![t]);
+        let source = row.expression.as_deref().unwrap_or_default();
+        let leads_to_its_own = targets.is_empty() || targets.contains(&resource_type);
         Ok(SearchParameter {
             id: self.ids[row.url.as_str()],
             rows_of: self.ids[row.url.as_str()],
@@ -351,9 +369,16 @@ impl Builder {
             code: &row.code,
             kind: kind(row),
             description: &row.description,
-            targets: resolved_target(row, resource_type).map_or_else(|| targets(row), |t| vec![t]),
+            is_parent: leads_to_its_own && elements::is_parent(source, resource_type),
+            targets,
             stores: stores(&types),
+            code_system: elements::code_system(source, resource_type),
             has_identifiers: is_any(&types, &["Identifier"]),
+            has_strings: is_any(&types, &["string"]),
+            has_codings: is_any(&types, &["Coding", "CodeableConcept"]),
+            has_codes: is_any(&types, &["code"]),
+            has_media_types: elements::are_media_types(source, resource_type),
+            is_family: elements::are_families(source, resource_type),
             has_canonicals: is_any(&types, &["canonical", "uri"]),
             is_conjunction: !components.is_empty() && types.iter().any(|id| Some(*id) == root),
             has_rows: types.iter().any(|id| Some(*id) != root),
@@ -470,35 +495,12 @@ fn reads_one_value<'a>(
     resource_type: ResourceType,
     expressions: impl Iterator<Item = &'a str>,
 ) -> bool {
-    let mut paths: Vec<&str> = expressions
-        .flat_map(|expression| expression.split('|'))
-        .map(|path| path.trim().trim_start_matches('('))
-        .filter_map(|path| path.strip_prefix(resource_type.name())?.strip_prefix('.'))
-        .map(|path| {
-            let ends = [".where(", ".as(", ".ofType(", " as ", ")"];
-            let end = ends.iter().filter_map(|end| path.find(end)).min();
-            &path[..end.unwrap_or(path.len())]
-        })
-        .collect();
+    let mut paths: Vec<&str> =
+        expressions.flat_map(|expression| elements::paths(expression, resource_type)).collect();
     paths.sort_unstable();
     paths.dedup();
     match paths[..] {
-        [path] => is_single(resource_type, path),
+        [path] => elements::is_single(resource_type, path),
         _ => false,
     }
-}
-
-/// True where no element on the path repeats.
-fn is_single(resource_type: ResourceType, path: &str) -> bool {
-    let mut definition = resource_type.definition();
-    for name in path.split('.') {
-        let Some(element) = definition.element(name) else { return false };
-        if element.is_repeating() {
-            return false;
-        }
-        if let [only] = &element.types[..] {
-            definition = Definitions::r4().type_def(only.id);
-        }
-    }
-    true
 }

@@ -5,11 +5,12 @@ use super::failure::of_sqlx;
 use super::store::{Connection, Store, Stored};
 use super::write::Unit;
 use super::write::index_rows::{Composite, Dates, Identifier, Ids, Quantity, RowIndex, Text, Uri};
-use super::write::index_rows::{Names, SideRows};
+use super::write::index_rows::{Coded, Names, SideRows};
 use super::write::sql::GENERATION;
 use crate::error::{FhirError, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::resource::{Id, ResourceKey};
+use crate::search::value::text::normalised;
 use crate::search::{IndexRows, Token, UnitOfMeasure};
 use futures_util::TryStreamExt;
 use sqlx::Row;
@@ -289,6 +290,7 @@ fn named(row: &PgRow) -> Result<String> {
 async fn known_ids<'a>(connection: &mut Connection, rows: &[&'a IndexRows]) -> Result<Ids<'a>> {
     let names = Names::of(rows);
     let tokens: Vec<&Token> = names.tokens.into_keys().collect();
+    let texts: Vec<&str> = names.texts.into_iter().collect();
     let targets: Vec<&ResourceKey> = names.targets.into_iter().collect();
     let units: Vec<&UnitOfMeasure> = names.units.into_iter().collect();
     let found = sqlx::query(include_str!("sql/check_known.sql"))
@@ -299,6 +301,7 @@ async fn known_ids<'a>(connection: &mut Connection, rows: &[&'a IndexRows]) -> R
         .bind(units.iter().map(|unit| unit.system.as_str()).collect::<Vec<_>>())
         .bind(units.iter().map(|unit| unit.code.as_str()).collect::<Vec<_>>())
         .bind(units.iter().map(|unit| unit.text.as_str()).collect::<Vec<_>>())
+        .bind(texts.iter().map(|text| normalised(text)).collect::<Vec<_>>())
         .fetch_all(connection)
         .await
         .map_err(of_sqlx)?;
@@ -308,8 +311,12 @@ async fn known_ids<'a>(connection: &mut Connection, rows: &[&'a IndexRows]) -> R
             (column(row, "kind")?, column(row, "n")?, column(row, "id")?);
         let place = n as usize - 1;
         match kind {
-            0 => drop(ids.tokens.insert(tokens[place], id)),
+            0 => {
+                let coded = Coded { id, text: column(row, "text")? };
+                ids.tokens.insert(tokens[place], coded);
+            }
             1 => drop(ids.references.insert(targets[place], id)),
+            3 => drop(ids.texts.insert(texts[place], id)),
             _ => drop(ids.units.insert(units[place], id as i32)),
         }
     }

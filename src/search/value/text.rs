@@ -8,7 +8,8 @@ use unicode_normalization::char::is_combining_mark;
 
 /// An index entry holds at most a third of a page (2,704 bytes) over all its columns.
 pub const KEY_BYTES: usize = 900;
-const KEPT_BYTES: usize = 800;
+/// What is kept of the beginning of a longer text.
+pub const KEPT_BYTES: usize = 800;
 
 /// The parts between unescaped separators; escapes stay.
 pub fn split(text: &str, separator: char) -> Vec<&str> {
@@ -90,6 +91,16 @@ fn without_nul(text: &str) -> String {
 /// folded
 /// (<https://hl7.org/fhir/R4/search.html#string>); the first 800 bytes of it.
 pub fn normalised(text: &str) -> String {
+    beginning(&fold(text, KEPT_BYTES), KEPT_BYTES).to_owned()
+}
+
+/// The same of a text of any length, whole.
+pub fn folded(text: &str) -> String {
+    fold(text, usize::MAX)
+}
+
+/// At least so many bytes of it, where it has them.
+fn fold(text: &str, bytes: usize) -> String {
     let mut folded = String::with_capacity(text.len());
     let mut is_after_space = true;
     let letters = text
@@ -107,11 +118,12 @@ pub fn normalised(text: &str) -> String {
             folded.push(' ');
         }
         is_after_space = letter.is_whitespace();
-        if folded.len() > KEPT_BYTES + 4 {
+        if folded.len() > bytes.saturating_add(4) {
             break;
         }
     }
-    beginning(folded.trim_end(), KEPT_BYTES).to_owned()
+    folded.truncate(folded.trim_end().len());
+    folded
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use super::gather::Gather;
 use super::pool::{LOOKS_FOR_CLIENT_MS, Pool, PoolBounds};
 use super::read::Reads;
 use super::store::{Place, Store};
+use super::terms::Terms;
 use super::write::Creates;
 use super::write::intern::Interned;
 use super::write::sql::GENERATION;
@@ -96,6 +97,7 @@ impl Store {
             search_pool: pools.of_searches(settings.search_pool).await?,
             codec: BodyCodec::new(contents.dictionaries),
             interned: Interned::default(),
+            terms: Terms::new(registry),
             writes_under_way: WritesUnderWay::default(),
             has_written: AtomicBool::new(false),
             has_older_index: AtomicBool::new(has_older_index),

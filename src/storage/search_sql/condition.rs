@@ -13,6 +13,7 @@ use crate::search::value::token::TokenTest;
 use crate::search::value::uri::UriTest;
 use crate::search::{Clause, ParameterId, Predicate, Second};
 use crate::storage::statement::Statement;
+use crate::storage::write::OWN_TEXTS;
 use crate::storage::write::index_rows::packed_key;
 use rust_decimal::Decimal;
 
@@ -71,6 +72,13 @@ impl Conditions<'_> {
             match predicate {
                 Predicate::Token { parameter, test, may_lead } => {
                     let keys = self.found.token_keys(*parameter, test);
+                    if *may_lead {
+                        parts.leads.extend(&keys);
+                    }
+                    parts.keys.extend(keys);
+                }
+                Predicate::Concept { parameter, test, form, may_lead } => {
+                    let keys = self.found.concept_keys(*parameter, (test, *form));
                     if *may_lead {
                         parts.leads.extend(&keys);
                     }
@@ -202,6 +210,8 @@ impl Conditions<'_> {
             }
             Predicate::Date { .. } => self.push_date(sql, predicate),
             Predicate::Compartment { .. } => self.push_compartment(sql, predicate),
+            Predicate::Text { .. } => self.push_text_of_codes(sql, predicate),
+            Predicate::Along { .. } => self.push_along(sql, predicate),
             Predicate::Chain(link) => self.push_chain(sql, link),
             Predicate::All(clauses) => self.push_all(sql, clauses),
             Predicate::Unequal(equal) => self.push_other_key(sql, equal),
@@ -216,16 +226,15 @@ impl Conditions<'_> {
         match predicate {
             Predicate::Identifier { test, .. } => push_identifier(sql, test),
             Predicate::Uri { test, .. } => push_uri(sql, test),
-            Predicate::String { test, .. } => {
-                push_text(sql, ("v.normalised", "v.raw"), test);
-            }
+            Predicate::String { test, .. } => push_string(sql, test),
             Predicate::Date { test, .. } => push_test(sql, DATE_ROW, test),
             Predicate::Quantity { test, .. } => self.push_quantity(sql, "v.unit", test),
             Predicate::Composite { first, second, .. } => {
                 self.push_composite(sql, (first, second));
             }
             Predicate::Unequal(equal) => {
-                sql.push("not ");
+                let is_string = matches!(**equal, Predicate::String { .. });
+                sql.push(if is_string { WHOLE } else { "" }).push("not ");
                 self.push_row_test(sql, equal);
             }
             _ => drop(sql.push("false")),
@@ -241,6 +250,23 @@ impl Conditions<'_> {
         sql.push("exists (select from unnest(r.keys || r.lead) as k(key) where k.key >> 48 = ");
         sql.bind(parameter.0).push(" and k.key <> all(");
         sql.bind(self.found.token_keys(*parameter, test)).push("))");
+    }
+
+    /// A text of its own, or a coded value that is called so, where it is not called otherwise.
+    fn push_text_of_codes(&self, sql: &mut Statement, predicate: &Predicate) {
+        let Predicate::Text { parameter, text, may_lead } = predicate else { return };
+        let found = self.found.texts.get(text).cloned().unwrap_or_default();
+        let keys = |parameter: ParameterId, ids: &[i64]| -> Vec<i64> {
+            ids.iter().map(|id| packed_key(parameter, *id)).collect()
+        };
+        let coded = keys(*parameter, &found.tokens);
+        sql.push("(r.keys && ").bind(keys(parameter.of_texts(), &found.texts)).push(" or (");
+        if *may_lead {
+            sql.push("r.lead = any(").bind(coded.clone()).push(") or ");
+        }
+        sql.push("r.keys && ").bind(coded).push(") and not r.keys && ");
+        sql.bind(keys(parameter.of_texts(), &[OWN_TEXTS])).push(")");
+        sql.push(if self.keys == Keys::Fenced { " is true" } else { "" });
     }
 
     /// Any of these keys.
@@ -425,6 +451,7 @@ fn is_selective(clauses: &[Clause]) -> bool {
     let is_indexed = |predicate: &Predicate| match predicate {
         Predicate::Id(_)
         | Predicate::Token { .. }
+        | Predicate::Concept { .. }
         | Predicate::Identifier { .. }
         | Predicate::Reference { .. }
         | Predicate::Uri { .. }
@@ -442,6 +469,7 @@ fn push_identifier(sql: &mut Statement, test: &TokenTest) {
     match test {
         TokenTest::Code(value) => sql.push("v.value = ").bind(value.as_str()),
         TokenTest::System(system) => sql.push("v.system = ").bind(system.as_str()),
+        TokenTest::MediaType(_) => sql.push("false"),
         TokenTest::Exact(token) => {
             sql.push("(v.value = ").bind(token.code.as_str());
             sql.push(" and v.system = ").bind(token.system.as_str()).push(")")
@@ -458,6 +486,30 @@ fn push_uri(sql: &mut Statement, test: &UriTest) {
         UriTest::Below { itself, prefix } => {
             sql.push("(v.value = ").bind(itself.as_str()).push(" or v.value >= ");
             sql.bind(prefix.as_str()).push(" and v.value < ").bind(format!("{prefix}{LAST}"));
+            sql.push(")");
+        }
+    }
+}
+
+/// Rows that have a string from its beginning: neither the rest of a name nor all of what is long.
+const WHOLE: &str = "v.raw <> '' and v.normalised <> '' and ";
+
+/// The condition on a string and on the rows beside it: those of the further words of a name are
+/// found by their beginning alone, those of long texts by what is within or at the end.
+fn push_string(sql: &mut Statement, test: &StringTest) {
+    const COLUMNS: (&str, &str) = ("v.normalised", "v.raw");
+    match test {
+        StringTest::StartsWith(_) | StringTest::Exact { .. } => push_text(sql, COLUMNS, test),
+        StringTest::Contains(_) | StringTest::EndsWith(_) => {
+            sql.push("(");
+            push_text(sql, COLUMNS, test);
+            sql.push(" or v.normalised = '' and ");
+            push_text(sql, ("v.raw", "v.raw"), test);
+            sql.push(")");
+        }
+        StringTest::Same(_) | StringTest::From(_) | StringTest::Before(_) => {
+            sql.push("(").push(WHOLE);
+            push_text(sql, COLUMNS, test);
             sql.push(")");
         }
     }

@@ -1,9 +1,11 @@
 //! The surrogate ids that a plan needs: of coded values and of reference targets.
 
 use crate::fhir::resource::ResourceKey;
+use crate::search::value::concept::{CodeForm, ConceptTest};
 use crate::search::value::quantity::UnitTest;
 use crate::search::value::token::TokenTest;
 use crate::search::{Clause, ParameterId, Plan, Predicate, Second, Token, UnitOfMeasure};
+use crate::storage::terms::{Asked, Concepts};
 use crate::storage::write::index_rows::packed_key;
 use std::collections::{BTreeSet, HashMap};
 
@@ -18,6 +20,13 @@ pub struct Wanted {
     pub references: BTreeSet<ResourceKey>,
     /// Units that search values of quantities may mean.
     pub units: BTreeSet<UnitTest>,
+    /// Media types with any parameters.
+    pub media_types: BTreeSet<String>,
+    /// Beginnings of texts of coded values.
+    pub texts: BTreeSet<String>,
+    pub concepts: Asked,
+    /// What an id alone may name, one of them at most.
+    pub alternatives: Vec<Vec<ResourceKey>>,
 }
 
 /// What was found; what is not here does not exist, and nothing can refer to it.
@@ -29,6 +38,18 @@ pub struct Found {
     pub references: HashMap<ResourceKey, i64>,
     /// Of those that are wanted, and maybe others.
     pub units: Vec<(i32, UnitOfMeasure)>,
+    pub media_types: HashMap<String, Vec<i64>>,
+    pub texts: HashMap<String, TextIds>,
+    pub concepts: Concepts,
+}
+
+/// Texts that begin so.
+#[derive(Default, Clone, Debug)]
+pub struct TextIds {
+    /// Their own ids.
+    pub texts: Vec<i64>,
+    /// Those of the coded values that are called so where nothing else is said.
+    pub tokens: Vec<i64>,
 }
 
 impl Wanted {
@@ -45,7 +66,13 @@ impl Wanted {
     fn predicate(&mut self, predicate: &Predicate) {
         match predicate {
             Predicate::Token { test, .. } => self.token(test),
-            Predicate::Reference { targets, .. } => self.references.extend(targets.clone()),
+            Predicate::Concept { test, form, .. } => {
+                self.concepts.insert((test.clone(), *form));
+            }
+            Predicate::Text { text, .. } => drop(self.texts.insert(text.clone())),
+            Predicate::Reference { targets, .. } | Predicate::Along { targets, .. } => {
+                self.targets(targets);
+            }
             Predicate::Quantity { test, .. } => drop(self.units.insert(test.unit.clone())),
             Predicate::Compartment { key, .. } => drop(self.references.insert(key.clone())),
             Predicate::Chain(link) | Predicate::Has(link) => self.clause(&link.clause),
@@ -57,7 +84,7 @@ impl Wanted {
                 match second {
                     Second::Token(test) => self.token(test),
                     Second::Quantity(test) => drop(self.units.insert(test.unit.clone())),
-                    Second::Reference(targets) => self.references.extend(targets.clone()),
+                    Second::Reference(targets) => self.targets(targets),
                     Second::Date(_) | Second::String(_) => {}
                 }
             }
@@ -72,11 +99,19 @@ impl Wanted {
         }
     }
 
+    fn targets(&mut self, targets: &[ResourceKey]) {
+        self.references.extend(targets.iter().cloned());
+        if targets.len() > 1 {
+            self.alternatives.push(targets.to_vec());
+        }
+    }
+
     fn token(&mut self, test: &TokenTest) {
         match test {
             TokenTest::Exact(token) => drop(self.tokens.insert(token.clone())),
             TokenTest::Code(code) => drop(self.codes.insert(code.clone())),
             TokenTest::System(system) => drop(self.systems.insert(system.clone())),
+            TokenTest::MediaType(kind) => drop(self.media_types.insert(kind.clone())),
         }
     }
 
@@ -92,12 +127,23 @@ impl Found {
             TokenTest::Exact(token) => self.tokens.get(token).copied().into_iter().collect(),
             TokenTest::Code(code) => self.codes.get(code).cloned().unwrap_or_default(),
             TokenTest::System(system) => self.systems.get(system).cloned().unwrap_or_default(),
+            TokenTest::MediaType(kind) => self.media_types.get(kind).cloned().unwrap_or_default(),
         }
     }
 
     /// Packed keys of the coded values that meet the test.
     pub fn token_keys(&self, parameter: ParameterId, test: &TokenTest) -> Vec<i64> {
         self.ids(test).into_iter().map(|id| packed_key(parameter, id)).collect()
+    }
+
+    /// Packed keys of the coded values that code systems say this of.
+    pub fn concept_keys(
+        &self,
+        parameter: ParameterId,
+        asked: (&ConceptTest, CodeForm),
+    ) -> Vec<i64> {
+        let ids = self.concepts.get(&(asked.0.clone(), asked.1));
+        ids.into_iter().flatten().map(|id| packed_key(parameter, *id)).collect()
     }
 
     pub fn rids(&self, targets: &[ResourceKey]) -> Vec<i64> {

@@ -9,5 +9,6 @@ select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[
  where v.parameter = $5
  and (v.normalised = $6 and v.raw = $7)))
  and (r.rid in (select v.rid from string_value v
- where v.parameter = $8 and v.normalised like $9))
- order by r.last_updated desc, r.rid desc limit $10
+ where v.parameter = $8
+ and (v.normalised like $9 or v.normalised = '' and v.raw like $10)))
+ order by r.last_updated desc, r.rid desc limit $11
