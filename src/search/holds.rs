@@ -54,9 +54,12 @@ impl Predicate {
             Predicate::Uri { parameter, test } => {
                 rows.uris.iter().any(|row| row.parameter == *parameter && test.admits(&row.value))
             }
-            Predicate::String { parameter, test } => {
-                rows.strings.iter().any(|row| row.parameter == *parameter && test.admits(row))
-            }
+            Predicate::String { parameter, test, has_words } => rows.strings.iter().any(|row| {
+                let is_beside = row.parameter == parameter.beside();
+                let is_long = is_beside && row.normalised.is_empty();
+                let counts = row.parameter == *parameter || *has_words && is_beside;
+                counts && test.admits(row) || is_long && test.admits_long(&row.raw)
+            }),
             Predicate::Date { parameter, test, main, .. } => {
                 let main = rows.main_date.filter(|_| main.contains(&key.resource_type));
                 let others = rows.dates.iter().filter(|row| row.parameter == *parameter);
@@ -116,9 +119,8 @@ impl Predicate {
                 .identifiers
                 .iter()
                 .any(|row| row.parameter == *parameter && !test.admits(&row.system, &row.value)),
-            Predicate::String { parameter, test } => {
-                let of = |row: &&StringRow| row.parameter == *parameter && row.is_whole();
-                rows.strings.iter().filter(of).any(|row| !test.admits(row))
+            Predicate::String { parameter, test, .. } => {
+                rows.strings.iter().any(|row| row.parameter == *parameter && !test.admits(row))
             }
             Predicate::Uri { parameter, test } => {
                 rows.uris.iter().any(|row| row.parameter == *parameter && !test.admits(&row.value))
@@ -146,28 +148,23 @@ impl StringTest {
     fn admits(&self, row: &StringRow) -> bool {
         match self {
             StringTest::StartsWith(text) => row.normalised.starts_with(text),
-            StringTest::Contains(text) => row.normalised.contains(text) || row.has(text),
+            StringTest::Contains(text) => row.normalised.contains(text),
             StringTest::Exact { normalised, raw } => {
                 row.normalised == *normalised && row.raw == *raw
             }
-            StringTest::Same(text) => row.is_whole() && row.normalised == *text,
-            StringTest::EndsWith(text) => {
-                row.normalised.ends_with(text) || row.has(text) && row.raw.ends_with(text)
-            }
-            StringTest::From(text) => row.is_whole() && row.normalised >= *text,
-            StringTest::Before(text) => row.is_whole() && row.normalised < *text,
+            StringTest::Same(text) => row.normalised == *text,
+            StringTest::EndsWith(text) => row.normalised.ends_with(text),
+            StringTest::From(text) => row.normalised >= *text,
+            StringTest::Before(text) => row.normalised < *text,
         }
     }
-}
 
-impl StringRow {
-    /// A string from its beginning: neither the rest of a name nor all of what is long.
-    fn is_whole(&self) -> bool {
-        !self.normalised.is_empty() && !self.raw.is_empty()
-    }
-
-    /// All of what is long, with this in it.
-    fn has(&self, text: &str) -> bool {
-        self.normalised.is_empty() && self.raw.contains(text)
+    /// Of all of what is long.
+    fn admits_long(&self, whole: &str) -> bool {
+        match self {
+            StringTest::Contains(text) => whole.contains(text),
+            StringTest::EndsWith(text) => whole.ends_with(text),
+            _ => false,
+        }
     }
 }

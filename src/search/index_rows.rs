@@ -11,13 +11,10 @@ use rust_decimal::Decimal;
 pub struct ParameterId(pub i16);
 
 impl ParameterId {
-    /// Stands for the parameter's identifiers by their type (`:of-type`), among identifiers.
-    pub fn of_type(self) -> ParameterId {
-        ParameterId(-self.0)
-    }
-
-    /// Stands for the parameter's texts (`:text`), among keys.
-    pub fn of_texts(self) -> ParameterId {
+    /// Stands for what is indexed beside the parameter's own values: identifiers by their type
+    /// (`:of-type`), the texts of coded values among keys (`:text`), and among strings further
+    /// words of family names and all of what is long (`:contains`).
+    pub fn beside(self) -> ParameterId {
         ParameterId(-self.0)
     }
 }
@@ -68,10 +65,9 @@ pub struct ReferenceRow {
 pub struct StringRow {
     pub parameter: ParameterId,
     /// Without case, accents and combining marks; white space folded; the beginning of what is
-    /// long. Empty in a row beside one that was cut: `raw` is then all of it, without case and
-    /// accents.
+    /// long. Empty in a row beside the parameter's own: `raw` is then all of what is long.
     pub normalised: String,
-    /// Empty where the row is about a family name from a further word on.
+    /// Empty in a row about a family name from a further word on.
     pub raw: String,
 }
 

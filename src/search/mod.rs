@@ -19,7 +19,8 @@ pub use index_rows::{
 };
 pub use page::{KEY_BYTES, Sealer, unknown_page};
 pub use plan::{
-    Clause, Cursor, Direction, Include, Link, Plan, Predicate, Second, TermBounds, Total, identifier_lock_key,
+    Clause, Cursor, Direction, Include, Link, Plan, Predicate, Second, TermBounds, Total,
+    identifier_lock_key,
 };
 pub use query::Planner;
 pub use registry::{Registry, SearchParameter};

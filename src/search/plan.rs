@@ -143,9 +143,11 @@ pub enum Predicate {
         parameter: ParameterId,
         test: UriTest,
     },
+    /// `has_words`: further words of a family name count as its beginning does.
     String {
         parameter: ParameterId,
         test: StringTest,
+        has_words: bool,
     },
     /// `main` are the types (of those searched) whose main date this is. `has_rows` is false
     /// where the rows of the resources themselves hold every value.

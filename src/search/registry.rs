@@ -68,6 +68,8 @@ pub struct SearchParameter {
     pub has_media_types: bool,
     /// True where a string parameter reads nothing but family names.
     pub is_family: bool,
+    /// True where it reads family names, among others.
+    pub has_families: bool,
     /// True where a reference leads to what the resource is part of, of its own type.
     pub is_parent: bool,
     /// True where its values may be canonical URLs, which name a resource by its `url`.
@@ -361,6 +363,7 @@ impl Builder {
         let root = Definitions::r4().type_id(resource_type.name());
         let targets = resolved_target(row, resource_type).map_or_else(|| targets(row), |t| vec![t]);
         let source = row.expression.as_deref().unwrap_or_default();
+        let is_family = elements::are_families(source, resource_type);
         let leads_to_its_own = targets.is_empty() || targets.contains(&resource_type);
         Ok(SearchParameter {
             id: self.ids[row.url.as_str()],
@@ -378,7 +381,8 @@ impl Builder {
             has_codings: is_any(&types, &["Coding", "CodeableConcept"]),
             has_codes: is_any(&types, &["code"]),
             has_media_types: elements::are_media_types(source, resource_type),
-            is_family: elements::are_families(source, resource_type),
+            is_family,
+            has_families: is_family || is_any(&types, &["HumanName"]),
             has_canonicals: is_any(&types, &["canonical", "uri"]),
             is_conjunction: !components.is_empty() && types.iter().any(|id| Some(*id) == root),
             has_rows: types.iter().any(|id| Some(*id) != root),

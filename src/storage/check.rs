@@ -4,8 +4,8 @@
 use super::failure::of_sqlx;
 use super::store::{Connection, Store, Stored};
 use super::write::Unit;
-use super::write::index_rows::{Composite, Dates, Identifier, Ids, Quantity, RowIndex, Text, Uri};
 use super::write::index_rows::{Coded, Names, SideRows};
+use super::write::index_rows::{Composite, Dates, Identifier, Ids, Quantity, RowIndex, Text, Uri};
 use super::write::sql::GENERATION;
 use crate::error::{FhirError, Result};
 use crate::fhir::definitions::ResourceType;

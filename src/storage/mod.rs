@@ -13,11 +13,9 @@ mod pool;
 mod read;
 mod reindex;
 mod search;
-mod search_keys;
 mod search_sql;
 mod statement;
 mod store;
-mod terms;
 mod write;
 
 pub use check::{Finding, RowsRead};

@@ -1,6 +1,9 @@
 //! Runs search plans: the ids that a plan needs, then one statement for the page and, where
 //! asked for, one for the total.
 
+mod keys;
+pub mod terms;
+
 use super::read::{fetch_all, fetch_optional};
 use super::search_sql::Query;
 use super::statement::Statement;

@@ -5,7 +5,7 @@ use super::failure::of_sqlx;
 use super::gather::Gather;
 use super::pool::{Pool, Pooled};
 use super::read::Reads;
-use super::terms::Terms;
+use super::search::terms::Terms;
 use super::write::Creates;
 use super::write::intern::Interned;
 use super::write::under_way::WritesUnderWay;

@@ -9,8 +9,7 @@ use std::collections::{BTreeSet, HashMap};
 /// The codes of the value set of this canonical URL. `most` is how many may be named; a code
 /// system that is not held counts as none of them where all of it belongs to the value set.
 pub fn expand(library: &Library, canonical: &str, most: usize) -> Result<Codes, TerminologyError> {
-    let mut expansion =
-        Expansion { library, most, under_way: Vec::new(), done: HashMap::new() };
+    let mut expansion = Expansion { library, most, under_way: Vec::new(), done: HashMap::new() };
     expansion.of_value_set(canonical)
 }
 
@@ -74,11 +73,7 @@ impl Expansion<'_> {
 
     /// What is of the system, and in one of the value sets where there are any: "the union of the
     /// contents of all of the referenced value sets" (valueset-definitions.html).
-    fn of_part(
-        &mut self,
-        part: &Part,
-        of: (&str, bool),
-    ) -> Result<Codes, TerminologyError> {
+    fn of_part(&mut self, part: &Part, of: (&str, bool)) -> Result<Codes, TerminologyError> {
         let mut imported = Codes::default();
         for canonical in &part.value_sets {
             let codes = self.of_value_set(canonical)?;
@@ -106,7 +101,9 @@ impl Expansion<'_> {
             has_inactive || place.is_none_or(|concept| !concept.is_inactive)
         };
         if !part.concepts.is_empty() {
-            return Ok(Members::These(part.concepts.iter().filter(|c| is_active(c)).cloned().collect()));
+            return Ok(Members::These(
+                part.concepts.iter().filter(|c| is_active(c)).cloned().collect(),
+            ));
         }
         let complete = held.filter(|system| system.is_complete());
         let Some(system) = complete else {
@@ -126,8 +123,9 @@ impl Expansion<'_> {
         let all = || system.concepts.iter().map(|concept| concept.code.clone());
         let mut codes: Option<BTreeSet<String>> = None;
         for filter in &part.filters {
-            let passing = system.filtered(filter).map_err(|text| {
-                TerminologyError::Filter { value_set: value_set.to_owned(), text }
+            let passing = system.filtered(filter).map_err(|text| TerminologyError::Filter {
+                value_set: value_set.to_owned(),
+                text,
             })?;
             codes = Some(match codes {
                 None => passing,

@@ -33,8 +33,9 @@ async fn with_places() -> TestServer {
         [("house", None), ("floor", Some("house")), ("r1", Some("floor")), ("r2", Some("floor"))];
     for (id, part_of) in places.into_iter().chain([("yard", None)]) {
         server.put(&format!("Location/{id}"), &location(id, part_of)).await.expect(201);
+        let at = json!({"reference": format!("Location/{id}")});
         let procedure = json!({"resourceType": "Procedure", "id": id, "status": "completed",
-            "subject": {"reference": "Patient/p"}, "location": {"reference": format!("Location/{id}")}});
+            "subject": {"reference": "Patient/p"}, "location": at});
         server.put(&format!("Procedure/{id}"), &procedure).await.expect(201);
     }
     server
@@ -91,7 +92,7 @@ async fn a_hierarchy_over_the_limit_is_too_costly() {
 #[tokio::test]
 async fn hierarchies_are_of_references_to_what_may_be_part_of_its_own_type() {
     let server = TestServer::start().await;
-    refused(&server, "Observation?specimen:below=1", "no type of which one is part of").await;
+    refused(&server, "Observation?has-member:below=1", "no type of which one is part of").await;
     refused(&server, "Procedure?location:below=Patient/1", "it is one of Location").await;
     refused(&server, "Patient?name:below=1", ":below is not offered for name").await;
 }
@@ -120,9 +121,14 @@ async fn a_hidden_part_is_no_way() {
 #[tokio::test]
 async fn below_of_a_canonical_finds_it_in_any_version_that_begins_so() {
     let server = TestServer::start().await;
-    for (id, url) in [("a", "http://q|1.0"), ("b", "http://q|1.1"), ("c", "http://q|2.0"),
-        ("d", "http://q"), ("e", "http://q|10"), ("f", "http://qq")]
-    {
+    for (id, url) in [
+        ("a", "http://q|1.0"),
+        ("b", "http://q|1.1"),
+        ("c", "http://q|2.0"),
+        ("d", "http://q"),
+        ("e", "http://q|10"),
+        ("f", "http://qq"),
+    ] {
         let response = json!({"resourceType": "QuestionnaireResponse", "id": id,
             "status": "completed", "questionnaire": url});
         server.put(&format!("QuestionnaireResponse/{id}"), &response).await.expect(201);

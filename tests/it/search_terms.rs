@@ -54,7 +54,8 @@ async fn put(server: &TestServer, resource: Value) {
 async fn in_finds_the_codes_of_a_value_set_by_its_url_and_by_its_place() {
     let server = with_animals().await;
     let list = json!([{"code": "dog"}, {"code": "stone"}]);
-    put(&server, value_set("some", json!({"include": [{"system": SYSTEM, "concept": list}]}))).await;
+    put(&server, value_set("some", json!({"include": [{"system": SYSTEM, "concept": list}]})))
+        .await;
     for name in ["http://sets.example/some", "ValueSet/some"] {
         assert_eq!(found(&server, &format!("Observation?code:in={name}")).await, "dog stone");
         let not = found(&server, &format!("Observation?code:not-in={name}")).await;
@@ -72,14 +73,29 @@ async fn in_finds_the_codes_of_a_value_set_by_its_url_and_by_its_place() {
 async fn a_value_set_is_defined_by_systems_filters_imports_and_exclusions() {
     let server = with_animals().await;
     let is_a = |code: &str| json!([{"property": "concept", "op": "is-a", "value": code}]);
-    put(&server, value_set("dogs", json!({"include": [{"system": SYSTEM, "filter": is_a("dog")}]})))
-        .await;
-    put(&server, value_set("all", json!({"include": [{"system": SYSTEM}],
-        "exclude": [{"valueSet": ["http://sets.example/dogs"]}]})))
+    put(
+        &server,
+        value_set("dogs", json!({"include": [{"system": SYSTEM, "filter": is_a("dog")}]})),
+    )
+    .await;
+    put(
+        &server,
+        value_set(
+            "all",
+            json!({"include": [{"system": SYSTEM}],
+        "exclude": [{"valueSet": ["http://sets.example/dogs"]}]}),
+        ),
+    )
     .await;
     put(&server, value_set("open", json!({"include": [{"system": "http://else"}]}))).await;
-    put(&server, value_set("both", json!({"include": [
-        {"valueSet": ["http://sets.example/dogs"]}, {"valueSet": ["http://sets.example/open"]}]})))
+    put(
+        &server,
+        value_set(
+            "both",
+            json!({"include": [
+        {"valueSet": ["http://sets.example/dogs"]}, {"valueSet": ["http://sets.example/open"]}]}),
+        ),
+    )
     .await;
     let within = async |id: &str| {
         found(&server, &format!("Observation?code:in=http://sets.example/{id}")).await
@@ -96,8 +112,11 @@ async fn a_value_set_is_defined_by_systems_filters_imports_and_exclusions() {
 async fn value_sets_are_read_as_they_are_now_and_in_the_version_that_is_named() {
     let server = with_animals().await;
     let of = |id: &str, version: &str, code: &str| {
-        let mut set = value_set(id, json!({"include": [
-            {"system": SYSTEM, "concept": [{"code": code}]}]}));
+        let mut set = value_set(
+            id,
+            json!({"include": [
+            {"system": SYSTEM, "concept": [{"code": code}]}]}),
+        );
         set["url"] = json!("http://sets.example/v");
         set["version"] = json!(version);
         set
@@ -107,7 +126,8 @@ async fn value_sets_are_read_as_they_are_now_and_in_the_version_that_is_named() 
     let within = async |name: &str| found(&server, &format!("Observation?code:in={name}")).await;
     assert_eq!(within("http://sets.example/v").await, "fish", "the newest");
     assert_eq!(within("http://sets.example/v|1.9").await, "dog");
-    refused(&server, "Observation?code:in=http://sets.example/v|2", "http://sets.example/v|2").await;
+    refused(&server, "Observation?code:in=http://sets.example/v|2", "http://sets.example/v|2")
+        .await;
     put(&server, of("v10", "1.10", "stone")).await;
     assert_eq!(within("http://sets.example/v").await, "stone");
     server.delete("ValueSet/v10").await.expect(204);
@@ -121,12 +141,21 @@ async fn what_cannot_be_expanded_is_refused_and_never_silent() {
     refused(&server, "Observation?code:in=ValueSet/nowhere", "ValueSet/nowhere is not held").await;
     refused(&server, "Observation?code:not-in=nowhere", "canonical URL of a value set").await;
     let filter = json!([{"property": "concept", "op": "is-a", "value": "x"}]);
-    put(&server, value_set("far", json!({"include": [
-        {"system": "http://snomed.info/sct", "filter": filter}]})))
+    put(
+        &server,
+        value_set(
+            "far",
+            json!({"include": [
+        {"system": "http://snomed.info/sct", "filter": filter}]}),
+        ),
+    )
     .await;
-    refused(&server, "Observation?code:in=ValueSet/far", "http://snomed.info/sct is not held").await;
-    put(&server, value_set("x", json!({"include": [{"valueSet": ["http://sets.example/y"]}]}))).await;
-    put(&server, value_set("y", json!({"include": [{"valueSet": ["http://sets.example/x"]}]}))).await;
+    refused(&server, "Observation?code:in=ValueSet/far", "http://snomed.info/sct is not held")
+        .await;
+    put(&server, value_set("x", json!({"include": [{"valueSet": ["http://sets.example/y"]}]})))
+        .await;
+    put(&server, value_set("y", json!({"include": [{"valueSet": ["http://sets.example/x"]}]})))
+        .await;
     refused(&server, "Observation?code:in=http://sets.example/x", "draws upon itself").await;
     let nothing = json!({"resourceType": "ValueSet", "id": "nothing", "status": "active"});
     put(&server, nothing).await;
@@ -170,7 +199,10 @@ async fn elements_of_type_code_are_of_the_system_that_they_imply() {
     for code in ["male", "female", "other"] {
         server.update(patient().id(code).with("gender", code)).await.expect(201);
     }
-    assert_eq!(found(&server, &format!("Patient?gender:below={gender}|known")).await, "female male");
+    assert_eq!(
+        found(&server, &format!("Patient?gender:below={gender}|known")).await,
+        "female male"
+    );
     assert_eq!(found(&server, "Patient?gender:below=known").await, "female male");
     let wrong = json!({"include": [{"system": "http://else", "concept": [{"code": "male"}]},
         {"system": gender, "concept": [{"code": "other"}]}]});
@@ -214,8 +246,14 @@ async fn limits_of_terminology_are_named() {
     refused(&server, "Observation?code:in=ValueSet/all", "3 codes at most").await;
     let below = format!("Observation?code:below={SYSTEM}|animal");
     refused(&server, &below, "3 codes at most").await;
-    put(&server, value_set("many", json!({"include": [
-        {"valueSet": ["http://sets.example/all"]}, {"valueSet": ["http://sets.example/b"]}]})))
+    put(
+        &server,
+        value_set(
+            "many",
+            json!({"include": [
+        {"valueSet": ["http://sets.example/all"]}, {"valueSet": ["http://sets.example/b"]}]}),
+        ),
+    )
     .await;
     let outcome = server.get("Observation?code:in=ValueSet/many").await.expect(400).body;
     assert_eq!(outcome["issue"][0]["code"], "too-costly", "{outcome}");
@@ -225,8 +263,11 @@ async fn limits_of_terminology_are_named() {
 async fn a_value_set_of_ten_thousands_of_codes_is_one_statement() {
     let server = TestServer::start().await;
     let codes: Vec<Value> = (0..30_000).map(|n| json!({ "code": format!("c{n}") })).collect();
-    put(&server, value_set("large", json!({"include": [{"system": "http://l", "concept": codes}]})))
-        .await;
+    put(
+        &server,
+        value_set("large", json!({"include": [{"system": "http://l", "concept": codes}]})),
+    )
+    .await;
     server.update(observation().id("in").code("http://l", "c29999")).await.expect(201);
     server.update(observation().id("out").code("http://l", "c30000")).await.expect(201);
     assert_eq!(found(&server, "Observation?code:in=ValueSet/large").await, "in");
@@ -238,7 +279,8 @@ async fn a_value_set_of_ten_thousands_of_codes_is_one_statement() {
 async fn hidden_terminology_is_not_revealed() {
     let server = with_animals().await;
     let list = json!([{"code": "dog"}]);
-    put(&server, value_set("some", json!({"include": [{"system": SYSTEM, "concept": list}]}))).await;
+    put(&server, value_set("some", json!({"include": [{"system": SYSTEM, "concept": list}]})))
+        .await;
     let nobody = RowFilter::Stamps { subjects: vec![1], owners: vec![2], authors: vec![3] };
     let permit = Permit::operator().narrowed(nobody);
     let answer = async |value: &str| {

@@ -112,7 +112,8 @@ async fn a_conditional_reference_meets_text_within_its_transaction() {
     let server = TestServer::start().await;
     let held = json!([{"type": {"text": "Medical record"}, "value": "1"}]);
     let entry = |method: &str, url: &str, resource: Value| {
-        json!({"request": {"method": method, "url": url}, "resource": resource})
+        let request = json!({"method": method, "url": url});
+        json!({"request": request, "resource": resource})
     };
     let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": [
         entry("PUT", "Patient/a", patient().id("a").with("identifier", held).into()),

@@ -114,7 +114,7 @@ impl Reader<'_> {
         wrong_value(self.name, value, expected)
     }
 
-    fn missing(&self, value: &str) -> Read<Clause> {
+    pub fn missing(&self, value: &str) -> Read<Clause> {
         let is_missing = match value {
             "true" => true,
             "false" => false,
@@ -168,7 +168,11 @@ impl Reader<'_> {
     pub fn string(&self, test: StringTest) -> Read<Vec<Predicate>> {
         match test.is_empty() {
             true => Err(self.wrong("", "a string has a letter or digit")),
-            false => Ok(vec![Predicate::String { parameter: self.parameter.id, test }]),
+            false => {
+                let is_beginning = matches!(test, StringTest::StartsWith(_));
+                let has_words = is_beginning && self.parameter.has_families;
+                Ok(vec![Predicate::String { parameter: self.parameter.id, test, has_words }])
+            }
         }
     }
 

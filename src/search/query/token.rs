@@ -60,7 +60,7 @@ impl Reader<'_> {
 
     pub fn of_type(&self, one: &str) -> Read<Vec<Predicate>> {
         let token = of_type(one).map_err(|text| self.wrong(one, text))?;
-        let (parameter, test) = (self.parameter.id.of_type(), TokenTest::Exact(token));
+        let (parameter, test) = (self.parameter.id.beside(), TokenTest::Exact(token));
         Ok(vec![Predicate::Identifier { parameter, test }])
     }
 
@@ -96,7 +96,11 @@ impl Reader<'_> {
     }
 
     /// `:below` and `:above` of a concept.
-    pub fn hierarchy(&self, one: &str, test: fn(super::Token) -> ConceptTest) -> Read<Vec<Predicate>> {
+    pub fn hierarchy(
+        &self,
+        one: &str,
+        test: fn(super::Token) -> ConceptTest,
+    ) -> Read<Vec<Predicate>> {
         let concept = ConceptTest::concept(one, self.parameter.code_system);
         let concept = concept.map_err(|text| self.wrong(one, text))?;
         Ok(self.concepts(&test(concept)))

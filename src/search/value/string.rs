@@ -95,7 +95,8 @@ pub fn index(node: Node<'_>, parameter: ParameterId, rows: &mut Vec<StringRow>) 
         if row.normalised.len() + MOST_OF_A_LETTER > KEPT_BYTES {
             let whole = folded(raw);
             if whole.len() > row.normalised.len() {
-                rows.push(StringRow { parameter, normalised: String::new(), raw: whole });
+                let (parameter, normalised) = (parameter.beside(), String::new());
+                rows.push(StringRow { parameter, normalised, raw: whole });
             }
         }
         rows.push(row);
@@ -122,7 +123,8 @@ pub fn index_words(family: &str, parameter: ParameterId, rows: &mut Vec<StringRo
     for start in starts.take(WORDS) {
         let rest = whole[start..].trim_start_matches(is_between_words);
         if !rest.is_empty() {
-            rows.push(StringRow { parameter, normalised: rest.to_owned(), raw: String::new() });
+            let (parameter, normalised) = (parameter.beside(), rest.to_owned());
+            rows.push(StringRow { parameter, normalised, raw: String::new() });
         }
     }
 }
@@ -167,9 +169,10 @@ mod tests {
         assert_eq!(found("HumanName", name), ["dupre", "eve", "anne"]);
         let address = json!({"line": ["1 Main St"], "city": "Iqaluit", "postalCode": "X0A 0H0"});
         assert_eq!(found("Address", address), ["1 main st", "iqaluit", "x0a 0h0"]);
-        assert_eq!(found("HumanName", json!({"family": "De la Cruz-Ortiz"})), [
-            "de la cruz-ortiz", "la cruz-ortiz", "cruz-ortiz", "ortiz"
-        ]);
+        assert_eq!(
+            found("HumanName", json!({"family": "De la Cruz-Ortiz"})),
+            ["de la cruz-ortiz", "la cruz-ortiz", "cruz-ortiz", "ortiz"]
+        );
         assert_eq!(found("string", json!("  A  B ")), ["a b"]);
         assert!(found("string", json!(" ")).is_empty());
     }

@@ -3,9 +3,7 @@
 
 use super::text::{escape, key, split, split_once, unescape};
 use super::{Node, items, text_of};
-use crate::search::index_rows::{
-    IdentifierRow, IndexRows, ParameterId, TextRow, Token, TokenRow,
-};
+use crate::search::index_rows::{IdentifierRow, IndexRows, ParameterId, TextRow, Token, TokenRow};
 use serde_json::Value;
 
 /// Where the values of an element type are found.
@@ -132,7 +130,7 @@ fn add_of_type(identifier: &Value, parameter: ParameterId, rows: &mut IndexRows)
     for coding in codings {
         let Some(code) = text_of(coding, "code").filter(|code| !code.is_empty()) else { continue };
         let system = type_key(text_of(coding, "system").unwrap_or_default(), code);
-        let (parameter, value) = (parameter.of_type(), key(value));
+        let (parameter, value) = (parameter.beside(), key(value));
         rows.identifiers.push(IdentifierRow { parameter, system, value });
     }
 }

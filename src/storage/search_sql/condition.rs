@@ -111,7 +111,7 @@ impl Conditions<'_> {
     /// One set of rids for all alternatives, so that the planner may start from it. Those on
     /// one table and parameter are one select: of a union it cannot tell the size.
     fn push_in_sets(&self, sql: &mut Statement, parts: &Parts<'_>) {
-        let mut selects: Vec<((&'static str, ParameterId), Vec<&Predicate>)> = Vec::new();
+        let mut selects: Vec<(Head, Vec<&Predicate>)> = Vec::new();
         for predicate in parts.sets.iter().copied() {
             let Some(head) = head(predicate) else { continue };
             match selects.iter_mut().find(|(known, _)| *known == head) {
@@ -120,9 +120,21 @@ impl Conditions<'_> {
             }
         }
         let mut separator = "r.rid in (";
-        for ((select, parameter), predicates) in selects {
-            sql.push(separator).push(select).bind(parameter.0).push(" and ");
+        for (head, predicates) in selects {
+            sql.push(separator).push(head.select);
+            match head.has_words {
+                true => {
+                    let both = vec![head.parameter.0, head.parameter.beside().0];
+                    sql.push("any(").bind(both).push(") and ");
+                }
+                false => drop(sql.bind(head.parameter.0).push(" and ")),
+            }
             self.push_any(sql, &predicates);
+            separator = " union all ";
+        }
+        for predicate in parts.sets.iter().filter(|predicate| is_within(predicate)) {
+            sql.push(separator);
+            push_long(sql, predicate);
             separator = " union all ";
         }
         for predicate in &parts.sets {
@@ -226,15 +238,16 @@ impl Conditions<'_> {
         match predicate {
             Predicate::Identifier { test, .. } => push_identifier(sql, test),
             Predicate::Uri { test, .. } => push_uri(sql, test),
-            Predicate::String { test, .. } => push_string(sql, test),
+            Predicate::String { test, .. } => {
+                push_text(sql, ("v.normalised", "v.raw"), test);
+            }
             Predicate::Date { test, .. } => push_test(sql, DATE_ROW, test),
             Predicate::Quantity { test, .. } => self.push_quantity(sql, "v.unit", test),
             Predicate::Composite { first, second, .. } => {
                 self.push_composite(sql, (first, second));
             }
             Predicate::Unequal(equal) => {
-                let is_string = matches!(**equal, Predicate::String { .. });
-                sql.push(if is_string { WHOLE } else { "" }).push("not ");
+                sql.push("not ");
                 self.push_row_test(sql, equal);
             }
             _ => drop(sql.push("false")),
@@ -260,12 +273,12 @@ impl Conditions<'_> {
             ids.iter().map(|id| packed_key(parameter, *id)).collect()
         };
         let coded = keys(*parameter, &found.tokens);
-        sql.push("(r.keys && ").bind(keys(parameter.of_texts(), &found.texts)).push(" or (");
+        sql.push("(r.keys && ").bind(keys(parameter.beside(), &found.texts)).push(" or (");
         if *may_lead {
             sql.push("r.lead = any(").bind(coded.clone()).push(") or ");
         }
         sql.push("r.keys && ").bind(coded).push(") and not r.keys && ");
-        sql.bind(keys(parameter.of_texts(), &[OWN_TEXTS])).push(")");
+        sql.bind(keys(parameter.beside(), &[OWN_TEXTS])).push(")");
         sql.push(if self.keys == Keys::Fenced { " is true" } else { "" });
     }
 
@@ -419,10 +432,19 @@ pub fn push_lead(sql: &mut Statement, keys: &[i64]) {
     };
 }
 
-/// The select of a side table up to the parameter, and the parameter; None for what is no
-/// condition on a side table.
-fn head(predicate: &Predicate) -> Option<(&'static str, ParameterId)> {
-    Some(match predicate {
+/// The beginning of a select of a side table.
+#[derive(Clone, Copy, PartialEq)]
+struct Head {
+    /// Up to the parameter.
+    select: &'static str,
+    parameter: ParameterId,
+    /// Rows of further words count as well.
+    has_words: bool,
+}
+
+/// None for what is no condition on a side table.
+fn head(predicate: &Predicate) -> Option<Head> {
+    let (select, parameter) = match predicate {
         Predicate::Identifier { parameter, .. } => {
             ("select v.rid from identifier_value v where v.parameter = ", *parameter)
         }
@@ -443,7 +465,23 @@ fn head(predicate: &Predicate) -> Option<(&'static str, ParameterId)> {
         }
         Predicate::Unequal(equal) => return head(equal),
         _ => return None,
-    })
+    };
+    let has_words = matches!(predicate, Predicate::String { has_words: true, .. });
+    Some(Head { select, parameter, has_words })
+}
+
+/// Whether it asks for what is anywhere in a string, or at its end.
+fn is_within(predicate: &Predicate) -> bool {
+    let Predicate::String { test, .. } = predicate else { return false };
+    matches!(test, StringTest::Contains(_) | StringTest::EndsWith(_))
+}
+
+/// Rows of what is too long for an index.
+fn push_long(sql: &mut Statement, predicate: &Predicate) {
+    let Predicate::String { parameter, test, .. } = predicate else { return };
+    sql.push("select v.rid from string_value v where v.normalised = '' and v.parameter = ");
+    sql.bind(parameter.beside().0).push(" and ");
+    push_text(sql, ("v.raw", "v.raw"), test);
 }
 
 /// Whether the planner can start from one of the clauses, rather than look at every row.
@@ -486,30 +524,6 @@ fn push_uri(sql: &mut Statement, test: &UriTest) {
         UriTest::Below { itself, prefix } => {
             sql.push("(v.value = ").bind(itself.as_str()).push(" or v.value >= ");
             sql.bind(prefix.as_str()).push(" and v.value < ").bind(format!("{prefix}{LAST}"));
-            sql.push(")");
-        }
-    }
-}
-
-/// Rows that have a string from its beginning: neither the rest of a name nor all of what is long.
-const WHOLE: &str = "v.raw <> '' and v.normalised <> '' and ";
-
-/// The condition on a string and on the rows beside it: those of the further words of a name are
-/// found by their beginning alone, those of long texts by what is within or at the end.
-fn push_string(sql: &mut Statement, test: &StringTest) {
-    const COLUMNS: (&str, &str) = ("v.normalised", "v.raw");
-    match test {
-        StringTest::StartsWith(_) | StringTest::Exact { .. } => push_text(sql, COLUMNS, test),
-        StringTest::Contains(_) | StringTest::EndsWith(_) => {
-            sql.push("(");
-            push_text(sql, COLUMNS, test);
-            sql.push(" or v.normalised = '' and ");
-            push_text(sql, ("v.raw", "v.raw"), test);
-            sql.push(")");
-        }
-        StringTest::Same(_) | StringTest::From(_) | StringTest::Before(_) => {
-            sql.push("(").push(WHOLE);
-            push_text(sql, COLUMNS, test);
             sql.push(")");
         }
     }

@@ -5,7 +5,7 @@ use crate::search::value::concept::{CodeForm, ConceptTest};
 use crate::search::value::quantity::UnitTest;
 use crate::search::value::token::TokenTest;
 use crate::search::{Clause, ParameterId, Plan, Predicate, Second, Token, UnitOfMeasure};
-use crate::storage::terms::{Asked, Concepts};
+use crate::storage::search::terms::{Asked, Concepts};
 use crate::storage::write::index_rows::packed_key;
 use std::collections::{BTreeSet, HashMap};
 
@@ -25,8 +25,8 @@ pub struct Wanted {
     /// Beginnings of texts of coded values.
     pub texts: BTreeSet<String>,
     pub concepts: Asked,
-    /// What an id alone may name, one of them at most.
-    pub alternatives: Vec<Vec<ResourceKey>>,
+    /// What an id alone may name, one of them at most, by the parameter that refers to it.
+    pub alternatives: Vec<(ParameterId, Vec<ResourceKey>)>,
 }
 
 /// What was found; what is not here does not exist, and nothing can refer to it.
@@ -70,9 +70,13 @@ impl Wanted {
                 self.concepts.insert((test.clone(), *form));
             }
             Predicate::Text { text, .. } => drop(self.texts.insert(text.clone())),
-            Predicate::Reference { targets, .. } | Predicate::Along { targets, .. } => {
-                self.targets(targets);
+            Predicate::Reference { parameter, targets, .. } => {
+                self.references.extend(targets.iter().cloned());
+                if targets.len() > 1 {
+                    self.alternatives.push((*parameter, targets.clone()));
+                }
             }
+            Predicate::Along { targets, .. } => self.references.extend(targets.clone()),
             Predicate::Quantity { test, .. } => drop(self.units.insert(test.unit.clone())),
             Predicate::Compartment { key, .. } => drop(self.references.insert(key.clone())),
             Predicate::Chain(link) | Predicate::Has(link) => self.clause(&link.clause),
@@ -84,7 +88,7 @@ impl Wanted {
                 match second {
                     Second::Token(test) => self.token(test),
                     Second::Quantity(test) => drop(self.units.insert(test.unit.clone())),
-                    Second::Reference(targets) => self.targets(targets),
+                    Second::Reference(targets) => self.references.extend(targets.clone()),
                     Second::Date(_) | Second::String(_) => {}
                 }
             }
@@ -96,13 +100,6 @@ impl Wanted {
             | Predicate::Uri { .. }
             | Predicate::String { .. }
             | Predicate::Date { .. } => {}
-        }
-    }
-
-    fn targets(&mut self, targets: &[ResourceKey]) {
-        self.references.extend(targets.iter().cloned());
-        if targets.len() > 1 {
-            self.alternatives.push(targets.to_vec());
         }
     }
 

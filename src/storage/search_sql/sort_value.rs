@@ -54,9 +54,7 @@ macro_rules! least_and_greatest {
 }
 
 const DATES: (&str, &str) = least_and_greatest!(by rid "v.low", "date_value");
-const STRINGS: (&str, &str) = least_and_greatest!(
-    by rid "v.normalised", "string_value", "v.raw <> '' and v.normalised <> '' and "
-);
+const STRINGS: (&str, &str) = least_and_greatest!(by rid "v.normalised", "string_value");
 const NUMBERS: (&str, &str) = least_and_greatest!(by rid "v.low", "quantity_value");
 const IDENTIFIERS: (&str, &str) = least_and_greatest!(
     by rid "v.value", "identifier_value", "v.value <> '' and "

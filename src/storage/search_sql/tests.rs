@@ -225,9 +225,12 @@ const SHAPES: [(&str, &str, &str, Of); 58] = [
     ("code-not-in", "Condition", "code:not-in=ValueSet/v&severity:below=http://s|1", Of::Count),
     ("media-type", "DocumentReference", "contenttype:below=text/xml", Of::Page),
     ("reference-below", "Procedure", "location:below=42", Of::Page),
-    ("reference-above", "MedicationAdministration", "context:above=Encounter/21&status=completed", {
-        Of::Count
-    }),
+    (
+        "reference-above",
+        "MedicationAdministration",
+        "context:above=Encounter/21&status=completed",
+        { Of::Count },
+    ),
     ("sort-date-of-several", "", "_type=Condition,Observation&_sort=_lastUpdated", Of::Before),
 ];
 

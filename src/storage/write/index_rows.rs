@@ -210,8 +210,7 @@ impl Ids<'_> {
         let coded = rows.tokens.iter().map(|row| packed_key(row.parameter, self.token(&row.token)));
         let targets = rows.references.iter();
         let targets = targets.map(|row| packed_key(row.parameter, self.target(&row.target)));
-        let mut keys: Vec<i64> =
-            coded.filter(|key| Some(*key) != lead).chain(targets).collect();
+        let mut keys: Vec<i64> = coded.filter(|key| Some(*key) != lead).chain(targets).collect();
         self.push_text_keys(rows, &mut keys);
         keys.sort_unstable();
         keys.dedup();

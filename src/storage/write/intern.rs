@@ -104,8 +104,12 @@ struct Missing<'a> {
 }
 
 /// Ids in the order asked for: of coded values, of what they are called, of units, of texts.
-type MadeIds =
-    (Option<Vec<Option<i64>>>, Option<Vec<Option<i64>>>, Option<Vec<i32>>, Option<Vec<Option<i64>>>);
+type MadeIds = (
+    Option<Vec<Option<i64>>>,
+    Option<Vec<Option<i64>>>,
+    Option<Vec<i32>>,
+    Option<Vec<Option<i64>>>,
+);
 
 impl Missing<'_> {
     fn is_empty(&self) -> bool {

@@ -13,9 +13,7 @@ pub const OWN_TEXTS: i64 = 0;
 impl Ids<'_> {
     /// The keys that the texts of a resource need.
     pub(super) fn push_text_keys(&self, rows: &IndexRows, keys: &mut Vec<i64>) {
-        let is_usual = |row: &TokenRow| {
-            self.usual_text(row) == self.text(row.display.as_ref())
-        };
+        let is_usual = |row: &TokenRow| self.usual_text(row) == self.text(row.display.as_ref());
         if rows.texts.is_empty() && rows.tokens.iter().all(is_usual) {
             return;
         }
@@ -47,7 +45,7 @@ impl Ids<'_> {
             true => texts.retain(|text| !usual.contains(text)),
             false => texts.push(OWN_TEXTS),
         }
-        keys.extend(texts.into_iter().map(|text| packed_key(parameter.of_texts(), text)));
+        keys.extend(texts.into_iter().map(|text| packed_key(parameter.beside(), text)));
     }
 
     /// What the coded value is called where nothing else is said.

@@ -77,9 +77,17 @@ fn filters_are_those_of_the_specification() {
 
 #[test]
 fn a_value_set_includes_whole_systems_lists_and_value_sets_and_excludes() {
-    let set = |compose: Value| library(&[("a", compose), ("b", json!({"include": [
+    let set = |compose: Value| {
+        library(&[
+            ("a", compose),
+            (
+                "b",
+                json!({"include": [
         {"system": "http://s", "concept": [{"code": "dog"}, {"code": "x"}]},
-        {"system": "http://t", "concept": [{"code": "1"}]}]}))]);
+        {"system": "http://t", "concept": [{"code": "1"}]}]}),
+            ),
+        ])
+    };
     let of = |compose: Value| codes(&set(compose)).unwrap();
     assert_eq!(of(json!({"include": [{"system": "http://s"}]})), "animal dog fish poodle stone");
     assert_eq!(of(json!({"inactive": false, "include": [{"system": "http://s"}]})), {

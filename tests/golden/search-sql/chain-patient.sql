@@ -6,7 +6,7 @@ select *, array[value::text]::text[] as sort_values from ((select r.rid, r.type,
  from resource r
  where not r.deleted and r.type = $3
  and (r.rid in (select v.rid from string_value v
- where v.parameter = $4
+ where v.parameter = any($4)
  and (v.normalised >= $5 and v.normalised < $6)))))
  order by r.date_low desc nulls last, r.rid desc limit $7)
  union all (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low as value
@@ -17,7 +17,7 @@ select *, array[value::text]::text[] as sort_values from ((select r.rid, r.type,
  from resource r
  where not r.deleted and r.type = $11
  and (r.rid in (select v.rid from string_value v
- where v.parameter = $12
+ where v.parameter = any($12)
  and (v.normalised >= $13 and v.normalised < $14)))))
  order by r.date_low desc nulls last, r.rid desc limit $15)) u
  order by value desc nulls last, rid desc limit $16

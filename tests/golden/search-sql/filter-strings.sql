@@ -4,8 +4,12 @@ select * from (select r.rid, r.type, r.id, r.version
  where not r.deleted and r.type = $1
  and (r.rid in (select v.rid from string_value v
  where v.parameter = $2
- and ((v.raw <> '' and v.normalised <> '' and v.normalised = $3) or (v.raw <> '' and v.normalised <> '' and v.normalised >= $4) or (v.raw <> '' and v.normalised <> '' and v.normalised < $5))
+ and (v.normalised = $3 or v.normalised >= $4 or v.normalised < $5)
  union all select v.rid from string_value v
  where v.parameter = $6
- and ((v.normalised like $7 or v.normalised = '' and v.raw like $8) or (v.normalised like $9 or v.normalised = '' and v.raw like $10))))) u
- order by rid limit $11
+ and (v.normalised like $7 or v.normalised like $8)
+ union all select v.rid from string_value v
+ where v.normalised = '' and v.parameter = $9 and v.raw like $10
+ union all select v.rid from string_value v
+ where v.normalised = '' and v.parameter = $11 and v.raw like $12))) u
+ order by rid limit $13

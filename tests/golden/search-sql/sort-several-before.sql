@@ -2,7 +2,7 @@
 select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[r.last_updated::text, s2.value::text, least(s3.value, x3.value)::text]::text[] as sort_values
  from resource r
  left join (select v.rid, min(v.normalised) as value from string_value v
- where v.raw <> '' and v.normalised <> '' and v.parameter = $1 group by v.rid) s2 on s2.rid = r.rid
+ where v.parameter = $1 group by v.rid) s2 on s2.rid = r.rid
  left join lateral (select min(n.name || '/' || t.id) as value from unnest(r.keys) k cross join lateral (select o.type, o.id from resource o
  where o.rid = (k & 281474976710655)
  union all select o.type, o.id from reference_stub o

@@ -96,7 +96,7 @@ impl Reader<'_> {
             return Err(self.wrong_operator(operator));
         }
         if operator.asks == Asks::Present {
-            return self.clause(Some("missing"), "false");
+            return self.missing("false");
         }
         if value.is_empty() {
             return Err(self.wrong(value, "it must not be empty"));

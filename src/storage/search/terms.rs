@@ -2,16 +2,16 @@
 //! one that is hidden is as one that is not there, then looked up among the coded values of the
 //! database.
 
-use super::failure::of_sqlx;
-use super::read::fetch_all;
-use super::statement::Statement;
-use super::store::{Connection, Store};
 use crate::access::RowFilter;
 use crate::error::{FhirError, IssueCode, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::search::value::concept::{CodeForm, ConceptTest, ValueSetName};
 use crate::search::value::text::key;
 use crate::search::{ParameterId, Registry, TermBounds};
+use crate::storage::failure::of_sqlx;
+use crate::storage::read::fetch_all;
+use crate::storage::statement::Statement;
+use crate::storage::store::{Connection, Store};
 use crate::terminology::{
     CodeSystem, Codes, Hierarchy, Library, Members, Needed, TerminologyError, ValueSet, expand,
     newest,
@@ -158,7 +158,8 @@ impl Reading<'_> {
             }
             ValueSetName::Literal(id) => {
                 let literal = format!("{}/{id}", place.resource_type);
-                let mut sql = Statement::new("select r.rid, r.version from resource r where r.id = ");
+                let mut sql =
+                    Statement::new("select r.rid, r.version from resource r where r.id = ");
                 sql.bind(id.as_str()).push(" and r.type = ").bind(place.resource_type.number());
                 sql.push(" and not r.deleted and ").push_filter("r", self.filter);
                 let rows = fetch_all(self.connection, sql).await?;
@@ -269,7 +270,11 @@ impl Reading<'_> {
     }
 
     /// The definitions of these rows, by rid.
-    async fn read(&mut self, rows: &[(i64, i32)], place: Place) -> Result<HashMap<i64, Definition>> {
+    async fn read(
+        &mut self,
+        rows: &[(i64, i32)],
+        place: Place,
+    ) -> Result<HashMap<i64, Definition>> {
         let terms = &self.store.terms;
         let mut found = HashMap::new();
         let mut missing: Vec<i64> = Vec::new();
@@ -282,12 +287,11 @@ impl Reading<'_> {
         if missing.is_empty() {
             return Ok(found);
         }
-        let bodies: Vec<(i64, i32, Vec<u8>)> =
-            sqlx::query_as(include_str!("sql/body_read.sql"))
-                .bind(missing)
-                .fetch_all(&mut *self.connection)
-                .await
-                .map_err(of_sqlx)?;
+        let bodies: Vec<(i64, i32, Vec<u8>)> = sqlx::query_as(include_str!("../sql/body_read.sql"))
+            .bind(missing)
+            .fetch_all(&mut *self.connection)
+            .await
+            .map_err(of_sqlx)?;
         let is_value_set =
             terms.value_sets.is_some_and(|other| other.resource_type == place.resource_type);
         for (rid, version, body) in bodies {
@@ -305,10 +309,7 @@ impl Reading<'_> {
 }
 
 /// Ids of those coded values of the database that are among the codes.
-async fn coded(
-    connection: &mut Connection,
-    (codes, form): (&Codes, CodeForm),
-) -> Result<Vec<i64>> {
+async fn coded(connection: &mut Connection, (codes, form): (&Codes, CodeForm)) -> Result<Vec<i64>> {
     let (mut systems, mut listed) = (Vec::new(), Vec::new());
     let (mut whole, mut excepted) = (Vec::new(), Vec::new());
     for (system, members) in codes.systems() {
@@ -333,8 +334,8 @@ async fn coded(
             None => excepted.extend(codes.iter().map(|code| format!("{stored}|{code}"))),
         }
     }
-    let most = super::search::SYSTEM_CODES;
-    let ids: Vec<i64> = sqlx::query_scalar(include_str!("sql/search_concepts_read.sql"))
+    let most = super::SYSTEM_CODES;
+    let ids: Vec<i64> = sqlx::query_scalar(include_str!("../sql/search_concepts_read.sql"))
         .bind(systems)
         .bind(listed)
         .bind(&whole)

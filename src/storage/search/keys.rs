@@ -1,17 +1,18 @@
 //! The ids that a plan needs before its statement is composed.
 
-use super::failure::of_sqlx;
-use super::read::fetch_all;
-use super::search::SYSTEM_CODES;
-use super::search_sql::{Found, Wanted};
-use super::statement::Statement;
-use super::store::{Connection, Store};
+use super::SYSTEM_CODES;
 use crate::access::Permit;
 use crate::error::{FhirError, Result};
 use crate::fhir::resource::ResourceKey;
 use crate::search::value::quantity::UnitTest;
 use crate::search::value::string::LAST;
-use crate::search::{Plan, Token, UnitOfMeasure};
+use crate::search::{ParameterId, Plan, Token, UnitOfMeasure};
+use crate::storage::failure::of_sqlx;
+use crate::storage::read::fetch_all;
+use crate::storage::search_sql::{Found, Wanted};
+use crate::storage::statement::Statement;
+use crate::storage::store::{Connection, Store};
+use crate::storage::write::index_rows::packed_key;
 use std::collections::BTreeSet;
 
 impl Store {
@@ -47,8 +48,8 @@ impl Store {
         if !wanted.is_empty() {
             self.look_up(connection, wanted, &mut found).await?;
         }
-        for keys in alternatives {
-            refuse_ambiguous(connection, (permit, &found), &keys).await?;
+        for alternative in alternatives {
+            refuse_ambiguous(connection, (permit, &found), &alternative).await?;
         }
         Ok(found)
     }
@@ -63,17 +64,18 @@ impl Store {
         let codes: Vec<&String> = wanted.codes.iter().collect();
         let systems: Vec<&String> = wanted.systems.iter().collect();
         let references: Vec<&ResourceKey> = wanted.references.iter().collect();
-        let rows: Vec<(i32, i64, i64)> = sqlx::query_as(include_str!("sql/search_keys_read.sql"))
-            .bind(tokens.iter().map(|token| token.system.as_str()).collect::<Vec<_>>())
-            .bind(tokens.iter().map(|token| token.code.as_str()).collect::<Vec<_>>())
-            .bind(codes.iter().map(|code| code.as_str()).collect::<Vec<_>>())
-            .bind(systems.iter().map(|system| system.as_str()).collect::<Vec<_>>())
-            .bind(SYSTEM_CODES + 1)
-            .bind(references.iter().map(|key| key.resource_type.number()).collect::<Vec<_>>())
-            .bind(references.iter().map(|key| key.id.as_str()).collect::<Vec<_>>())
-            .fetch_all(connection)
-            .await
-            .map_err(of_sqlx)?;
+        let rows: Vec<(i32, i64, i64)> =
+            sqlx::query_as(include_str!("../sql/search_keys_read.sql"))
+                .bind(tokens.iter().map(|token| token.system.as_str()).collect::<Vec<_>>())
+                .bind(tokens.iter().map(|token| token.code.as_str()).collect::<Vec<_>>())
+                .bind(codes.iter().map(|code| code.as_str()).collect::<Vec<_>>())
+                .bind(systems.iter().map(|system| system.as_str()).collect::<Vec<_>>())
+                .bind(SYSTEM_CODES + 1)
+                .bind(references.iter().map(|key| key.resource_type.number()).collect::<Vec<_>>())
+                .bind(references.iter().map(|key| key.id.as_str()).collect::<Vec<_>>())
+                .fetch_all(connection)
+                .await
+                .map_err(of_sqlx)?;
         for (kind, place, id) in rows {
             let at = usize::try_from(place - 1).map_err(FhirError::internal)?;
             match kind {
@@ -106,7 +108,7 @@ async fn look_up_texts(
     if texts.is_empty() && kinds.is_empty() {
         return Ok(());
     }
-    let rows: Vec<(i32, i64, i64)> = sqlx::query_as(include_str!("sql/search_texts_read.sql"))
+    let rows: Vec<(i32, i64, i64)> = sqlx::query_as(include_str!("../sql/search_texts_read.sql"))
         .bind(&texts)
         .bind(texts.iter().map(|text| format!("{text}{LAST}")).collect::<Vec<_>>())
         .bind(&kinds)
@@ -134,18 +136,23 @@ async fn look_up_texts(
 }
 
 /// "Servers SHOULD reject a search where the logical id refers to more than one matching resource
-/// across different types": search.html#reference. Those that the caller may see count.
+/// across different types": search.html#reference. Those count that the caller may see, and that
+/// something he may see refers to by the parameter.
 async fn refuse_ambiguous(
     connection: &mut Connection,
     (permit, found): (&Permit, &Found),
-    keys: &[ResourceKey],
+    (parameter, keys): &(ParameterId, Vec<ResourceKey>),
 ) -> Result<()> {
     let rids = found.rids(keys);
     if rids.len() < 2 {
         return Ok(());
     }
-    let mut sql = Statement::new("select r.rid from resource r where not r.deleted and r.rid = any(");
-    sql.bind(rids).push(") and ").push_filter("r", permit.filter());
+    let mut sql =
+        Statement::new("select t.rid from resource t where not t.deleted and t.rid = any(");
+    sql.bind(rids).push(") and ").push_filter("t", permit.filter());
+    sql.push(" and exists (select from resource r where r.keys && array[");
+    sql.bind(packed_key(*parameter, 0)).push(" | t.rid] and not r.deleted and ");
+    sql.push_filter("r", permit.filter()).push(") limit 3");
     let rows = fetch_all(connection, sql).await?;
     if rows.len() < 2 {
         return Ok(());
@@ -175,7 +182,7 @@ async fn stored_units(
     }
     let dimensions: Vec<String> = wanted.iter().filter_map(UnitTest::dimension).collect();
     let rows: Vec<(i32, String, String, String)> =
-        sqlx::query_as(include_str!("sql/search_units_read.sql"))
+        sqlx::query_as(include_str!("../sql/search_units_read.sql"))
             .bind(wanted.contains(&UnitTest::Any))
             .bind(codes)
             .bind(dimensions)
