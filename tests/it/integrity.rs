@@ -44,14 +44,6 @@ async fn with_integrity_on_delete_a_resource_that_is_referred_to_stays() {
     server.delete("Patient/a").await.expect(204);
 }
 
-/// A permit that sees what is about this patient alone.
-async fn about(server: &TestServer, patient: &str) -> Permit {
-    let key = ResourceKey::parse(patient).unwrap();
-    let rids = server.context.store.intern_references([&key]).await.unwrap();
-    let filter = RowFilter::Stamps { subjects: vec![rids[&key]], owners: vec![], authors: vec![] };
-    Permit::operator().narrowed(filter)
-}
-
 #[tokio::test]
 async fn every_query_obeys_the_row_filter_of_its_permit() {
     let server = TestServer::start().await;
@@ -62,7 +54,7 @@ async fn every_query_obeys_the_row_filter_of_its_permit() {
         server.update(own.with("status", "amended")).await.expect(200);
     }
     let store = &server.context.store;
-    let permit = about(&server, "Patient/a").await;
+    let permit = server.permit_about("Patient/a").await;
     let key = |text: &str| ResourceKey::parse(text).unwrap();
     let is_live = |current| matches!(current, Current::Live(_));
     assert!(is_live(store.current(&permit, &key("Observation/o-a")).await.unwrap()));

@@ -4,16 +4,8 @@ use super::harness::{MRN, Reply, TestServer, observation, patient};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-/// The ids of the matches of a page, in order.
 fn ids(reply: &Reply) -> Vec<String> {
-    let entries = reply.body["entry"].as_array().cloned().unwrap_or_default();
-    let matches = entries.iter().filter(|entry| entry["search"]["mode"] == "match");
-    matches.map(|entry| entry["resource"]["id"].as_str().unwrap().to_owned()).collect()
-}
-
-fn link<'a>(reply: &'a Reply, relation: &str) -> Option<&'a str> {
-    let links = reply.body["link"].as_array()?;
-    links.iter().find(|link| link["relation"] == relation)?["url"].as_str()
+    reply.ids("match").into_iter().map(str::to_owned).collect()
 }
 
 async fn find(server: &TestServer, query: &str) -> Vec<String> {
@@ -36,7 +28,7 @@ async fn a_search_is_a_searchset_with_self_link_full_urls_and_modes() {
     let reply = server.get("Patient?gender=female").await.expect(200);
     assert_eq!(reply.body["resourceType"], "Bundle");
     assert_eq!(reply.body["type"], "searchset");
-    let own = link(&reply, "self").unwrap();
+    let own = reply.link("self").unwrap();
     assert!(own.starts_with(server.base()) && own.contains("gender=female"), "{own}");
     for entry in reply.body["entry"].as_array().unwrap() {
         let id = entry["resource"]["id"].as_str().unwrap();
@@ -67,7 +59,7 @@ async fn lenient_handling_leaves_it_out_and_says_so() {
     let request = server.request("GET", "Patient?identfier=1&gender=female");
     let reply = request.header("Prefer", "handling=lenient").send().await.expect(200);
     assert_eq!(ids(&reply), ["p00"]);
-    let own = link(&reply, "self").unwrap();
+    let own = reply.link("self").unwrap();
     assert!(!own.contains("identfier") && own.contains("gender"), "{own}");
     let entries = reply.body["entry"].as_array().unwrap();
     let outcome = entries.iter().find(|entry| entry["search"]["mode"] == "outcome").unwrap();
@@ -82,7 +74,7 @@ async fn pages_follow_each_other_without_gaps_or_doubles() {
         let mut reply = server.get(&format!("Patient?{query}")).await.expect(200);
         let mut seen = ids(&reply);
         let mut pages = 1;
-        while let Some(next) = link(&reply, "next").map(str::to_owned) {
+        while let Some(next) = reply.link("next").map(str::to_owned) {
             reply = server.get(&next).await.expect(200);
             assert!(!ids(&reply).is_empty(), "{query}: an empty page");
             seen.extend(ids(&reply));
@@ -98,9 +90,9 @@ async fn pages_follow_each_other_without_gaps_or_doubles() {
 async fn previous_leads_back_over_the_same_pages() {
     let server = with_patients(7).await;
     let first = server.get("Patient?_count=3&_sort=_id").await.expect(200);
-    assert_eq!(link(&first, "previous"), None);
-    let second = server.get(link(&first, "next").unwrap()).await.expect(200);
-    let Some(previous) = link(&second, "previous") else {
+    assert_eq!(first.link("previous"), None);
+    let second = server.get(first.link("next").unwrap()).await.expect(200);
+    let Some(previous) = second.link("previous") else {
         return;
     };
     let back = server.get(previous).await.expect(200);
@@ -111,7 +103,7 @@ async fn previous_leads_back_over_the_same_pages() {
 async fn a_page_link_that_was_changed_is_refused() {
     let server = with_patients(4).await;
     let first = server.get("Patient?_count=2").await.expect(200);
-    let next = link(&first, "next").unwrap().to_owned();
+    let next = first.link("next").unwrap().to_owned();
     let at = next.len() - 3;
     let other = if next.as_bytes()[at] == b'A' { "B" } else { "A" };
     let changed = format!("{}{other}{}", &next[..at], &next[at + 1..]);
@@ -144,7 +136,7 @@ async fn post_search_finds_the_same() {
     let request = server.request("POST", "Patient/_search?gender=female");
     let reply = request.body(form, "identifier=1&_format=json").send().await.expect(200);
     assert_eq!(ids(&reply), ["p01"]);
-    let own = link(&reply, "self").unwrap();
+    let own = reply.link("self").unwrap();
     assert!(own.contains("identifier=1"), "{own}");
     let reply = server.request("POST", "Patient/_search").send().await.expect(200);
     assert_eq!(ids(&reply).len(), 3);

@@ -1,16 +1,9 @@
 //! `_include` and `_revinclude` (search.html#revinclude).
 
-use super::harness::{Reply, TestServer};
-use bhn_fhir::access::{Permit, RowFilter};
+use super::harness::TestServer;
 use bhn_fhir::fhir::definitions::ResourceType;
 use bhn_fhir::fhir::interaction::{Handling, SearchScope};
-use bhn_fhir::fhir::resource::ResourceKey;
 use serde_json::{Value, json};
-
-async fn put(server: &TestServer, resource: Value) {
-    let (kind, id) = (resource["resourceType"].as_str().unwrap(), resource["id"].as_str().unwrap());
-    server.put(&format!("{kind}/{id}"), &resource).await.expect(201);
-}
 
 /// A chain of organizations, two patients, and observations of them, one part of another.
 async fn records(server: &TestServer) {
@@ -19,17 +12,16 @@ async fn records(server: &TestServer) {
         if let Some(part_of) = part_of {
             organization["partOf"] = json!({"reference": format!("Organization/{part_of}")});
         }
-        put(server, organization).await;
+        server.update(organization).await.expect(201);
     }
     for (id, at) in [("p1", "ward"), ("p2", "top")] {
-        put(
-            server,
-            json!({"resourceType": "Patient", "id": id,
-                "managingOrganization": {"reference": format!("Organization/{at}")}}),
-        )
-        .await;
+        server
+            .update(json!({"resourceType": "Patient", "id": id,
+                "managingOrganization": {"reference": format!("Organization/{at}")}}))
+            .await
+            .expect(201);
     }
-    put(server, json!({"resourceType": "Practitioner", "id": "ann"})).await;
+    server.update(json!({"resourceType": "Practitioner", "id": "ann"})).await.expect(201);
     for (id, patient, members) in
         [("o1", "p1", vec![]), ("o2", "p1", vec!["o1"]), ("o3", "p2", vec!["o2"])]
     {
@@ -44,19 +36,8 @@ async fn records(server: &TestServer) {
         if !members.is_empty() {
             observation["hasMember"] = Value::Array(members);
         }
-        put(server, observation).await;
+        server.update(observation).await.expect(201);
     }
-}
-
-fn of_mode(reply: &Reply, mode: &str) -> String {
-    let entries = reply.body["entry"].as_array().cloned().unwrap_or_default();
-    let mut ids: Vec<String> = entries
-        .iter()
-        .filter(|entry| entry["search"]["mode"] == mode)
-        .map(|entry| entry["resource"]["id"].as_str().unwrap_or_default().to_owned())
-        .collect();
-    ids.sort();
-    ids.join(" ")
 }
 
 /// Searches, their matches, and what goes with them.
@@ -118,8 +99,8 @@ async fn what_matches_refer_to_and_what_refers_to_them_goes_with_the_page() {
     records(&server).await;
     for &(path, matches, included) in FINDS {
         let reply = server.get(path).await.expect(200);
-        assert_eq!(of_mode(&reply, "match"), matches, "{path}");
-        assert_eq!(of_mode(&reply, "include"), included, "{path}");
+        assert_eq!(reply.sorted_ids("match"), matches, "{path}");
+        assert_eq!(reply.sorted_ids("include"), included, "{path}");
     }
 }
 
@@ -131,7 +112,7 @@ async fn a_total_counts_matches_alone_and_each_page_has_its_own_includes() {
     let first = server.get(path).await.expect(200);
     assert_eq!(first.body["total"], 3);
     assert_eq!(
-        (of_mode(&first, "match"), of_mode(&first, "include")),
+        (first.sorted_ids("match"), first.sorted_ids("include")),
         ("o2 o3".into(), "p1 p2".into())
     );
     let links = first.body["link"].as_array().unwrap();
@@ -139,7 +120,7 @@ async fn a_total_counts_matches_alone_and_each_page_has_its_own_includes() {
     let next = next["url"].as_str().unwrap().split_once("/fhir/").unwrap().1.to_owned();
     let second = server.get(&next).await.expect(200);
     assert_eq!(
-        (of_mode(&second, "match"), of_mode(&second, "include")),
+        (second.sorted_ids("match"), second.sorted_ids("include")),
         ("o1".into(), "p1".into())
     );
     let counted = server.get(&format!("{path}&_summary=count")).await.expect(200);
@@ -191,11 +172,7 @@ async fn nothing_is_included_that_the_caller_may_not_see() {
     let server = TestServer::start().await;
     records(&server).await;
     let store = &server.context.store;
-    let patient = ResourceKey::parse("Patient/p1").unwrap();
-    let rids = store.intern_references([&patient]).await.unwrap();
-    let (subjects, owners) = (vec![rids[&patient]], vec![]);
-    let permit =
-        Permit::operator().narrowed(RowFilter::Stamps { subjects, owners, authors: vec![] });
+    let permit = server.permit_about("Patient/p1").await;
     let mut connection = store.search_connection().await.unwrap();
     for (kind, name, value, expected) in [
         ("Observation", "_include", "Observation:subject", 1),
@@ -224,7 +201,7 @@ async fn with_questionnaires() -> TestServer {
         if let Some(version) = version {
             resource["version"] = json!(version);
         }
-        put(&server, resource).await;
+        server.update(resource).await.expect(201);
     }
     for (id, questionnaire) in [
         ("r1", "http://a/q|1"),
@@ -232,12 +209,13 @@ async fn with_questionnaires() -> TestServer {
         ("r3", "http://a/q"),
         ("r4", "http://a/plain"),
     ] {
-        put(
-            &server,
-            json!({"resourceType": "QuestionnaireResponse", "id": id, "status": "completed",
+        server
+            .update(
+                json!({"resourceType": "QuestionnaireResponse", "id": id, "status": "completed",
                 "questionnaire": questionnaire}),
-        )
-        .await;
+            )
+            .await
+            .expect(201);
     }
     server
 }
@@ -249,8 +227,8 @@ async fn an_include_follows_a_canonical_to_its_version_or_to_all() {
         for include in ["QuestionnaireResponse:questionnaire", "QuestionnaireResponse:*", "*"] {
             let query = format!("QuestionnaireResponse?_id={of}&_include={include}");
             let reply = server.get(&query).await.expect(200);
-            assert_eq!(of_mode(&reply, "match"), of);
-            assert_eq!(of_mode(&reply, "include"), finds, "{query}");
+            assert_eq!(reply.sorted_ids("match"), of);
+            assert_eq!(reply.sorted_ids("include"), finds, "{query}");
         }
     }
 }
@@ -262,7 +240,7 @@ async fn a_revinclude_follows_canonicals_back() {
         let include = "_revinclude=QuestionnaireResponse:questionnaire";
         let query = format!("Questionnaire?_id={of}&{include}");
         let reply = server.get(&query).await.expect(200);
-        assert_eq!(of_mode(&reply, "include"), finds, "{query}");
+        assert_eq!(reply.sorted_ids("include"), finds, "{query}");
     }
 }
 
@@ -273,6 +251,6 @@ async fn a_canonical_resource_is_found_by_its_url_with_its_version() {
         [("http://a/q", "q1 q2"), ("http://a/q%7C2", "q2"), ("http://a/plain", "plain")]
     {
         let reply = server.get(&format!("Questionnaire?url={url}")).await.expect(200);
-        assert_eq!(of_mode(&reply, "match"), finds, "{url}");
+        assert_eq!(reply.sorted_ids("match"), finds, "{url}");
     }
 }

@@ -1,16 +1,9 @@
 //! Chained parameters (search.html#chaining) and `_has` (search.html#has).
 
 use super::harness::TestServer;
-use bhn_fhir::access::{Permit, RowFilter};
 use bhn_fhir::fhir::definitions::ResourceType;
 use bhn_fhir::fhir::interaction::{Handling, SearchScope};
-use bhn_fhir::fhir::resource::ResourceKey;
 use serde_json::{Value, json};
-
-async fn put(server: &TestServer, resource: Value) {
-    let (kind, id) = (resource["resourceType"].as_str().unwrap(), resource["id"].as_str().unwrap());
-    server.put(&format!("{kind}/{id}"), &resource).await.expect(201);
-}
 
 fn reference(to: &str) -> Value {
     json!({ "reference": to })
@@ -19,37 +12,37 @@ fn reference(to: &str) -> Value {
 /// Two hospitals, two mothers, a newborn, what was seen of them, and who saw it.
 async fn births(server: &TestServer) {
     for (id, name) in [("north", "North"), ("south", "South")] {
-        put(server, json!({"resourceType": "Organization", "id": id, "name": name})).await;
+        server
+            .update(json!({"resourceType": "Organization", "id": id, "name": name}))
+            .await
+            .expect(201);
     }
     for (id, family) in [("ann", "Ashe"), ("bob", "Boyd")] {
-        put(
-            server,
-            json!({"resourceType": "Practitioner", "id": id, "name": [{"family": family}],
-                "identifier": [{"system": "urn:license", "value": id}]}),
-        )
-        .await;
+        server
+            .update(json!({"resourceType": "Practitioner", "id": id, "name": [{"family": family}],
+                "identifier": [{"system": "urn:license", "value": id}]}))
+            .await
+            .expect(201);
     }
     for (id, family, gender, at) in [
         ("amina", "Rahman", "female", "north"),
         ("lucia", "Gómez", "female", "south"),
         ("rafi", "Rahman", "male", "north"),
     ] {
-        put(
-            server,
-            json!({"resourceType": "Patient", "id": id, "gender": gender,
+        server
+            .update(json!({"resourceType": "Patient", "id": id, "gender": gender,
                 "name": [{"family": family}], "birthDate": "2025-01-01",
-                "managingOrganization": reference(&format!("Organization/{at}"))}),
-        )
-        .await;
+                "managingOrganization": reference(&format!("Organization/{at}"))}))
+            .await
+            .expect(201);
     }
     for (id, patient, at) in [("e1", "amina", "north"), ("e2", "lucia", "south")] {
-        put(
-            server,
-            json!({"resourceType": "Encounter", "id": id, "status": "finished",
+        server
+            .update(json!({"resourceType": "Encounter", "id": id, "status": "finished",
                 "class": {"code": "IMP"}, "subject": reference(&format!("Patient/{patient}")),
-                "serviceProvider": reference(&format!("Organization/{at}"))}),
-        )
-        .await;
+                "serviceProvider": reference(&format!("Organization/{at}"))}))
+            .await
+            .expect(201);
     }
     for (id, subject, code, encounter, performer) in [
         ("o1", "Patient/amina", "weight", Some("e1"), "Practitioner/ann"),
@@ -63,15 +56,14 @@ async fn births(server: &TestServer) {
         if let Some(encounter) = encounter {
             observation["encounter"] = reference(&format!("Encounter/{encounter}"));
         }
-        put(server, observation).await;
+        server.update(observation).await.expect(201);
     }
-    put(
-        server,
-        json!({"resourceType": "Group", "id": "all", "type": "person", "actual": true,
+    server
+        .update(json!({"resourceType": "Group", "id": "all", "type": "person", "actual": true,
             "member": [{"entity": reference("Patient/amina")},
-                {"entity": reference("Patient/rafi")}]}),
-    )
-    .await;
+                {"entity": reference("Patient/rafi")}]}))
+        .await
+        .expect(201);
 }
 
 async fn found(server: &TestServer, path: &str) -> String {
@@ -171,11 +163,7 @@ async fn a_link_never_leads_through_what_the_caller_may_not_see() {
     let server = TestServer::start().await;
     births(&server).await;
     let store = &server.context.store;
-    let rafi = ResourceKey::parse("Patient/rafi").unwrap();
-    let rids = store.intern_references([&rafi]).await.unwrap();
-    let (subjects, owners) = (vec![rids[&rafi]], vec![]);
-    let permit =
-        Permit::operator().narrowed(RowFilter::Stamps { subjects, owners, authors: vec![] });
+    let permit = server.permit_about("Patient/rafi").await;
     let mut connection = store.search_connection().await.unwrap();
     for (kind, name, value, expected) in [
         ("Observation", "patient.name", "rahman", 1),

@@ -6,20 +6,8 @@ use sqlx::Executor;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-fn ids(reply: &Reply) -> Vec<String> {
-    let entries = reply.body["entry"].as_array().cloned().unwrap_or_default();
-    let matches = entries.iter().filter(|entry| entry["search"]["mode"] == "match");
-    matches.map(|entry| entry["resource"]["id"].as_str().unwrap().to_owned()).collect()
-}
-
-fn link(reply: &Reply, relation: &str) -> Option<String> {
-    let links = reply.body["link"].as_array()?;
-    let link = links.iter().find(|link| link["relation"] == relation)?;
-    Some(link["url"].as_str()?.to_owned())
-}
-
 async fn find(server: &TestServer, query: &str) -> String {
-    ids(&server.get(query).await.expect(200)).join(" ")
+    server.get(query).await.expect(200).ids("match").join(" ")
 }
 
 async fn put_all(server: &TestServer, resources: &[Value]) {
@@ -225,8 +213,8 @@ async fn lenient_handling_leaves_an_unknown_order_out_of_the_search_and_of_self(
     let server = with_people().await;
     let request = server.request("GET", "Patient?_sort=famly,gender&gender=male");
     let reply = request.header("Prefer", "handling=lenient").send().await.expect(200);
-    assert_eq!(ids(&reply), ["b"]);
-    let own = link(&reply, "self").unwrap();
+    assert_eq!(reply.ids("match"), ["b"]);
+    let own = reply.link("self").unwrap();
     assert!(own.contains("gender=male") && !own.contains("_sort"), "{own}");
     let entries = reply.body["entry"].as_array().unwrap();
     let warned = entries.iter().any(|entry| entry["search"]["mode"] == "outcome");
@@ -269,25 +257,28 @@ async fn pages_link_to_the_first_the_next_and_the_previous_one() {
     let server = with_people().await;
     let query = "Patient?_sort=gender,-birthdate&_count=2";
     let first = server.get(query).await.expect(200);
-    assert!(link(&first, "self").unwrap().ends_with(query));
-    assert!(link(&first, "previous").is_none());
-    let second = server.get(&link(&first, "next").unwrap()).await.expect(200);
-    let third = server.get(&link(&second, "next").unwrap()).await.expect(200);
-    assert_eq!([ids(&first), ids(&second), ids(&third)].concat(), ["d", "a", "c", "b", "e"]);
-    assert!(link(&third, "next").is_none());
+    assert!(first.link("self").unwrap().ends_with(query));
+    assert!(first.link("previous").is_none());
+    let second = server.get(first.link("next").unwrap()).await.expect(200);
+    let third = server.get(second.link("next").unwrap()).await.expect(200);
+    assert_eq!(
+        [first.ids("match"), second.ids("match"), third.ids("match")].concat(),
+        ["d", "a", "c", "b", "e"]
+    );
+    assert!(third.link("next").is_none());
     for page in [&first, &second, &third] {
-        let again = server.get(&link(page, "first").unwrap()).await.expect(200);
-        assert_eq!(ids(&again), ids(&first));
-        let again = server.get(&link(page, "self").unwrap()).await.expect(200);
-        assert_eq!(ids(&again), ids(page));
+        let again = server.get(page.link("first").unwrap()).await.expect(200);
+        assert_eq!(again.ids("match"), first.ids("match"));
+        let again = server.get(page.link("self").unwrap()).await.expect(200);
+        assert_eq!(again.ids("match"), page.ids("match"));
     }
-    let back = server.get(&link(&third, "previous").unwrap()).await.expect(200);
-    assert_eq!(ids(&back), ids(&second));
-    let back = server.get(&link(&back, "previous").unwrap()).await.expect(200);
-    assert_eq!(ids(&back), ids(&first));
-    assert!(link(&back, "previous").is_none());
+    let back = server.get(third.link("previous").unwrap()).await.expect(200);
+    assert_eq!(back.ids("match"), second.ids("match"));
+    let back = server.get(back.link("previous").unwrap()).await.expect(200);
+    assert_eq!(back.ids("match"), first.ids("match"));
+    assert!(back.link("previous").is_none());
     let whole = server.get("Patient?_sort=gender,-birthdate").await.expect(200);
-    assert!(link(&whole, "first").is_none(), "the only page is the first");
+    assert!(whole.link("first").is_none(), "the only page is the first");
 }
 
 #[tokio::test]
@@ -313,8 +304,12 @@ async fn an_order_goes_with_includes_compartments_and_searches_of_all_types() {
         assert_eq!(find(&server, query).await, "b c a", "{query}");
         let separator = if query.contains('?') { '&' } else { '?' };
         let first = server.get(&format!("{query}{separator}_count=2")).await.expect(200);
-        let second = server.get(&link(&first, "next").unwrap()).await.expect(200);
-        assert_eq!([ids(&first), ids(&second)].concat().join(" "), "b c a", "{query}");
+        let second = server.get(first.link("next").unwrap()).await.expect(200);
+        assert_eq!(
+            [first.ids("match"), second.ids("match")].concat().join(" "),
+            "b c a",
+            "{query}"
+        );
     }
     assert_eq!(find(&server, "?_sort=-_id").await, "p c b a");
     assert_eq!(find(&server, "?_sort=_lastUpdated,-_id").await, "p c b a");
@@ -432,15 +427,16 @@ fn random_observation(random: &mut Seeded, number: usize) -> Value {
 
 /// Pages of one search: forward to the last, then backward to the first.
 async fn walk(server: &TestServer, query: &str) -> [Vec<String>; 2] {
+    let ids = |reply: &Reply| reply.ids("match").into_iter().map(str::to_owned).collect();
     let mut reply = server.get(query).await.expect(200);
-    let mut forward = ids(&reply);
-    while let Some(next) = link(&reply, "next") {
-        reply = server.get(&next).await.expect(200);
+    let mut forward: Vec<String> = ids(&reply);
+    while let Some(next) = reply.link("next") {
+        reply = server.get(next).await.expect(200);
         forward.extend(ids(&reply));
     }
     let mut pages = vec![ids(&reply)];
-    while let Some(previous) = link(&reply, "previous") {
-        reply = server.get(&previous).await.expect(200);
+    while let Some(previous) = reply.link("previous") {
+        reply = server.get(previous).await.expect(200);
         pages.push(ids(&reply));
     }
     pages.reverse();
@@ -478,7 +474,7 @@ async fn every_page_size_both_ways_gives_each_match_once_and_in_order() {
             orders.find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
         };
         let is_sorted = matches.is_sorted_by(|a, b| order(a, b).is_le());
-        assert!(is_sorted, "round {round}: {query}: {:?}", ids(&whole));
+        assert!(is_sorted, "round {round}: {query}: {:?}", whole.ids("match"));
         assert!(!matches.is_empty(), "{query}");
         assert!(!criteria.is_empty() || matches.len() == resources.len(), "{query}");
         let sizes: &[usize] = match matches.len() {
@@ -488,7 +484,7 @@ async fn every_page_size_both_ways_gives_each_match_once_and_in_order() {
         };
         let count = random.one(sizes);
         let [forward, backward] = walk(&server, &format!("{query}&_count={count}")).await;
-        assert_eq!(forward, ids(&whole), "round {round}: {query} by {count}");
+        assert_eq!(forward, whole.ids("match"), "round {round}: {query} by {count}");
         assert_eq!(backward, forward, "round {round}: {query} by {count}, backward");
     }
 }

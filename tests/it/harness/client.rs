@@ -133,6 +133,26 @@ impl Reply {
         self.body["id"].as_str().unwrap_or_else(|| panic!("no id in {self:?}"))
     }
 
+    /// Ids of the resources of a Bundle whose entries are of this `search.mode`, in their order.
+    pub fn ids(&self, mode: &str) -> Vec<&str> {
+        let entries = self.body["entry"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let of_mode = entries.iter().filter(|entry| entry["search"]["mode"] == mode);
+        of_mode.map(|entry| entry["resource"]["id"].as_str().unwrap()).collect()
+    }
+
+    /// The same in the order of the ids, as one text.
+    pub fn sorted_ids(&self, mode: &str) -> String {
+        let mut ids = self.ids(mode);
+        ids.sort_unstable();
+        ids.join(" ")
+    }
+
+    /// The URL of a link of a Bundle.
+    pub fn link(&self, relation: &str) -> Option<&str> {
+        let links = self.body["link"].as_array()?;
+        links.iter().find(|link| link["relation"] == relation)?["url"].as_str()
+    }
+
     /// The same reply, after a check of its status that shows the body where it fails.
     #[track_caller]
     pub fn expect(self, status: u16) -> Reply {

@@ -12,8 +12,10 @@ pub use cluster::{TestDatabase, folder, search_path};
 pub use outcome::send_raw;
 pub use process::ServerProcess;
 
+use bhn_fhir::access::{Permit, RowFilter};
 use bhn_fhir::clock::Clock;
 use bhn_fhir::config::Settings;
+use bhn_fhir::fhir::resource::ResourceKey;
 use bhn_fhir::http::HttpSettings;
 use bhn_fhir::interactions::Context;
 use bhn_fhir::search::Registry;
@@ -90,6 +92,14 @@ impl TestServer {
         let resource = resource.into();
         let id = resource["id"].as_str().expect("an update needs an id");
         self.put(&format!("{}/{id}", type_of(&resource)), &resource).await
+    }
+
+    /// A permit that sees what is about this patient alone.
+    pub async fn permit_about(&self, patient: &str) -> Permit {
+        let key = ResourceKey::parse(patient).unwrap();
+        let rids = self.context.store.intern_references([&key]).await.unwrap();
+        let (subjects, owners) = (vec![rids[&key]], vec![]);
+        Permit::operator().narrowed(RowFilter::Stamps { subjects, owners, authors: vec![] })
     }
 
     /// How many resources of the type a search finds.
