@@ -31,6 +31,19 @@ pub(super) struct Concept {
     pub properties: Vec<(String, String)>,
 }
 
+/// A concept's parent or child, by its code.
+struct Link<'a> {
+    concept: usize,
+    code: &'a str,
+    is_parent: bool,
+}
+
+impl<'a> Link<'a> {
+    fn new(concept: usize, property: &'a Value, is_parent: bool) -> Link<'a> {
+        Link { concept, code: text(property, "valueCode"), is_parent }
+    }
+}
+
 /// Which hierarchies count.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Hierarchy {
@@ -61,9 +74,9 @@ impl CodeSystem {
             system.properties.insert(code.to_owned());
             names.insert(code, uri.strip_prefix(PROPERTIES).unwrap_or(code));
         }
-        let mut links: Vec<(usize, bool, &str)> = Vec::new();
+        let mut links: Vec<Link> = Vec::new();
         system.add(items(resource, "concept"), None, (&names, &mut links));
-        for (concept, is_parent, code) in links {
+        for Link { concept, code, is_parent } in links {
             let Some(other) = system.by_code.get(code).copied() else { continue };
             let (parent, child) = if is_parent { (other, concept) } else { (concept, other) };
             system.link(parent, child);
@@ -75,7 +88,7 @@ impl CodeSystem {
         &mut self,
         concepts: &'a [Value],
         parent: Option<usize>,
-        (names, links): (&HashMap<&str, &str>, &mut Vec<(usize, bool, &'a str)>),
+        (names, links): (&HashMap<&str, &str>, &mut Vec<Link<'a>>),
     ) {
         for value in concepts {
             let code = text(value, "code");
@@ -92,8 +105,8 @@ impl CodeSystem {
                 let name = text(property, "code");
                 let Some(found) = value_of(property) else { continue };
                 match *names.get(name).unwrap_or(&name) {
-                    "parent" => links.push((at, true, text(property, "valueCode"))),
-                    "child" => links.push((at, false, text(property, "valueCode"))),
+                    "parent" => links.push(Link::new(at, property, true)),
+                    "child" => links.push(Link::new(at, property, false)),
                     "inactive" => concept.is_inactive |= found == "true",
                     "status" => concept.is_inactive |= found == "retired" || found == "inactive",
                     _ => {}

@@ -97,7 +97,7 @@ fn test(operator: &str, value: &str) -> Result<ValuesTest, String> {
         "in" => Box::new(move |values| values.iter().any(|one| list.iter().any(|w| w == one))),
         "not-in" => Box::new(move |values| !values.iter().any(|one| list.iter().any(|w| w == one))),
         "exists" if matches!(value, "true" | "false") => {
-            Box::new(move |values| !values.is_empty() == (wanted == "true"))
+            Box::new(move |values| values.is_empty() != (wanted == "true"))
         }
         "regex" => {
             let regex = whole(value)?;

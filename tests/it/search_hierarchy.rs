@@ -1,21 +1,11 @@
 //! `:below` and `:above` of references and canonical URLs:
 //! <https://hl7.org/fhir/R4/search.html#recursive> and `#versions`.
 
-use super::harness::{TestServer, patient};
+use super::harness::{TestServer, found, patient, refused};
 use bhn_fhir::access::{Permit, RowFilter};
 use bhn_fhir::fhir::definitions::ResourceType;
 use bhn_fhir::fhir::interaction::{Handling, SearchScope};
 use serde_json::{Value, json};
-
-async fn found(server: &TestServer, query: &str) -> String {
-    server.get(query).await.expect(200).sorted_ids("match")
-}
-
-async fn refused(server: &TestServer, query: &str, text: &str) {
-    let outcome = server.get(query).await.expect(400).body;
-    let said = outcome["issue"][0]["diagnostics"].as_str().unwrap_or_default();
-    assert!(said.contains(text), "{query}: {outcome}");
-}
 
 fn location(id: &str, part_of: Option<&str>) -> Value {
     let mut location = json!({"resourceType": "Location", "id": id});

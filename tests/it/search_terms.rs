@@ -1,22 +1,12 @@
 //! `:in`, `:not-in`, `:below` and `:above` of tokens, by the value sets and code systems that the
 //! server holds: <https://hl7.org/fhir/R4/search.html#token>.
 
-use super::harness::{TestServer, observation, patient};
+use super::harness::{TestServer, found, observation, patient, refused};
 use bhn_fhir::access::{Permit, RowFilter};
 use bhn_fhir::fhir::interaction::{Handling, SearchScope};
 use serde_json::{Value, json};
 
 const SYSTEM: &str = "http://codes.example/animals";
-
-async fn found(server: &TestServer, query: &str) -> String {
-    server.get(query).await.expect(200).sorted_ids("match")
-}
-
-async fn refused(server: &TestServer, query: &str, text: &str) {
-    let outcome = server.get(query).await.expect(400).body;
-    let said = outcome["issue"][0]["diagnostics"].as_str().unwrap_or_default();
-    assert!(said.contains(text), "{query}: {outcome}");
-}
 
 fn value_set(id: &str, compose: Value) -> Value {
     json!({"resourceType": "ValueSet", "id": id, "status": "active",

@@ -1,11 +1,7 @@
 //! `:text` of tokens: <https://hl7.org/fhir/R4/search.html#token>, modifiers.
 
-use super::harness::{TestServer, observation, patient};
+use super::harness::{TestServer, found, observation, patient};
 use serde_json::{Value, json};
-
-async fn found(server: &TestServer, query: &str) -> String {
-    server.get(query).await.expect(200).sorted_ids("match")
-}
 
 /// An observation whose code has these codings, and a text where there is one.
 fn coded(id: &str, codings: Value, text: Option<&str>) -> Value {

@@ -1,19 +1,8 @@
 //! Values of tokens, strings and references to the letter of
 //! <https://hl7.org/fhir/R4/search.html#token>, `#string`, `#reference` and `#errors`.
 
-use super::harness::{TestServer, observation, patient};
+use super::harness::{TestServer, found, observation, patient, refused};
 use serde_json::{Value, json};
-
-/// The ids of the matches, ascending.
-async fn found(server: &TestServer, query: &str) -> String {
-    server.get(query).await.expect(200).sorted_ids("match")
-}
-
-async fn refused(server: &TestServer, query: &str, text: &str) {
-    let outcome = server.get(query).await.expect(400).body;
-    let said = outcome["issue"][0]["diagnostics"].as_str().unwrap_or_default();
-    assert!(said.contains(text), "{query}: {outcome}");
-}
 
 async fn with_patients(of: &[(&str, &str, Value)]) -> TestServer {
     let server = TestServer::start().await;

@@ -159,24 +159,4 @@ impl Reply {
         assert_eq!(self.status, status, "{}", String::from_utf8_lossy(&self.bytes));
         self
     }
-
-    /// Ids of the resources of a Bundle whose entries are of this `search.mode`, in their order.
-    pub fn ids(&self, mode: &str) -> Vec<&str> {
-        let entries = self.body["entry"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let of_mode = entries.iter().filter(|entry| entry["search"]["mode"] == mode);
-        of_mode.map(|entry| entry["resource"]["id"].as_str().unwrap()).collect()
-    }
-
-    /// The same in the order of the ids, as one text.
-    pub fn sorted_ids(&self, mode: &str) -> String {
-        let mut ids = self.ids(mode);
-        ids.sort_unstable();
-        ids.join(" ")
-    }
-
-    /// The URL of a link of a Bundle.
-    pub fn link(&self, relation: &str) -> Option<&str> {
-        let links = self.body["link"].as_array()?;
-        links.iter().find(|link| link["relation"] == relation)?["url"].as_str()
-    }
 }
