@@ -90,34 +90,35 @@ pub fn index(node: Node<'_>, parameter: ParameterId, rows: &mut IndexRows) {
     }
 }
 
-/// The texts of an element that `:text` searches in (search.html#token, modifiers).
-fn texts<'a>(node: Node<'a>) -> Vec<&'a str> {
-    let display = |coding: &'a Value| text_of(coding, "display");
+/// Adds a row for each text of an element that `:text` searches in and that no token row of the
+/// parameter has yet (search.html#token, modifiers).
+fn add_texts(node: Node<'_>, parameter: ParameterId, rows: &mut IndexRows) {
     match node.type_name {
         "CodeableConcept" => {
-            let displays = items(node.value, "coding").iter().filter_map(display);
-            displays.chain(text_of(node.value, "text")).collect()
+            for coding in items(node.value, "coding") {
+                add_text(text_of(coding, "display"), parameter, rows);
+            }
+            add_text(text_of(node.value, "text"), parameter, rows);
         }
-        "Coding" => display(node.value).into_iter().collect(),
+        "Coding" => add_text(text_of(node.value, "display"), parameter, rows),
         "Identifier" => {
             let kind = node.value.get("type");
-            kind.and_then(|kind| text_of(kind, "text")).into_iter().collect()
+            add_text(kind.and_then(|kind| text_of(kind, "text")), parameter, rows);
         }
-        _ => Vec::new(),
+        _ => {}
     }
 }
 
-/// A row for each text that no token row of the parameter has yet.
-fn add_texts(node: Node<'_>, parameter: ParameterId, rows: &mut IndexRows) {
-    for text in texts(node).into_iter().map(key) {
-        let is_known = rows
-            .tokens
-            .iter()
-            .rev()
-            .any(|row| row.parameter == parameter && row.display.as_deref() == Some(&text));
-        if !is_known {
-            rows.texts.push(TextRow { parameter, text });
-        }
+fn add_text(text: Option<&str>, parameter: ParameterId, rows: &mut IndexRows) {
+    let Some(text) = text else { return };
+    let mut displays = rows.tokens.iter().rev().filter(|row| row.parameter == parameter);
+    if displays.any(|row| row.display.as_deref() == Some(text)) {
+        return;
+    }
+    let text = key(text);
+    let mut displays = rows.tokens.iter().filter(|row| row.parameter == parameter);
+    if !displays.any(|row| row.display.as_ref() == Some(&text)) {
+        rows.texts.push(TextRow { parameter, text });
     }
 }
 

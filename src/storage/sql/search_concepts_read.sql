@@ -3,10 +3,11 @@ select t.token
 from unnest($1::text[], $2::text[]) as w(system, code)
 join token t on t.code = w.code and t.system = w.system
 union
-select t.token
-from unnest($3::text[]) as w(system)
-cross join lateral (
+(
   select s.token from token s
-  where s.system = w.system and s.code <> '' and s.system || '|' || s.code <> all($4::text[])
+  where s.system = any($3::text[]) and s.code <> ''
+    and not exists (
+      select from unnest($4::text[]) as x(excepted) where x.excepted = s.system || '|' || s.code
+    )
   limit $5
-) t
+)

@@ -107,6 +107,13 @@ pub struct Coded {
     pub text: Option<i64>,
 }
 
+impl Coded {
+    /// 0 stands for no text.
+    pub(super) fn usual_text(self) -> i64 {
+        self.text.unwrap_or_default()
+    }
+}
+
 /// Ids of everything that some index rows name.
 #[derive(Default)]
 pub struct Ids<'a> {
@@ -185,8 +192,12 @@ impl Store {
 }
 
 impl Ids<'_> {
+    pub(super) fn coded(&self, token: &Token) -> Coded {
+        self.tokens.get(token).copied().unwrap_or_default()
+    }
+
     fn token(&self, token: &Token) -> i64 {
-        self.tokens.get(token).copied().unwrap_or_default().id
+        self.coded(token).id
     }
 
     /// 0 stands for no text.
@@ -207,11 +218,19 @@ impl Ids<'_> {
     pub fn resolve(&self, rows: &IndexRows) -> Resolved {
         let lead = rows.lead.and_then(|index| rows.tokens.get(index));
         let lead = lead.map(|row| packed_key(row.parameter, self.token(&row.token)));
-        let coded = rows.tokens.iter().map(|row| packed_key(row.parameter, self.token(&row.token)));
+        let mut keys: Vec<i64> = Vec::with_capacity(rows.tokens.len() + rows.references.len());
+        let mut is_usual = rows.texts.is_empty();
+        for row in &rows.tokens {
+            let coded = self.coded(&row.token);
+            let key = packed_key(row.parameter, coded.id);
+            keys.extend(Some(key).filter(|key| Some(*key) != lead));
+            is_usual &= coded.usual_text() == self.text(row.display.as_ref());
+        }
+        if !is_usual {
+            self.push_text_keys(rows, &mut keys);
+        }
         let targets = rows.references.iter();
-        let targets = targets.map(|row| packed_key(row.parameter, self.target(&row.target)));
-        let mut keys: Vec<i64> = coded.filter(|key| Some(*key) != lead).chain(targets).collect();
-        self.push_text_keys(rows, &mut keys);
+        keys.extend(targets.map(|row| packed_key(row.parameter, self.target(&row.target))));
         keys.sort_unstable();
         keys.dedup();
         let mut subject_rids: Vec<i64> = rows.subjects.iter().map(|key| self.target(key)).collect();

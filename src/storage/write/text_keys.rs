@@ -11,12 +11,10 @@ use crate::search::{IndexRows, ParameterId, TokenRow};
 pub const OWN_TEXTS: i64 = 0;
 
 impl Ids<'_> {
-    /// The keys that the texts of a resource need.
+    /// The keys that the texts of a resource need, where any differs from what is usual.
     pub(super) fn push_text_keys(&self, rows: &IndexRows, keys: &mut Vec<i64>) {
-        let is_usual = |row: &TokenRow| self.usual_text(row) == self.text(row.display.as_ref());
-        if rows.texts.is_empty() && rows.tokens.iter().all(is_usual) {
-            return;
-        }
+        let is_usual =
+            |row: &TokenRow| self.coded(&row.token).usual_text() == self.text(row.display.as_ref());
         let mut parameters: Vec<ParameterId> = rows
             .tokens
             .iter()
@@ -39,17 +37,12 @@ impl Ids<'_> {
             .chain(further.map(|row| self.text(Some(&row.text))))
             .filter(|text| *text != OWN_TEXTS)
             .collect();
-        let usual: Vec<i64> =
-            coded().map(|row| self.usual_text(row)).filter(|text| *text != OWN_TEXTS).collect();
+        let usual = coded().map(|row| self.coded(&row.token).usual_text());
+        let usual: Vec<i64> = usual.filter(|text| *text != OWN_TEXTS).collect();
         match usual.iter().all(|text| texts.contains(text)) {
             true => texts.retain(|text| !usual.contains(text)),
             false => texts.push(OWN_TEXTS),
         }
         keys.extend(texts.into_iter().map(|text| packed_key(parameter.beside(), text)));
-    }
-
-    /// What the coded value is called where nothing else is said.
-    fn usual_text(&self, row: &TokenRow) -> i64 {
-        self.tokens.get(&row.token).and_then(|coded| coded.text).unwrap_or_default()
     }
 }
