@@ -63,7 +63,12 @@ pub async fn perform(context: &Context, caller: &Caller, request: Request) -> Re
             let outcome = read::read_alone(context, &permit, (&key, &unless)).await?;
             outcome.of_read().subsetted(&request.subset)
         }
-        Interaction::Search { .. } | Interaction::Operation(_) => {
+        Interaction::Search { ref scope, ref parameters } => {
+            let wanted = (scope, &parameters[..], &request);
+            let outcome = search::search_alone(context, &permit, wanted).await?;
+            outcome.of_read().subsetted(&request.subset)
+        }
+        Interaction::Operation(_) => {
             let mut connection = context.store.search_connection().await?;
             let outcome = perform_read(context, &mut connection, &permit, &request).await?;
             connection.release();

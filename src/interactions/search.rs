@@ -31,23 +31,31 @@ struct Asked {
     plan: Plan,
 }
 
+/// What a search is about: its scope, its parameters, and the request that they came with.
+type Wanted<'a> = (&'a SearchScope, &'a [Parameter], &'a Request);
+
 /// 200 with a searchset. 400 for what cannot be searched by, unless it is left out under
 /// `Prefer: handling=lenient`, with a warning among the entries.
+pub async fn search_alone(
+    context: &Context,
+    permit: &Permit,
+    wanted: Wanted<'_>,
+) -> Result<Outcome> {
+    let asked = asked(context, permit, wanted)?;
+    let page = context.store.search(permit, &asked.plan).await?;
+    bundle((context, permit), wanted, asked, page)
+}
+
+/// The same on a connection that may be inside a transaction.
 pub async fn search(
     context: &Context,
     connection: &mut Connection,
     permit: &Permit,
-    wanted: (&SearchScope, &[Parameter], &Request),
+    wanted: Wanted<'_>,
 ) -> Result<Outcome> {
-    let (scope, parameters, request) = wanted;
-    let path = path_of(scope);
-    let mut asked = asked(context, permit, (scope, &path, parameters, request))?;
-    if request.subset == Subset::Count {
-        asked.plan = asked.plan.counting();
-    }
-    let page = context.store.search(connection, permit, &asked.plan).await?;
-    let links = PageLink { context, permit, path: &path, presentation: &request.presentation };
-    bundle(context, &links, asked, page)
+    let asked = asked(context, permit, wanted)?;
+    let page = context.store.search_on(connection, permit, &asked.plan).await?;
+    bundle((context, permit), wanted, asked, page)
 }
 
 fn path_of(scope: &SearchScope) -> String {
@@ -59,12 +67,17 @@ fn path_of(scope: &SearchScope) -> String {
     }
 }
 
-fn asked(
-    context: &Context,
-    permit: &Permit,
-    wanted: (&SearchScope, &str, &[Parameter], &Request),
-) -> Result<Asked> {
-    let (scope, path, parameters, request) = wanted;
+fn asked(context: &Context, permit: &Permit, wanted: Wanted<'_>) -> Result<Asked> {
+    let (_, _, request) = wanted;
+    let mut asked = parsed(context, permit, wanted)?;
+    if request.subset == Subset::Count {
+        asked.plan = asked.plan.counting();
+    }
+    Ok(asked)
+}
+
+fn parsed(context: &Context, permit: &Permit, wanted: Wanted<'_>) -> Result<Asked> {
+    let (scope, parameters, request) = wanted;
     let sealed = parameters.iter().find(|(name, _)| name == page::PARAMETER);
     let Some((_, text)) = sealed else {
         let handling = request.prefer.handling;
@@ -75,7 +88,7 @@ fn asked(
         return Err(FhirError::bad_request("A page link takes no further search parameters"));
     }
     let state: State = page::open(context, permit, text)?;
-    if state.path != path {
+    if state.path != path_of(scope) {
         return Err(unknown_page());
     }
     let handling = if state.is_lenient { Handling::Lenient } else { Handling::Strict };
@@ -84,7 +97,15 @@ fn asked(
     Ok(Asked { parameters: state.parameters, handling, plan })
 }
 
-fn bundle(context: &Context, links: &PageLink, asked: Asked, page: Page) -> Result<Outcome> {
+fn bundle(
+    (context, permit): (&Context, &Permit),
+    wanted: Wanted<'_>,
+    asked: Asked,
+    page: Page,
+) -> Result<Outcome> {
+    let (scope, _, request) = wanted;
+    let path = path_of(scope);
+    let links = PageLink { context, permit, path: &path, presentation: &request.presentation };
     let state = |cursor: Option<Cursor>| State {
         path: links.path.to_owned(),
         parameters: asked.parameters.clone(),

@@ -1,12 +1,12 @@
 //! From a resource to its index rows: every parameter's program is run and its nodes are
 //! written as rows of the parameter's type.
 
-use super::index_rows::{IndexRows, ParameterId, ReferenceRow, Token};
+use super::index_rows::{IndexRows, Lead, ParameterId, ReferenceRow, Token};
 use super::registry::{Kind, ListItems, Registry, SearchParameter, TypeParameters};
 use super::value::{
     IndexSettings, Node, composite, date, quantity, reference, string, text, token, uri,
 };
-use crate::fhir::definitions::Definitions;
+use crate::fhir::definitions::{Definitions, ResourceType};
 use crate::fhir::fhirpath;
 use crate::fhir::resource::{Resource, ResourceKey};
 use serde_json::Value;
@@ -63,7 +63,7 @@ impl Registry {
             mark_removed(list, resource, settings, &mut rows);
         }
         keep_first_of_equals(&mut rows);
-        take_main_values(parameters, &mut rows);
+        take_main_values((resource.resource_type(), parameters), &mut rows);
         rows.subjects = subjects(parameters, key, &rows);
         let meta = resource.object().get("meta");
         let listed = |name| meta.and_then(|meta| meta.get(name)).and_then(Value::as_array);
@@ -245,9 +245,13 @@ fn index_composite(
 }
 
 /// The first main coding becomes the lead; the earliest main date leaves the other dates.
-fn take_main_values(parameters: &TypeParameters, rows: &mut IndexRows) {
+fn take_main_values(
+    (resource_type, parameters): (ResourceType, &TypeParameters),
+    rows: &mut IndexRows,
+) {
     if let Some(lead) = parameters.lead() {
-        rows.lead = rows.tokens.iter().position(|row| row.parameter == lead.id);
+        let first = rows.tokens.iter().position(|row| row.parameter == lead.id);
+        rows.lead = first.map(|token| Lead { token, resource_type });
     }
     if let Some(main) = parameters.main_date() {
         let of_main = |id: ParameterId| id == main.id;

@@ -1,6 +1,7 @@
 //! Everything that is indexed of one resource, before its coded values and reference targets
 //! are replaced by surrogate ids. `storage::index_rows` stores it.
 
+use crate::fhir::definitions::ResourceType;
 use crate::fhir::resource::ResourceKey;
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
@@ -121,12 +122,19 @@ pub struct CompositeRow {
     pub second_text: Option<String>,
 }
 
+/// The main coding of a resource: an index into its tokens, and its type.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Lead {
+    pub token: usize,
+    pub resource_type: ResourceType,
+}
+
 /// All index rows of one resource.
 #[derive(Clone, PartialEq, Default, Debug)]
 pub struct IndexRows {
-    /// Index into `tokens` of the type's first main coding (`Observation.code`, ...), which is
-    /// stored as `lead` and not among the keys.
-    pub lead: Option<usize>,
+    /// The type's first main coding (`Observation.code`, ...), which is stored as `lead` and not
+    /// among the keys.
+    pub lead: Option<Lead>,
     pub tokens: Vec<TokenRow>,
     pub texts: Vec<TextRow>,
     pub identifiers: Vec<IdentifierRow>,

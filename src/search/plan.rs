@@ -98,24 +98,24 @@ pub enum Predicate {
         parameter: ParameterId,
         is_missing: bool,
     },
-    /// A coded value. `may_lead`: it may be the row's lead, in one of the types searched.
+    /// A coded value. `leads`: the types, of those searched, in whose rows it may be the lead.
     Token {
         parameter: ParameterId,
         test: TokenTest,
-        may_lead: bool,
+        leads: Vec<ResourceType>,
     },
     /// A coded value of which code systems and value sets say this.
     Concept {
         parameter: ParameterId,
         test: ConceptTest,
         form: CodeForm,
-        may_lead: bool,
+        leads: Vec<ResourceType>,
     },
     /// A value with a text that begins so, without case and accents (`:text`).
     Text {
         parameter: ParameterId,
         text: String,
-        may_lead: bool,
+        leads: Vec<ResourceType>,
     },
     /// Identifier, ContactPoint or text of a token parameter; the identifier of a reference.
     Identifier {

@@ -299,6 +299,16 @@ impl Planner<'_> {
         }
     }
 
+    /// The types, of those searched, in whose rows a value of this parameter is the lead.
+    fn led_types(&self, types: &[ResourceType], id: ParameterId) -> Vec<ResourceType> {
+        let is_led =
+            |kind: &ResourceType| self.registry.of(*kind).lead().is_some_and(|lead| lead.id == id);
+        match types.is_empty() {
+            true => ResourceType::all().filter(is_led).collect(),
+            false => types.iter().copied().filter(is_led).collect(),
+        }
+    }
+
     /// The types, of those searched, whose main date this parameter is.
     fn main_types(&self, types: &[ResourceType], id: ParameterId) -> Vec<ResourceType> {
         let is_main = |kind: &ResourceType| {

@@ -33,9 +33,11 @@ pub enum SortKey {
     String(ParameterId),
     /// The parameters whose rows hold the values.
     Number(Vec<ParameterId>),
-    /// By code. A text is compared as it is.
+    /// By code. A text is compared as it is. `leads` are the types (of those searched) in whose
+    /// rows the first value is the lead.
     Token {
         parameter: ParameterId,
+        leads: Vec<ResourceType>,
         has_codes: bool,
         has_texts: bool,
     },

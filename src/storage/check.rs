@@ -376,7 +376,7 @@ async fn side_rows(
     read!("identifier_value", identifiers, Identifier { parameter, value, system });
     read!("string_value", strings, Text { parameter, normalised, raw });
     read!("date_value", dates, Dates { parameter, low, high });
-    read!("quantity_value", quantities, Quantity { parameter, unit, low, high });
+    read!("quantity_value", quantities, Quantity { parameter, lead, unit, low, high });
     read!("uri_value", uris, Uri { parameter, value });
     read!(
         "composite_value",

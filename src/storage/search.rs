@@ -4,6 +4,7 @@
 mod keys;
 pub mod terms;
 
+use super::failure::of_sqlx;
 use super::read::{fetch_all, fetch_optional};
 use super::search_sql::Query;
 use super::statement::Statement;
@@ -37,26 +38,52 @@ pub struct Page {
     pub previous: Option<Cursor>,
 }
 
+/// What a connection sees.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reads {
+    Committed,
+    /// Also what a transaction of its own has written so far.
+    UnderWay,
+}
+
 impl Store {
-    /// One page of the plan's matches, read on a connection that may be inside a transaction.
-    /// 503 `timeout` where the database was stopped over it.
-    pub async fn search(
+    /// One page of the plan's matches. 503 `timeout` where the database was stopped over it.
+    pub async fn search(&self, permit: &Permit, plan: &Plan) -> Result<Page> {
+        let mut connection = self.settled_pool.acquire().await.map_err(of_sqlx)?;
+        let found = self.found(&mut connection, (permit, plan), Reads::Committed).await?;
+        if !plan.is_settled() {
+            connection.release();
+            connection = self.search_connection().await?;
+        }
+        let query = Query { plan, found: &found, filter: permit.filter() };
+        let page = self.page_and_total(&mut connection, &query).await?;
+        connection.release();
+        Ok(page)
+    }
+
+    /// The same, read on a connection that may be inside a transaction.
+    pub async fn search_on(
         &self,
         connection: &mut Connection,
         permit: &Permit,
         plan: &Plan,
     ) -> Result<Page> {
-        let found = self.found(connection, permit, plan).await?;
+        let found = self.found(connection, (permit, plan), Reads::UnderWay).await?;
         let query = Query { plan, found: &found, filter: permit.filter() };
+        self.page_and_total(connection, &query).await
+    }
+
+    async fn page_and_total(&self, connection: &mut Connection, query: &Query<'_>) -> Result<Page> {
+        let plan = query.plan;
         let page = match plan.count {
             0 => Page::default(),
-            _ => self.page(connection, &query).await?,
+            _ => self.page(connection, query).await?,
         };
         let total = match (page.total, plan.total) {
             (Some(total), _) => Some(total),
             (None, Total::None) => None,
-            (None, Total::Accurate) => Some(count(connection, &query).await?),
-            (None, Total::Estimate) => Some(estimate(connection, &query).await?),
+            (None, Total::Accurate) => Some(count(connection, query).await?),
+            (None, Total::Estimate) => Some(estimate(connection, query).await?),
         };
         Ok(Page { total, ..page })
     }
@@ -69,7 +96,7 @@ impl Store {
         (permit, plan): (&Permit, &Plan),
         limit: usize,
     ) -> Result<Vec<ResourceKey>> {
-        let found = self.found(connection, permit, plan).await?;
+        let found = self.found(connection, (permit, plan), Reads::UnderWay).await?;
         let query = Query { plan, found: &found, filter: permit.filter() };
         let rows = fetch_all(connection, query.matching(limit as i64)).await?;
         rows.iter().map(matched).collect()

@@ -31,6 +31,13 @@ impl Statement {
         self
     }
 
+    /// Appends a limit as it is: the plan of a statement for all values has to know it.
+    pub fn push_limit(&mut self, rows: i64) -> &mut Self {
+        self.text.push_str(" limit ");
+        self.text.push_str(&rows.to_string());
+        self
+    }
+
     /// Appends the next placeholder and binds the value to it.
     pub fn bind<'q, T>(&mut self, value: T) -> &mut Self
     where

@@ -24,6 +24,8 @@ pub struct Store {
     pub(super) pool: Pool,
     /// Searches: custom plans, because frequencies of keys decide the shape.
     pub(super) search_pool: Pool,
+    /// Searches whose best plan is the same for all values: generic plans.
+    pub(super) settled_pool: Pool,
     pub(super) reads: Gather<Reads>,
     pub(super) creates: Gather<Creates>,
     pub(super) codec: BodyCodec,

@@ -71,7 +71,7 @@ async fn every_query_obeys_the_row_filter_of_its_permit() {
     let scope = SearchScope::Type(key("Observation/x").resource_type);
     let total = ("_total".to_owned(), "accurate".to_owned());
     let plan = server.context.plan(&scope, &[total], Handling::Strict).unwrap();
-    let page = store.search(&mut connection, &permit, &plan).await.unwrap();
+    let page = store.search(&permit, &plan).await.unwrap();
     assert_eq!((page.matches.len(), page.total), (1, Some(1)));
     let query = HistoryQuery {
         resource_type: Some(key("Observation/x").resource_type),
@@ -87,5 +87,5 @@ async fn every_query_obeys_the_row_filter_of_its_permit() {
         owners: vec![],
         authors: vec![],
     });
-    assert!(store.search(&mut connection, &nobody, &plan).await.unwrap().matches.is_empty());
+    assert!(store.search(&nobody, &plan).await.unwrap().matches.is_empty());
 }

@@ -499,7 +499,6 @@ async fn a_filter_never_leads_through_what_the_caller_may_not_see() {
     let server = births().await;
     let store = &server.context.store;
     let permit = server.permit_about("Patient/rafi").await;
-    let mut connection = store.search_connection().await.unwrap();
     for (kind, filter, expected) in [
         ("Observation", "code pr true", 1),
         ("Observation", "not (code eq weight)", 1),
@@ -519,7 +518,7 @@ async fn a_filter_never_leads_through_what_the_caller_may_not_see() {
         let scope = SearchScope::Type(ResourceType::parse(kind).unwrap());
         let parameters = [("_filter".to_owned(), filter.to_owned())];
         let plan = server.context.plan(&scope, &parameters, Handling::Strict).unwrap();
-        let page = store.search(&mut connection, &permit, &plan).await.unwrap();
+        let page = store.search(&permit, &plan).await.unwrap();
         assert_eq!(page.matches.len(), expected, "{kind}: {filter}");
     }
 }

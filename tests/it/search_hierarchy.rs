@@ -102,8 +102,7 @@ async fn a_hidden_part_is_no_way() {
         let scope = SearchScope::Type(kind);
         let plan = server.context.plan(&scope, &parameters, Handling::Strict).unwrap();
         let store = &server.context.store;
-        let mut connection = store.search_connection().await.unwrap();
-        let page = store.search(&mut connection, &permit, &plan).await.unwrap();
+        let page = store.search(&permit, &plan).await.unwrap();
         assert_eq!(page.matches.len(), expected, "{modifier}");
     }
 }

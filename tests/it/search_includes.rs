@@ -173,7 +173,6 @@ async fn nothing_is_included_that_the_caller_may_not_see() {
     records(&server).await;
     let store = &server.context.store;
     let permit = server.permit_about("Patient/p1").await;
-    let mut connection = store.search_connection().await.unwrap();
     for (kind, name, value, expected) in [
         ("Observation", "_include", "Observation:subject", 1),
         ("Observation", "_include", "Observation:performer", 0),
@@ -183,7 +182,7 @@ async fn nothing_is_included_that_the_caller_may_not_see() {
         let scope = SearchScope::Type(ResourceType::parse(kind).unwrap());
         let parameters = [(name.to_owned(), value.to_owned())];
         let plan = server.context.plan(&scope, &parameters, Handling::Strict).unwrap();
-        let page = store.search(&mut connection, &permit, &plan).await.unwrap();
+        let page = store.search(&permit, &plan).await.unwrap();
         assert_eq!(page.included.len(), expected, "{kind}?{name}={value}");
     }
 }

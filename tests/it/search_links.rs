@@ -164,7 +164,6 @@ async fn a_link_never_leads_through_what_the_caller_may_not_see() {
     births(&server).await;
     let store = &server.context.store;
     let permit = server.permit_about("Patient/rafi").await;
-    let mut connection = store.search_connection().await.unwrap();
     for (kind, name, value, expected) in [
         ("Observation", "patient.name", "rahman", 1),
         // Seen: the observation of the newborn. Not seen: who took it, and its hospital.
@@ -177,7 +176,7 @@ async fn a_link_never_leads_through_what_the_caller_may_not_see() {
         let scope = SearchScope::Type(ResourceType::parse(kind).unwrap());
         let parameters = [(name.to_owned(), value.to_owned())];
         let plan = server.context.plan(&scope, &parameters, Handling::Strict).unwrap();
-        let page = store.search(&mut connection, &permit, &plan).await.unwrap();
+        let page = store.search(&permit, &plan).await.unwrap();
         assert_eq!(page.matches.len(), expected, "{kind}?{name}={value}");
     }
 }

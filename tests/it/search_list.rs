@@ -134,9 +134,8 @@ async fn a_list_that_the_caller_may_not_see_finds_nothing() {
     let parameters = [("_list".to_owned(), "42".to_owned())];
     let plan = server.context.plan(&SearchScope::Type(patient), &parameters, Handling::Strict);
     let plan = plan.unwrap();
-    let mut connection = store.search_connection().await.unwrap();
     let all = Permit::operator();
-    let found = store.search(&mut connection, &all, &plan).await.unwrap();
+    let found = store.search(&all, &plan).await.unwrap();
     let rid_of =
         |id: &str| found.matches.iter().find(|stored| stored.key.id.as_str() == id).unwrap().rid;
     let seen_by = |subjects: Vec<i64>| {
@@ -148,7 +147,7 @@ async fn a_list_that_the_caller_may_not_see_finds_nothing() {
         (seen_by(vec![rid_of("a"), rid_of("b")]), vec!["a", "b"]),
         (seen_by(vec![rid_of("b")]), Vec::new()),
     ] {
-        let page = store.search(&mut connection, &permit, &plan).await.unwrap();
+        let page = store.search(&permit, &plan).await.unwrap();
         let mut found: Vec<&str> = page.matches.iter().map(|m| m.key.id.as_str()).collect();
         found.sort_unstable();
         assert_eq!(found, expected);

@@ -280,8 +280,7 @@ async fn hidden_terminology_is_not_revealed() {
         let scope = SearchScope::Type(kind);
         let plan = server.context.plan(&scope, &parameters, Handling::Strict).unwrap();
         let store = &server.context.store;
-        let mut connection = store.search_connection().await.unwrap();
-        store.search(&mut connection, &permit, &plan).await.map(|_| ()).unwrap_err().to_string()
+        store.search(&permit, &plan).await.map(|_| ()).unwrap_err().to_string()
     };
     for (hidden, absent) in [
         ("code:in=ValueSet/some", "code:in=ValueSet/none"),

@@ -84,30 +84,59 @@ impl Floor<'_> {
         (clients, seconds): (usize, f64),
         body: &str,
     ) -> Result<Round, String> {
-        let before = processes::cpu_of_cluster(self.server.postmaster);
-        let output = Command::new(self.server.programs.join("pgbench"))
-            .args(["-n", "-M", "prepared", "-h", &self.server.socket, "-U", "postgres"])
-            .args(["-c", &clients.to_string(), "-j", "2", "-T", &format!("{}", seconds as u64)])
-            .args(["-D", &format!("first={}", FIRST_ID + 1)])
-            .args(["-D", &format!("last={}", FIRST_ID + self.rows)])
-            .args(["-D", &format!("body={body}")])
-            .arg("-f")
-            .arg(self.folder.join(format!("{script}.sql")))
-            .arg(DATABASE)
-            .output()
-            .map_err(|error| format!("pgbench: {error}"))?;
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let cpu = processes::settled_cpu_of_cluster(self.server.postmaster) - before;
-        let done = text.lines().find_map(|line| {
-            let count = line.strip_prefix("number of transactions actually processed: ")?;
-            count.split('/').next()?.trim().parse::<f64>().ok()
-        });
-        let done = done.filter(|done| *done > 0.0 && output.status.success());
-        let done = done.ok_or_else(|| {
-            format!("pgbench failed: {text}{}", String::from_utf8_lossy(&output.stderr))
-        })?;
-        Ok(Round { done, cpu })
+        let script = self.folder.join(format!("{script}.sql"));
+        let last = FIRST_ID + self.rows;
+        let values =
+            [format!("first={}", FIRST_ID + 1), format!("last={last}"), format!("body={body}")];
+        pgbench(self.server, DATABASE, &[script], &values, (clients, seconds))
     }
+}
+
+/// Runs scripts in turn for some seconds, and returns what the cluster spent on them.
+pub fn bench(
+    server: &Server,
+    database: &str,
+    scripts: &[PathBuf],
+    load: (usize, f64),
+) -> Result<Round, String> {
+    pgbench(server, database, scripts, &[], load)
+}
+
+fn pgbench(
+    server: &Server,
+    database: &str,
+    scripts: &[PathBuf],
+    values: &[String],
+    (clients, seconds): (usize, f64),
+) -> Result<Round, String> {
+    let before = processes::cpu_of_cluster(server.postmaster);
+    let mut command = Command::new(server.programs.join("pgbench"));
+    command.args(["-n", "-M", "prepared", "-h", &server.socket, "-U", "postgres"]).args([
+        "-c",
+        &clients.to_string(),
+        "-j",
+        "2",
+        "-T",
+        &format!("{}", seconds as u64),
+    ]);
+    for value in values {
+        command.arg("-D").arg(value);
+    }
+    for script in scripts {
+        command.arg("-f").arg(script);
+    }
+    let output = command.arg(database).output().map_err(|error| format!("pgbench: {error}"))?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let cpu = processes::settled_cpu_of_cluster(server.postmaster) - before;
+    let done = text.lines().find_map(|line| {
+        let count = line.strip_prefix("number of transactions actually processed: ")?;
+        count.split('/').next()?.trim().parse::<f64>().ok()
+    });
+    let done = done.filter(|done| *done > 0.0 && output.status.success());
+    let done = done.ok_or_else(|| {
+        format!("pgbench failed: {text}{}", String::from_utf8_lossy(&output.stderr))
+    })?;
+    Ok(Round { done, cpu })
 }
 
 /// Runs SQL as the superuser and returns its unaligned output.

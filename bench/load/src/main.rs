@@ -7,6 +7,8 @@ mod client;
 mod floor;
 mod import;
 mod processes;
+mod search;
+mod searches;
 mod server;
 mod synthea;
 mod work;
@@ -30,11 +32,15 @@ struct Options {
     seconds: f64,
     resources: u64,
     only: Option<String>,
+    /// Searches instead of reads and writes.
+    is_search: bool,
+    /// A second store, a tenth as large, for what grows with the store.
+    smaller: Option<PathBuf>,
 }
 
 /// One line of the table.
 struct Row {
-    name: &'static str,
+    name: String,
     limit: f64,
     unit: &'static str,
     found: f64,
@@ -67,8 +73,11 @@ fn options() -> Result<Options, String> {
         seconds: 4.0,
         resources: 300_000,
         only: None,
+        is_search: false,
+        smaller: None,
     };
-    let mut arguments = std::env::args().skip(1);
+    let mut arguments = std::env::args().skip(1).peekable();
+    options.is_search = arguments.next_if(|first| first == "search").is_some();
     while let Some(name) = arguments.next() {
         let value = arguments.next().ok_or(format!("{name} needs a value"))?;
         let number = || value.parse::<f64>().map_err(|_| format!("{name} needs a number"));
@@ -79,6 +88,7 @@ fn options() -> Result<Options, String> {
             "--rounds" => options.rounds = number()? as usize,
             "--seconds" => options.seconds = number()?,
             "--resources" => options.resources = number()? as u64,
+            "--smaller" => options.smaller = Some(value.into()),
             "--only" => options.only = Some(value),
             _ => return Err(format!("{name} is not known; see bench/README.md")),
         }
@@ -89,7 +99,10 @@ fn options() -> Result<Options, String> {
 fn run(options: &Options) -> Result<Vec<Row>, String> {
     let folder = std::env::temp_dir().join(format!("bhn-bench-{}", std::process::id()));
     let data = options.data.clone().unwrap_or(folder);
-    let result = measure(options, &data);
+    let result = match options.is_search {
+        true => search::measure(options, &data),
+        false => measure(options, &data),
+    };
     if options.data.is_none() && result.is_ok() {
         let _ = std::fs::remove_dir_all(&data);
     }
@@ -105,7 +118,7 @@ fn measure(options: &Options, data: &Path) -> Result<Vec<Row>, String> {
     eprintln!("loading one copy of the Synthea set");
     work.prepare(&server.host)?;
     let mut rows = vec![Row {
-        name: "memory of the server, idle",
+        name: "memory of the server, idle".to_owned(),
         limit: 60.0,
         unit: " MB",
         found: idle,
@@ -127,7 +140,7 @@ fn measure(options: &Options, data: &Path) -> Result<Vec<Row>, String> {
     let share = median(shares.into_iter());
     bench.set_autovacuum("on")?;
     rows.push(Row {
-        name: "COPY as a share of import, whole set",
+        name: "COPY as a share of import, whole set".to_owned(),
         limit: 35.0,
         unit: " %",
         found: share * 100.0,
@@ -137,7 +150,7 @@ fn measure(options: &Options, data: &Path) -> Result<Vec<Row>, String> {
     let mixed = [Kind::Create, Kind::Read, Kind::Search, Kind::Transaction];
     work.drive(&mixed, &server.host, (64, 10.0))?;
     rows.push(Row {
-        name: "memory of the server, 64 clients",
+        name: "memory of the server, 64 clients".to_owned(),
         limit: 250.0,
         unit: " MB",
         found: processes::memory_mb(server.id(), "VmHWM"),
@@ -211,7 +224,7 @@ impl Bench<'_> {
         let rows = kinds.iter().zip(costs).filter(|(_, costs)| !costs.is_empty());
         let mut rows: Vec<Row> = rows
             .map(|((_, _, name, limit, _), costs)| Row {
-                name,
+                name: (*name).to_owned(),
                 limit: *limit,
                 unit: " × floor",
                 found: median(costs.iter().map(Cost::ratio)),
@@ -224,7 +237,7 @@ impl Bench<'_> {
             .collect();
         if !wal.is_empty() {
             rows.push(Row {
-                name: "WAL per created Observation",
+                name: "WAL per created Observation".to_owned(),
                 limit: 3.0,
                 unit: " KB",
                 found: median(wal.into_iter()) / 1024.0,
@@ -292,7 +305,7 @@ impl Bench<'_> {
         let bytes = self.work.bytes.load(Ordering::Relaxed) as f64;
         let count = self.work.created.load(Ordering::Relaxed);
         Ok(Row {
-            name: "database size, with JSONB",
+            name: "database size, with JSONB".to_owned(),
             limit: 1.8,
             unit: " × compact JSON",
             found: size / bytes,

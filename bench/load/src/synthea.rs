@@ -38,6 +38,12 @@ impl Synthea {
         Ok(Synthea { bundles: named.into_iter().map(|(_, _, bundle)| bundle).collect() })
     }
 
+    /// Resources of one copy.
+    pub fn size(&self) -> u64 {
+        let entries = |bundle: &Value| bundle["entry"].as_array().map_or(0, Vec::len);
+        self.bundles.iter().map(entries).sum::<usize>() as u64
+    }
+
     /// The transaction Bundles of copy `number`, shuffled by it.
     pub fn copy(&self, number: u64) -> Vec<Value> {
         let mut bundles = self.bundles.clone();

@@ -93,6 +93,12 @@ impl Work {
         self.copies.fetch_add(1, Ordering::Relaxed)
     }
 
+    /// Takes the first so many copies for used, by `resources` in all.
+    pub fn skip(&self, copies: u64, resources: u64) {
+        self.copies.store(copies + 1, Ordering::Relaxed);
+        self.created.store(resources, Ordering::Relaxed);
+    }
+
     /// Loads one copy by a transaction for each Bundle, and keeps its Observations, with
     /// references to what is stored now, as templates.
     pub fn prepare(&mut self, host: &str) -> Result<(), String> {

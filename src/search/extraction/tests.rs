@@ -57,7 +57,7 @@ fn observation() -> Value {
 #[test]
 fn an_observation_is_indexed_by_its_code_date_subject_and_components() {
     let (rows, id) = index(observation());
-    let lead = &rows.tokens[rows.lead.unwrap()];
+    let lead = &rows.tokens[rows.lead.unwrap().token];
     assert_eq!((lead.parameter, lead.token.code.as_str()), (id("code"), "85354-9"));
     assert!(rows.tokens.iter().any(|r| r.parameter == id("code") && r.token.code == "bp"));
     assert!(rows.dates.is_empty());

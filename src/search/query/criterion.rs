@@ -3,7 +3,6 @@
 use super::{Planner, Refusal, not_supported, wrong_value};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::resource::Id;
-use crate::search::index_rows::ParameterId;
 use crate::search::plan::{Clause, Direction, Predicate, Second};
 use crate::search::registry::{Component, Kind, SearchParameter};
 use crate::search::value::concept::ConceptTest;
@@ -151,17 +150,6 @@ impl Reader<'_> {
             Kind::Uri => Ok(vec![Predicate::Uri { parameter, test: UriTest::is(one) }]),
             Kind::Composite => self.composite(one),
             Kind::Special => Err(not_supported(self.name, "This parameter is not offered")),
-        }
-    }
-
-    /// Whether values of the parameter may be the lead of a row of the types searched.
-    pub fn may_lead(&self, parameter: ParameterId) -> bool {
-        let leads = |kind: ResourceType| {
-            self.planner.registry.of(kind).lead().is_some_and(|lead| lead.id == parameter)
-        };
-        match self.types.is_empty() {
-            true => ResourceType::all().any(leads),
-            false => self.types.iter().any(|kind| leads(*kind)),
         }
     }
 

@@ -75,6 +75,7 @@ impl Place<'_> {
             Kind::Number | Kind::Quantity => SortKey::Number(parameter.row_parameters()),
             Kind::Token => SortKey::Token {
                 parameter: id,
+                leads: self.planner.led_types(self.types, id),
                 has_codes: parameter.stores.contains(&TokenStore::Interned),
                 has_texts: parameter.stores.contains(&TokenStore::Text),
             },

@@ -140,13 +140,16 @@ fn permuted_criteria_are_one_lock_and_one_identifier_is_one_lock_for_all_criteri
 #[test]
 fn parameters_become_typed_predicates() {
     let first = |kind: &str, query: &str| plan(kind, query).unwrap().clauses[0].clone();
-    let Predicate::Token { test, may_lead, .. } =
+    let Predicate::Token { test, leads, .. } =
         first("Observation", "code=http://loinc.org|1-8").alternatives[0].clone()
     else {
         panic!("a token")
     };
     let token = Token { system: "http://loinc.org".into(), code: "1-8".into() };
-    assert_eq!((test, may_lead), (TokenTest::Exact(token), true));
+    assert_eq!(
+        (test, leads),
+        (TokenTest::Exact(token), vec![ResourceType::parse("Observation").unwrap()])
+    );
     let patient = ResourceKey::parse("Patient/1").unwrap();
     for (query, expected) in
         [("patient=1", true), ("patient=Patient/1", true), ("performer=Patient/1", false)]

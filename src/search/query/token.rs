@@ -1,6 +1,7 @@
 //! Values of token parameters: <https://hl7.org/fhir/R4/search.html#token>.
 
 use super::criterion::{Read, Reader};
+use crate::fhir::definitions::ResourceType;
 use crate::search::plan::{Clause, Predicate};
 use crate::search::registry::SearchParameter;
 use crate::search::value::concept::{CodeForm, ConceptTest};
@@ -28,7 +29,7 @@ impl Reader<'_> {
 
     fn interned(&self, test: TokenTest) -> Predicate {
         let parameter = self.parameter.id;
-        Predicate::Token { parameter, test, may_lead: self.may_lead(parameter) }
+        Predicate::Token { parameter, test, leads: self.leads() }
     }
 
     /// Strings are stored without case; identifiers, which the parameter may read as well, with
@@ -69,10 +70,7 @@ impl Reader<'_> {
         let (parameter, text) = (self.parameter.id, normalised(&text::unescape(one)));
         match text.is_empty() {
             true => Err(self.wrong(one, "a string has a letter or digit")),
-            false => {
-                let may_lead = self.may_lead(parameter);
-                Ok(vec![Predicate::Text { parameter, text, may_lead }])
-            }
+            false => Ok(vec![Predicate::Text { parameter, text, leads: self.leads() }]),
         }
     }
 
@@ -106,9 +104,17 @@ impl Reader<'_> {
         Ok(self.concepts(&test(concept)))
     }
 
+    /// The types, of those searched, in whose rows a value may be the lead.
+    fn leads(&self) -> Vec<ResourceType> {
+        self.planner.led_types(self.types, self.parameter.id)
+    }
+
     fn concepts(&self, test: &ConceptTest) -> Vec<Predicate> {
-        let (parameter, may_lead) = (self.parameter.id, self.may_lead(self.parameter.id));
-        let of = |form| Predicate::Concept { parameter, test: test.clone(), form, may_lead };
+        let parameter = self.parameter.id;
+        let of = |form| {
+            let (test, leads) = (test.clone(), self.leads());
+            Predicate::Concept { parameter, test, form, leads }
+        };
         self.parameter.code_forms().into_iter().map(of).collect()
     }
 }

@@ -94,7 +94,8 @@ impl Store {
             reads: Gather::new(Reads { pool: pool.clone() }, lanes, GATHERED),
             creates: Gather::new(Creates { pool: pool.clone(), place }, lanes, GATHERED),
             pool,
-            search_pool: pools.of_searches(settings.search_pool).await?,
+            search_pool: pools.of_searches(settings.search_pool, "force_custom_plan").await?,
+            settled_pool: pools.of_searches(settings.search_pool, "force_generic_plan").await?,
             codec: BodyCodec::new(contents.dictionaries),
             interned: Interned::default(),
             terms: Terms::new(registry),
@@ -110,6 +111,7 @@ impl Store {
     pub async fn close(&self) {
         self.pool.close().await;
         self.search_pool.close().await;
+        self.settled_pool.close().await;
     }
 }
 
@@ -126,8 +128,8 @@ impl Pools<'_> {
     }
 
     /// For searches. One whose client left is cancelled.
-    async fn of_searches(&self, connections: u32) -> Result<Pool, StartError> {
-        self.open(connections, "force_custom_plan", None).await
+    async fn of_searches(&self, connections: u32, plans: &str) -> Result<Pool, StartError> {
+        self.open(connections, plans, None).await
     }
 
     /// A pool with one connection open.

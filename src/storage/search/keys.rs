@@ -1,6 +1,6 @@
 //! The ids that a plan needs before its statement is composed.
 
-use super::SYSTEM_CODES;
+use super::{Reads, SYSTEM_CODES};
 use crate::access::Permit;
 use crate::error::{FhirError, Result};
 use crate::fhir::resource::ResourceKey;
@@ -16,13 +16,13 @@ use crate::storage::write::index_rows::packed_key;
 use std::collections::BTreeSet;
 
 impl Store {
-    /// Ids of what the plan names. Coded values are remembered; rids are not, since a
-    /// transaction under way may still take back those that it sees.
+    /// Ids of what the plan names. Coded values are remembered, and rids where no transaction is
+    /// under way that may take back those that it sees.
     pub(super) async fn found(
         &self,
         connection: &mut Connection,
-        permit: &Permit,
-        plan: &Plan,
+        (permit, plan): (&Permit, &Plan),
+        reads: Reads,
     ) -> Result<Found> {
         let mut wanted = Wanted::of(plan);
         let mut found = Found::default();
@@ -46,7 +46,12 @@ impl Store {
         look_up_texts(connection, &mut wanted, &mut found).await?;
         let alternatives = std::mem::take(&mut wanted.alternatives);
         if !wanted.is_empty() {
+            let references = wanted.references.clone();
             self.look_up(connection, wanted, &mut found).await?;
+            let known = references.iter().filter(|_| reads == Reads::Committed);
+            for (key, rid) in known.filter_map(|key| found.references.get_key_value(key)) {
+                self.interned.remember(key, *rid);
+            }
         }
         for alternative in alternatives {
             refuse_ambiguous(connection, (permit, &found), &alternative).await?;

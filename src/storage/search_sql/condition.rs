@@ -1,6 +1,6 @@
 //! Predicates as conditions on the row `r`.
 
-use super::keys::Found;
+use super::keys::{Found, keys_as_leads};
 use super::test_sql::{
     COMPOSITE_DATE, DATE_ROW, MAIN_DATE, NUMBER_ROW, push_instant_test, push_test,
 };
@@ -31,6 +31,8 @@ pub struct Conditions<'a> {
     pub keys: Keys,
     /// The types searched; empty for all.
     pub types: &'a [ResourceType],
+    /// What the row's lead is one of; empty where that is not known.
+    pub leads: &'a [i64],
     /// Rows that a link leads to must pass it as well.
     pub filter: &'a RowFilter,
 }
@@ -70,19 +72,14 @@ impl Conditions<'_> {
         let mut parts = Parts::default();
         for predicate in &clause.alternatives {
             match predicate {
-                Predicate::Token { parameter, test, may_lead } => {
-                    let keys = self.found.token_keys(*parameter, test);
-                    if *may_lead {
-                        parts.leads.extend(&keys);
-                    }
-                    parts.keys.extend(keys);
+                Predicate::Token { parameter, test, leads } => {
+                    parts.leads.extend(self.found.lead_keys(leads, test));
+                    parts.keys.extend(self.found.token_keys(*parameter, test));
                 }
-                Predicate::Concept { parameter, test, form, may_lead } => {
-                    let keys = self.found.concept_keys(*parameter, (test, *form));
-                    if *may_lead {
-                        parts.leads.extend(&keys);
-                    }
-                    parts.keys.extend(keys);
+                Predicate::Concept { parameter, test, form, leads } => {
+                    let ids = self.found.concept_ids(test, *form);
+                    parts.leads.extend(keys_as_leads(leads, ids));
+                    parts.keys.extend(ids.iter().map(|id| packed_key(*parameter, *id)));
                 }
                 Predicate::Reference { parameter, targets, .. } => {
                     parts.keys.extend(self.found.reference_keys(*parameter, targets));
@@ -124,8 +121,8 @@ impl Conditions<'_> {
             sql.push(separator).push(head.select);
             match head.has_words {
                 true => {
-                    let both = vec![head.parameter.0, head.parameter.beside().0];
-                    sql.push("any(").bind(both).push(") and ");
+                    sql.push("any(array[").bind(head.parameter.0).push(", ");
+                    sql.bind(head.parameter.beside().0).push("]) and ");
                 }
                 false => drop(sql.bind(head.parameter.0).push(" and ")),
             }
@@ -242,7 +239,12 @@ impl Conditions<'_> {
                 push_text(sql, ("v.normalised", "v.raw"), test);
             }
             Predicate::Date { test, .. } => push_test(sql, DATE_ROW, test),
-            Predicate::Quantity { test, .. } => self.push_quantity(sql, "v.unit", test),
+            Predicate::Quantity { parameter, test } => {
+                sql.push("(");
+                self.push_leads(sql, *parameter);
+                self.push_quantity(sql, "v.unit", test);
+                sql.push(")");
+            }
             Predicate::Composite { first, second, .. } => {
                 self.push_composite(sql, (first, second));
             }
@@ -256,26 +258,44 @@ impl Conditions<'_> {
 
     /// The row holds a key of the parameter that is none of those that the test admits.
     fn push_other_key(&self, sql: &mut Statement, equal: &Predicate) {
-        let Predicate::Token { parameter, test, .. } = equal else {
+        let Predicate::Token { parameter, test, leads } = equal else {
             sql.push("false");
             return;
         };
-        sql.push("exists (select from unnest(r.keys || r.lead) as k(key) where k.key >> 48 = ");
+        sql.push("(exists (select from unnest(r.keys) as k(key) where k.key >> 48 = ");
         sql.bind(parameter.0).push(" and k.key <> all(");
         sql.bind(self.found.token_keys(*parameter, test)).push("))");
+        if !leads.is_empty() {
+            sql.push(" or r.type = any(").bind(numbers(leads)).push(") and r.lead <> all(");
+            sql.bind(self.found.lead_keys(leads, test)).push(")");
+        }
+        sql.push(")");
+    }
+
+    /// The leads among whose quantities the index looks: that of the row, or each that there is.
+    fn push_leads(&self, sql: &mut Statement, parameter: ParameterId) {
+        match self.leads {
+            [] => {
+                sql.push("v.lead = any(array(select quantity_leads(").bind(parameter.0);
+                sql.push("))) and ");
+            }
+            [lead] => drop(sql.push("v.lead = ").bind(*lead).push(" and ")),
+            leads => drop(sql.push("v.lead = any(").bind(leads.to_vec()).push(") and ")),
+        }
     }
 
     /// A text of its own, or a coded value that is called so, where it is not called otherwise.
     fn push_text_of_codes(&self, sql: &mut Statement, predicate: &Predicate) {
-        let Predicate::Text { parameter, text, may_lead } = predicate else { return };
+        let Predicate::Text { parameter, text, leads } = predicate else { return };
         let found = self.found.texts.get(text).cloned().unwrap_or_default();
         let keys = |parameter: ParameterId, ids: &[i64]| -> Vec<i64> {
             ids.iter().map(|id| packed_key(parameter, *id)).collect()
         };
         let coded = keys(*parameter, &found.tokens);
         sql.push("(r.keys && ").bind(keys(parameter.beside(), &found.texts)).push(" or (");
-        if *may_lead {
-            sql.push("r.lead = any(").bind(coded.clone()).push(") or ");
+        if !leads.is_empty() {
+            push_lead(sql, &keys_as_leads(leads, &found.tokens));
+            sql.push(" or ");
         }
         sql.push("r.keys && ").bind(coded).push(") and not r.keys && ");
         sql.bind(keys(parameter.beside(), &[OWN_TEXTS])).push(")");
@@ -405,6 +425,23 @@ impl Conditions<'_> {
         }
         sql.push(") is true");
     }
+}
+
+/// Rows `r` that one of these keys leads, and that the caller may see: they are there, and of
+/// the types that the keys name.
+pub fn push_led(sql: &mut Statement, leads: &[i64], filter: &RowFilter) {
+    sql.push(" where ");
+    push_lead(sql, leads);
+    if *filter != RowFilter::All {
+        sql.push(" and ").push_filter("r", filter);
+    }
+}
+
+/// Rows `r` that hold one of these keys: the few that the index finds come first, whatever else
+/// is asked of them.
+pub fn push_held(sql: &mut Statement, keys: &[i64]) {
+    sql.push("r.rid = any(array(select h.rid from resource h where h.keys && ");
+    sql.bind(keys.to_vec()).push("))");
 }
 
 /// Rows `r` that are there, of these types, and that the caller may see.

@@ -17,12 +17,12 @@ impl Query<'_> {
         sql.push("select u.rid, u.type, u.id, u.version, u.last_updated, u.deleted, u.body, ");
         sql.push("u.sort_values, row_number() over () as n from (");
         self.push_page(&mut sql, limit);
-        sql.push(") u), reached (rid) as (select y.rid from page x cross join lateral (");
-        self.push_links(&mut sql, |_| true);
-        sql.push(") y where x.n <= ").bind(i64::from(self.plan.count));
+        sql.push(") u), found as (select p.rid from page p where p.n <= ");
+        sql.bind(i64::from(self.plan.count)).push("), reached (rid) as (");
+        self.push_first(&mut sql);
         if self.plan.includes.iter().any(|include| include.is_iterated) {
             sql.push(" union select y.rid from reached x cross join lateral (");
-            self.push_links(&mut sql, |include| include.is_iterated);
+            self.push_links(&mut sql, false);
             sql.push(") y");
         }
         sql.push(") select * from page union all select r.rid, r.type, r.id, r.version, ");
@@ -32,26 +32,70 @@ impl Query<'_> {
         let is_distinct = self.plan.includes.iter().any(|include| include.is_iterated);
         sql.push(if is_distinct { "select q.rid" } else { "select distinct q.rid" });
         sql.push(" from reached q where q.rid not in (");
-        sql.push("select p.rid from page p where p.n <= ").bind(i64::from(self.plan.count));
-        sql.push(") limit ").bind(most + 1).push(") q join resource r on r.rid = q.rid");
+        sql.push("select p.rid from found p)")
+            .push_limit(most + 1)
+            .push(") q join resource r on r.rid = q.rid");
         sql.push(" order by n nulls last, type, rid");
         sql
     }
 
-    /// The rids that includes lead to from a row `x`.
-    fn push_links(&self, sql: &mut Statement, is_wanted: impl Fn(&Include) -> bool) {
-        let includes = self.plan.includes.iter().filter(|include| is_wanted(include));
-        for (index, include) in includes.enumerate() {
-            sql.push(if index > 0 { " union all " } else { "" });
-            match include.is_reverse {
-                false => self.push_forward(sql, include),
-                true => self.push_reverse(sql, include),
+    /// The rids that all includes lead to from the rows of the page.
+    fn push_first(&self, sql: &mut Statement) {
+        let is_together = |include: &&Include| include.is_reverse && !include.is_subject;
+        let mut separator = "";
+        for include in self.plan.includes.iter().filter(is_together) {
+            sql.push(separator);
+            self.push_reverse_together(sql, include);
+            separator = " union all ";
+        }
+        let links = |include: &Include| !is_together(&include) || !include.urls.is_empty();
+        if self.plan.includes.iter().any(links) {
+            sql.push(separator).push("select y.rid from found x cross join lateral (");
+            self.push_links(sql, true);
+            sql.push(") y");
+        }
+    }
+
+    /// The rids that includes lead to from a row `x`: of the page, or one that was reached.
+    fn push_links(&self, sql: &mut Statement, is_of_page: bool) {
+        let mut separator = "";
+        for include in self.plan.includes.iter().filter(|one| is_of_page || one.is_iterated) {
+            if !include.is_reverse || include.is_subject || !is_of_page {
+                sql.push(separator);
+                match include.is_reverse {
+                    false => self.push_forward(sql, include),
+                    true => self.push_reverse(sql, include),
+                }
+                separator = " union all ";
             }
             if !include.urls.is_empty() {
-                sql.push(" union all ");
+                sql.push(separator);
                 self.push_by_url(sql, include);
+                separator = " union all ";
             }
         }
+    }
+
+    /// What refers to any row of the page, in one look into the index.
+    fn push_reverse_together(&self, sql: &mut Statement, include: &Include) {
+        sql.push("select t.rid from resource t where t.keys && array(");
+        self.push_keys(sql, include);
+        sql.push(" cross join found x");
+        if !include.targets.is_empty() {
+            sql.push(" where true");
+            self.push_is(sql, &include.targets);
+        }
+        sql.push(")");
+        if let Some(source) = include.source {
+            sql.push(" and (t.type = ").bind(source.number()).push(") is true");
+        }
+        self.push_seen(sql);
+    }
+
+    /// Keys of references to `x`.
+    fn push_keys(&self, sql: &mut Statement, include: &Include) {
+        let keys: Vec<i64> = include.parameters.iter().map(|id| packed_key(*id, 0)).collect();
+        sql.push("select p | x.rid from unnest(").bind(keys).push("::bigint[]) p");
     }
 
     fn push_forward(&self, sql: &mut Statement, include: &Include) {
@@ -70,9 +114,9 @@ impl Query<'_> {
         if include.is_subject {
             sql.push("t.patient = x.rid");
         } else {
-            sql.push("t.keys && array(select p | x.rid from unnest(");
-            let keys: Vec<i64> = include.parameters.iter().map(|id| packed_key(*id, 0)).collect();
-            sql.bind(keys).push("::bigint[]) p)");
+            sql.push("t.keys && array(");
+            self.push_keys(sql, include);
+            sql.push(")");
         }
         self.push_source(sql, include);
     }

@@ -1,12 +1,13 @@
 //! The surrogate ids that a plan needs: of coded values and of reference targets.
 
+use crate::fhir::definitions::ResourceType;
 use crate::fhir::resource::ResourceKey;
 use crate::search::value::concept::{CodeForm, ConceptTest};
 use crate::search::value::quantity::UnitTest;
 use crate::search::value::token::TokenTest;
 use crate::search::{Clause, ParameterId, Plan, Predicate, Second, Token, UnitOfMeasure};
 use crate::storage::search::terms::{Asked, Concepts};
-use crate::storage::write::index_rows::packed_key;
+use crate::storage::write::index_rows::{lead_key, packed_key};
 use std::collections::{BTreeSet, HashMap};
 
 /// What has to be looked up before the statement is composed.
@@ -133,14 +134,34 @@ impl Found {
         self.ids(test).into_iter().map(|id| packed_key(parameter, id)).collect()
     }
 
-    /// Packed keys of the coded values that code systems say this of.
-    pub fn concept_keys(
-        &self,
-        parameter: ParameterId,
-        asked: (&ConceptTest, CodeForm),
-    ) -> Vec<i64> {
-        let ids = self.concepts.get(&(asked.0.clone(), asked.1));
-        ids.into_iter().flatten().map(|id| packed_key(parameter, *id)).collect()
+    /// Ids of the coded values that code systems say this of.
+    pub fn concept_ids(&self, test: &ConceptTest, form: CodeForm) -> &[i64] {
+        self.concepts.get(&(test.clone(), form)).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Keys of the rows of these types that the coded values lead.
+    pub fn lead_keys(&self, leads: &[ResourceType], test: &TokenTest) -> Vec<i64> {
+        keys_as_leads(leads, &self.ids(test))
+    }
+
+    /// Where every alternative is a coded value that may lead: the keys as leads, and as keys.
+    pub fn leading(&self, clause: &Clause) -> Option<(Vec<i64>, Vec<i64>)> {
+        let (mut as_leads, mut keys) = (Vec::new(), Vec::new());
+        for predicate in &clause.alternatives {
+            match predicate {
+                Predicate::Token { parameter, test, leads } if !leads.is_empty() => {
+                    as_leads.extend(self.lead_keys(leads, test));
+                    keys.extend(self.token_keys(*parameter, test));
+                }
+                _ => return None,
+            }
+        }
+        // Each key is a branch of its own: a row must not be in two.
+        for keys in [&mut as_leads, &mut keys] {
+            keys.sort_unstable();
+            keys.dedup();
+        }
+        (!clause.is_negated).then_some((as_leads, keys))
     }
 
     pub fn rids(&self, targets: &[ResourceKey]) -> Vec<i64> {
@@ -151,4 +172,9 @@ impl Found {
     pub fn reference_keys(&self, parameter: ParameterId, targets: &[ResourceKey]) -> Vec<i64> {
         self.rids(targets).into_iter().map(|rid| packed_key(parameter, rid)).collect()
     }
+}
+
+/// Keys of the rows of these types that coded values of these ids lead.
+pub fn keys_as_leads(leads: &[ResourceType], ids: &[i64]) -> Vec<i64> {
+    leads.iter().flat_map(|kind| ids.iter().map(|id| lead_key(*kind, *id))).collect()
 }

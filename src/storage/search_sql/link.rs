@@ -1,7 +1,7 @@
 //! Chained parameters and `_has` as semi-joins. The rows at the other end are `r` as well, in a
 //! select of their own.
 
-use super::condition::{Conditions, Keys, push_visible};
+use super::condition::{Conditions, Keys, push_held, push_led, push_visible};
 use crate::search::{Link, ParameterId};
 use crate::storage::statement::Statement;
 use crate::storage::write::index_rows::packed_key;
@@ -10,16 +10,22 @@ impl Conditions<'_> {
     /// The row refers to one that meets the link.
     pub(super) fn push_chain(&self, sql: &mut Statement, link: &Link) {
         if link.is_subject {
-            sql.push("r.patient in (select r.rid from resource r");
-            self.push_there(sql, link);
+            sql.push("r.patient in (");
+            let select = |sql: &mut Statement| {
+                sql.push("select r.rid from resource r");
+            };
+            self.push_selects(sql, link, &select, "");
             sql.push(")");
             return;
         }
         match self.keys {
             Keys::Indexed => {
-                sql.push("r.keys && array(select ").bind(packed_key(link.parameter, 0));
-                sql.push(" | r.rid from resource r");
-                self.push_there(sql, link);
+                let select = |sql: &mut Statement| {
+                    sql.push("select ").bind(packed_key(link.parameter, 0));
+                    sql.push(" | r.rid from resource r");
+                };
+                sql.push("r.keys && array(");
+                self.push_selects(sql, link, &select, "");
                 sql.push(")");
             }
             // Few rows are left: each looks at what it refers to.
@@ -36,19 +42,50 @@ impl Conditions<'_> {
     /// A row that meets the link refers to this one.
     pub(super) fn push_has(&self, sql: &mut Statement, link: &Link) {
         if link.is_subject {
-            sql.push("r.rid in (select r.patient from resource r");
-            self.push_there(sql, link);
-            sql.push(" and r.patient is not null)");
+            sql.push("r.rid in (");
+            let select = |sql: &mut Statement| {
+                sql.push("select r.patient from resource r");
+            };
+            self.push_selects(sql, link, &select, " and r.patient is not null");
+            sql.push(")");
             return;
         }
         if let Some(except) = link.except {
             self.push_has_except(sql, link, except);
             return;
         }
-        sql.push("r.rid in (select k.key & 281474976710655 from resource r");
-        sql.push(" cross join lateral unnest(r.keys) as k(key)");
-        self.push_there(sql, link);
-        sql.push(" and k.key >> 48 = ").bind(link.parameter.0).push(")");
+        sql.push("r.rid in (");
+        let select = |sql: &mut Statement| {
+            sql.push("select k.key & 281474976710655 from resource r");
+            sql.push(" cross join lateral (select k.key from unnest(r.keys) as k(key)");
+            sql.push(" where k.key >> 48 = ").bind(link.parameter.0).push(") k");
+        };
+        self.push_selects(sql, link, &select, "");
+        sql.push(")");
+    }
+
+    /// Selects of the rows at the other end. Those of a main coding are two, each with an index
+    /// of its own: the rows that it leads, and those that hold it elsewhere.
+    fn push_selects(
+        &self,
+        sql: &mut Statement,
+        link: &Link,
+        push_select: &dyn Fn(&mut Statement),
+        condition: &'static str,
+    ) {
+        push_select(sql);
+        let Some((leads, keys)) = self.found.leading(&link.clause) else {
+            self.push_there(sql, link);
+            sql.push(condition);
+            return;
+        };
+        push_led(sql, &leads, self.filter);
+        sql.push(condition).push(" union all ");
+        push_select(sql);
+        push_visible(sql, &link.types, self.filter);
+        sql.push(" and ");
+        push_held(sql, &keys);
+        sql.push(condition);
     }
 
     /// A row that meets the link refers to this one, and not by the other parameter as well.
@@ -65,7 +102,7 @@ impl Conditions<'_> {
     fn push_there(&self, sql: &mut Statement, link: &Link) {
         push_visible(sql, &link.types, self.filter);
         sql.push(" and ");
-        let (types, keys) = (&link.types[..], Keys::Indexed);
-        Conditions { types, keys, ..*self }.push_clause(sql, &link.clause);
+        let (types, keys, leads) = (&link.types[..], Keys::Indexed, &[][..]);
+        Conditions { types, keys, leads, ..*self }.push_clause(sql, &link.clause);
     }
 }

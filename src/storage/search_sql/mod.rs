@@ -15,6 +15,7 @@ mod include;
 mod keys;
 mod link;
 mod order;
+mod settled;
 mod shape;
 mod sort_value;
 mod test_sql;

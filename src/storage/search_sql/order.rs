@@ -66,8 +66,8 @@ impl By {
             SortKey::Date { parameter, main, .. } => By::Joined(Joined::dates(*parameter, main)),
             SortKey::String(parameter) => By::Joined(Joined::strings(*parameter)),
             SortKey::Number(parameters) => By::Joined(Joined::numbers(parameters)),
-            SortKey::Token { parameter, has_codes, has_texts } => {
-                By::Joined(Joined::tokens(*parameter, *has_codes, *has_texts))
+            SortKey::Token { parameter, leads, has_codes, has_texts } => {
+                By::Joined(Joined::tokens(*parameter, leads, (*has_codes, *has_texts)))
             }
             SortKey::Uri(parameter) => By::Joined(Joined::uris(*parameter)),
             SortKey::Reference(parameter) => By::Joined(Joined::references(*parameter)),

@@ -1,6 +1,6 @@
 //! Which index leads: the branches of a statement.
 
-use super::condition::{Conditions, Keys, push_lead, push_visible};
+use super::condition::{Conditions, Keys, push_held, push_lead, push_led, push_visible};
 use super::keys::Found;
 use super::order::Order;
 use crate::access::RowFilter;
@@ -19,8 +19,8 @@ pub struct Query<'a> {
 enum Driver {
     /// Rows of these patients: the clause of that index.
     Patients(usize, Vec<i64>),
-    /// Rows whose main coding is one of these keys: the clause of that index.
-    Lead(usize, Vec<i64>),
+    /// Rows that one of these codings leads, or that hold it elsewhere.
+    Lead(Leading),
     /// A condition that is rare by nature; keys are fenced.
     Rare,
     /// Rows that refer to something: the clause of that; other keys are fenced.
@@ -29,15 +29,35 @@ enum Driver {
     Any,
 }
 
+/// The clause that leads, and its keys as leads and among the keys of a row.
+#[derive(Clone, PartialEq, Debug)]
+struct Leading {
+    clause: usize,
+    leads: Vec<i64>,
+    keys: Vec<i64>,
+}
+
+impl Leading {
+    fn of_branch(&self, at: Option<usize>) -> &[i64] {
+        match at {
+            Some(at) => &self.leads[at..=at],
+            None => &self.leads,
+        }
+    }
+}
+
 /// One part of a union.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Branch {
     Whole,
-    /// Rows that the key leads.
-    Led,
-    /// Rows that hold the key elsewhere.
+    /// Rows that one of the keys leads: that one, or any.
+    Led(Option<usize>),
+    /// Rows that hold one of the keys elsewhere.
     Held,
 }
+
+/// Leads that have a branch each, which the index has in order.
+const LED_BRANCHES: usize = 8;
 
 const COLUMNS: &str = "r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body";
 const MATCH: &str = "select r.rid, r.type, r.id, r.version from resource r";
@@ -81,13 +101,13 @@ impl Query<'_> {
                 order.push_keyset(sql, cursor);
             }
             order.push_inner(sql, is_backward);
-            sql.push(" limit ").bind(limit);
+            sql.push_limit(limit);
             sql.push(if is_union { ")" } else { "" });
         }
         if is_union {
             sql.push(") u");
             order.push_outer(sql, is_backward);
-            sql.push(" limit ").bind(limit);
+            sql.push_limit(limit);
         }
     }
 
@@ -122,7 +142,7 @@ impl Query<'_> {
     pub fn matching(&self, limit: i64) -> Statement {
         let mut sql = Statement::new("select * from (");
         self.push_rows(&mut sql, MATCH);
-        sql.push(") u order by rid limit ").bind(limit);
+        sql.push(") u order by rid").push_limit(limit);
         sql
     }
 
@@ -159,8 +179,8 @@ impl Query<'_> {
         if let Some((at, _)) = clauses().find(|(_, clause)| refers(clause)) {
             return Driver::References(at);
         }
-        let lead = clauses().find_map(|(at, clause)| Some((at, self.lead(clause)?)));
-        lead.map_or(Driver::Any, |(at, keys)| Driver::Lead(at, keys))
+        let leading = clauses().find_map(|(at, clause)| self.leading(at, clause));
+        leading.map_or(Driver::Any, Driver::Lead)
     }
 
     fn patients(&self, clause: &Clause) -> Option<Vec<i64>> {
@@ -176,17 +196,9 @@ impl Query<'_> {
         Some(patients)
     }
 
-    fn lead(&self, clause: &Clause) -> Option<Vec<i64>> {
-        let mut keys = Vec::new();
-        for predicate in &clause.alternatives {
-            match predicate {
-                Predicate::Token { parameter, test, may_lead: true } => {
-                    keys.extend(self.found.token_keys(*parameter, test));
-                }
-                _ => return None,
-            }
-        }
-        Some(keys)
+    fn leading(&self, at: usize, clause: &Clause) -> Option<Leading> {
+        let (leads, keys) = self.found.leading(clause)?;
+        Some(Leading { clause: at, leads, keys })
     }
 
     /// The plan's order; where the client gave none, newest first by the date that the driver's
@@ -199,34 +211,50 @@ impl Query<'_> {
         })
     }
 
-    fn branches(&self, driver: &Driver, order: &Order) -> &'static [Branch] {
+    fn branches(&self, driver: &Driver, order: &Order) -> Vec<Branch> {
         match driver {
-            Driver::Lead(..) if !order.is_joined() => &[Branch::Led, Branch::Held],
-            _ => &[Branch::Whole],
+            Driver::Lead(leading) if !order.is_joined() => {
+                let mut branches = match leading.leads.len() {
+                    1..=LED_BRANCHES => (0..leading.leads.len()).map(Some).collect(),
+                    _ => vec![None],
+                };
+                let led = branches.drain(..).map(Branch::Led);
+                led.chain([Branch::Held]).collect()
+            }
+            _ => vec![Branch::Whole],
         }
     }
 
     fn push_where(&self, sql: &mut Statement, driver: &Driver, branch: Branch) {
-        push_visible(sql, &self.plan.types, self.filter);
         let taken = self.push_driver(sql, driver, branch);
+        let leads: &[i64] = match (driver, branch) {
+            (Driver::Lead(leading), Branch::Led(at)) => leading.of_branch(at),
+            _ => &[],
+        };
         for (at, clause) in self.plan.clauses.iter().enumerate() {
             if Some(at) != taken {
                 let keys = match driver {
                     Driver::References(leading) if *leading == at => Keys::Indexed,
-                    Driver::Lead(leading, _) if *leading == at => Keys::Indexed,
+                    Driver::Lead(leading) if leading.clause == at => Keys::Indexed,
                     Driver::Any => Keys::Indexed,
                     _ => Keys::Fenced,
                 };
                 sql.push(" and ");
                 let Query { plan, found, filter } = *self;
-                let conditions = Conditions { found, keys, types: &plan.types, filter };
+                let types = &plan.types;
+                let conditions = Conditions { found, keys, types, leads, filter };
                 conditions.push_clause(sql, clause);
             }
         }
     }
 
-    /// The driver's own condition; the clause that it stands for.
+    /// Rows that are visible and meet the driver's own condition; the clause that it stands for.
     fn push_driver(&self, sql: &mut Statement, driver: &Driver, branch: Branch) -> Option<usize> {
+        if let (Driver::Lead(leading), Branch::Led(at)) = (driver, branch) {
+            push_led(sql, leading.of_branch(at), self.filter);
+            return Some(leading.clause);
+        }
+        push_visible(sql, &self.plan.types, self.filter);
         match (driver, branch) {
             (Driver::Patients(at, patients), _) => {
                 match &patients[..] {
@@ -235,16 +263,13 @@ impl Query<'_> {
                 };
                 Some(*at)
             }
-            (Driver::Lead(at, keys), Branch::Led) => {
+            (Driver::Lead(leading), Branch::Held) => {
                 sql.push(" and ");
-                push_lead(sql, keys);
-                Some(*at)
-            }
-            (Driver::Lead(at, keys), Branch::Held) => {
-                sql.push(" and r.keys && ").bind(keys.clone()).push(" and (");
-                push_lead(sql, keys);
+                push_held(sql, &leading.keys);
+                sql.push(" and (");
+                push_lead(sql, &leading.leads);
                 sql.push(") is not true");
-                Some(*at)
+                Some(leading.clause)
             }
             _ => None,
         }

@@ -5,6 +5,7 @@ use super::condition::numbers;
 use crate::fhir::definitions::ResourceType;
 use crate::search::ParameterId;
 use crate::storage::statement::Statement;
+use crate::storage::write::index_rows::packed_key;
 
 /// What is joined for one sort value.
 #[derive(Clone, PartialEq, Debug)]
@@ -13,6 +14,8 @@ pub struct Joined {
     second: Option<Join>,
     /// What joined values are combined with: the main date of these types.
     main: Option<Vec<i16>>,
+    /// Types whose lead is among the codes.
+    leads: Vec<i16>,
     cast: &'static str,
 }
 
@@ -60,11 +63,7 @@ const IDENTIFIERS: (&str, &str) = least_and_greatest!(
     by rid "v.value", "identifier_value", "v.value <> '' and "
 );
 const URIS: (&str, &str) = least_and_greatest!(by rid "v.value", "uri_value");
-const CODES: (&str, &str) = least_and_greatest!(
-    "t.code",
-    " as value from unnest(r.keys || r.lead) k \
-     join token t on t.token = (k & 281474976710655) where t.code <> '' and "
-);
+const CODES: (&str, &str) = least_and_greatest!("t.code", " as value from unnest(r.keys");
 const TARGETS: (&str, &str) = least_and_greatest!(
     "n.name || '/' || t.id",
     " as value from unnest(r.keys) k cross join lateral (\
@@ -96,7 +95,7 @@ impl From {
 impl Joined {
     fn one(from: From, parameter: ParameterId, cast: &'static str) -> Joined {
         let first = Join { from, parameters: vec![parameter] };
-        Joined { first, second: None, main: None, cast }
+        Joined { first, second: None, main: None, leads: Vec::new(), cast }
     }
 
     /// Also the rows' own dates, where they are of these types.
@@ -111,16 +110,21 @@ impl Joined {
 
     pub fn numbers(parameters: &[ParameterId]) -> Joined {
         let first = Join { from: From::Numbers, parameters: parameters.to_vec() };
-        Joined { first, second: None, main: None, cast: "::numeric" }
+        Joined { first, second: None, main: None, leads: Vec::new(), cast: "::numeric" }
     }
 
-    pub fn tokens(parameter: ParameterId, has_codes: bool, has_texts: bool) -> Joined {
+    /// `leads`: the types whose lead it is; codes and texts: whether it has values of these.
+    pub fn tokens(
+        parameter: ParameterId,
+        leads: &[ResourceType],
+        (has_codes, has_texts): (bool, bool),
+    ) -> Joined {
         if !has_codes {
             return Joined::one(From::Identifiers, parameter, "");
         }
         let texts = Join { from: From::Identifiers, parameters: vec![parameter] };
         let second = has_texts.then_some(texts);
-        Joined { second, ..Joined::one(From::Codes, parameter, "") }
+        Joined { second, leads: numbers(leads), ..Joined::one(From::Codes, parameter, "") }
     }
 
     pub fn uris(parameter: ParameterId) -> Joined {
@@ -145,6 +149,9 @@ impl Joined {
             let (least, greatest) = join.from.selects();
             sql.push(" left join ").push(if join.from.is_of_row() { "lateral " } else { "" });
             sql.push(if is_descending { greatest } else { least });
+            if join.from == From::Codes {
+                self.push_codes(sql, join);
+            }
             sql.push(if join.from.is_of_row() { "(k >> 48)" } else { "v.parameter" });
             match &join.parameters[..] {
                 [parameter] => sql.push(" = ").bind(parameter.0),
@@ -161,6 +168,16 @@ impl Joined {
                 }
             };
         }
+    }
+
+    /// Keys of the row, its lead among them where it is one of the parameter.
+    fn push_codes(&self, sql: &mut Statement, join: &Join) {
+        if let ([parameter], false) = (&join.parameters[..], self.leads.is_empty()) {
+            sql.push(" || case when r.type = any(").bind(self.leads.clone());
+            sql.push(") then ").bind(packed_key(*parameter, 0));
+            sql.push(" | (r.lead & 281474976710655) end");
+        }
+        sql.push(") k join token t on t.token = (k & 281474976710655) and t.code <> '' where ");
     }
 
     /// The value of a row.

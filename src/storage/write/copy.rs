@@ -124,7 +124,7 @@ macro_rules! side_row {
 side_row!(Identifier in identifiers, "identifier_value": value, parameter, system);
 side_row!(Text in strings, "string_value": parameter, normalised, raw);
 side_row!(Dates in dates, "date_value": parameter, low, high);
-side_row!(Quantity in quantities, "quantity_value": parameter, unit, low, high);
+side_row!(Quantity in quantities, "quantity_value": parameter, lead, unit, low, high);
 side_row!(Uri in uris, "uri_value": parameter, value);
 side_row!(Composite in composites, "composite_value":
     parameter, first, second, low_at, high_at, low, high, first_text, second_text);

@@ -2,6 +2,7 @@
 //! them an update adds and removes.
 
 use crate::error::Result;
+use crate::fhir::definitions::ResourceType;
 use crate::fhir::resource::ResourceKey;
 use crate::search::{IndexRows, ParameterId, Token, UnitOfMeasure};
 use crate::storage::store::Store;
@@ -19,6 +20,11 @@ const RID_BITS: u32 = 48;
 /// `parameter << 48 | rid or token id`: exact, never a hash.
 pub fn packed_key(parameter: ParameterId, id: i64) -> i64 {
     (i64::from(parameter.0) << RID_BITS) | id
+}
+
+/// `type << 48 | token id`: a type has one parameter whose first value leads its rows.
+pub fn lead_key(resource_type: ResourceType, token: i64) -> i64 {
+    (i64::from(resource_type.number()) << RID_BITS) | token
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -45,6 +51,8 @@ pub struct Dates {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Quantity {
     pub parameter: i16,
+    /// Of the row; 0 where it has none.
+    pub lead: i64,
     pub unit: i32,
     pub low: Decimal,
     pub high: Decimal,
@@ -216,14 +224,15 @@ impl Ids<'_> {
 
     /// Replaces names by ids. `rows` must be among those that were interned.
     pub fn resolve(&self, rows: &IndexRows) -> Resolved {
-        let lead = rows.lead.and_then(|index| rows.tokens.get(index));
-        let lead = lead.map(|row| packed_key(row.parameter, self.token(&row.token)));
         let mut keys: Vec<i64> = Vec::with_capacity(rows.tokens.len() + rows.references.len());
+        let led = rows.lead.and_then(|lead| rows.tokens.get(lead.token));
+        let led = led.map(|row| (row.parameter, &row.token));
         let mut is_usual = rows.texts.is_empty();
         for row in &rows.tokens {
             let coded = self.coded(&row.token);
-            let key = packed_key(row.parameter, coded.id);
-            keys.extend(Some(key).filter(|key| Some(*key) != lead));
+            if led != Some((row.parameter, &row.token)) {
+                keys.push(packed_key(row.parameter, coded.id));
+            }
             is_usual &= coded.usual_text() == self.text(row.display.as_ref());
         }
         if !is_usual {
@@ -236,6 +245,10 @@ impl Ids<'_> {
         let mut subject_rids: Vec<i64> = rows.subjects.iter().map(|key| self.target(key)).collect();
         subject_rids.sort_unstable();
         subject_rids.dedup();
+        let lead = rows.lead.and_then(|lead| {
+            let token = self.token(&rows.tokens.get(lead.token)?.token);
+            Some(lead_key(lead.resource_type, token))
+        });
         let row = RowIndex {
             patient: match subject_rids.as_slice() {
                 [patient] => Some(*patient),
@@ -249,10 +262,10 @@ impl Ids<'_> {
             labels: rows.labels.iter().map(|label| self.token(label)).collect(),
             profiles: rows.profiles.iter().map(|url| self.token(url)).collect(),
         };
-        Resolved { row, side: self.side(rows) }
+        Resolved { row, side: self.side(rows, lead) }
     }
 
-    fn side(&self, rows: &IndexRows) -> SideRows {
+    fn side(&self, rows: &IndexRows, lead: Option<i64>) -> SideRows {
         let mut side = SideRows::default();
         side.identifiers.extend(rows.identifiers.iter().map(|row| Identifier {
             parameter: row.parameter.0,
@@ -271,6 +284,7 @@ impl Ids<'_> {
         }));
         side.quantities.extend(rows.quantities.iter().map(|row| Quantity {
             parameter: row.parameter.0,
+            lead: lead.unwrap_or_default(),
             unit: self.unit(&row.unit),
             low: row.low,
             high: row.high,

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use std::fmt::{Display, Write};
 
 /// Version of the index data that this program writes.
-pub const GENERATION: i16 = 4;
+pub const GENERATION: i16 = 5;
 
 /// What the values of a change take, roughly, without its body and JSON.
 const CHANGE_BYTES: usize = 800;
@@ -214,6 +214,7 @@ fn push_side_tables(statement: &mut Statement, staged: &[&Staged], gate: &'stati
     ]);
     side_table!(statement, staged, gate, quantities, "quantity", [
         "parameter": "::smallint[]" = |(_, row)| row.parameter,
+        "lead": "::bigint[]" = |(_, row)| row.lead,
         "unit": "::integer[]" = |(_, row)| row.unit,
         "low": "::numeric[]" = |(_, row)| row.low,
         "high": "::numeric[]" = |(_, row)| row.high

@@ -6,6 +6,6 @@ select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[
  from resource r
  where not r.deleted and r.type = $3
  and (r.rid in (select v.rid from string_value v
- where v.parameter = any($4)
- and (v.normalised >= $5 and v.normalised < $6))) and r.rid = (k.key & 281474976710655) and k.key >> 48 = $7) t))
- order by r.date_low desc nulls last, r.rid desc limit $8
+ where v.parameter = any(array[$4, $5])
+ and (v.normalised >= $6 and v.normalised < $7))) and r.rid = (k.key & 281474976710655) and k.key >> 48 = $8) t))
+ order by r.date_low desc nulls last, r.rid desc limit 51

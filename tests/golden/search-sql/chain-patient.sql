@@ -1,23 +1,24 @@
 -- Observation?patient.name=eve&code=http://l|1
 select *, array[value::text]::text[] as sort_values from ((select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low as value
  from resource r
- where not r.deleted and r.type = $1 and r.lead = $2
+ where r.lead = $1
  and (r.patient in (select r.rid
  from resource r
- where not r.deleted and r.type = $3
+ where not r.deleted and r.type = $2
  and (r.rid in (select v.rid from string_value v
- where v.parameter = any($4)
+ where v.parameter = any(array[$3, $4])
  and (v.normalised >= $5 and v.normalised < $6)))))
- order by r.date_low desc nulls last, r.rid desc limit $7)
+ order by r.date_low desc nulls last, r.rid desc limit 51)
  union all (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low as value
  from resource r
- where not r.deleted and r.type = $8 and r.keys && $9
- and (r.lead = $10) is not true
+ where not r.deleted and r.type = $7 and r.rid = any(array(select h.rid from resource h
+ where h.keys && $8))
+ and (r.lead = $9) is not true
  and (r.patient in (select r.rid
  from resource r
- where not r.deleted and r.type = $11
+ where not r.deleted and r.type = $10
  and (r.rid in (select v.rid from string_value v
- where v.parameter = any($12)
+ where v.parameter = any(array[$11, $12])
  and (v.normalised >= $13 and v.normalised < $14)))))
- order by r.date_low desc nulls last, r.rid desc limit $15)) u
- order by value desc nulls last, rid desc limit $16
+ order by r.date_low desc nulls last, r.rid desc limit 51)) u
+ order by value desc nulls last, rid desc limit 51

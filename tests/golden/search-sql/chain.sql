@@ -11,4 +11,4 @@ select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[
  and (r.rid in (select v.rid from string_value v
  where v.parameter = $6
  and (v.normalised >= $7 and v.normalised < $8)))))))
- order by r.last_updated desc, r.rid desc limit $9
+ order by r.last_updated desc, r.rid desc limit 51

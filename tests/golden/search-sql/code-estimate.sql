@@ -1,8 +1,12 @@
 -- Observation?code=1
 explain (format json) select r.rid
  from resource r
- where not r.deleted and r.type = $1 and r.lead = any($2)
+ where r.lead = $1
  union all select r.rid
  from resource r
- where not r.deleted and r.type = $3 and r.keys && $4
+ where r.lead = $2
+ union all select r.rid
+ from resource r
+ where not r.deleted and r.type = $3 and r.rid = any(array(select h.rid from resource h
+ where h.keys && $4))
  and (r.lead = any($5)) is not true

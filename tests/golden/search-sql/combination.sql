@@ -12,6 +12,7 @@ select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[
  and (r.lead = $7 or r.keys && $8)
  and (r.rid in (select v.rid from quantity_value v
  where v.parameter = $9
- and ((v.unit = any($10)
- and (v.low >= $11 and v.low < $12 and v.high < $13)))))))
- order by r.last_updated desc, r.rid desc limit $14
+ and (v.lead = any(array(select quantity_leads($10)))
+ and ((v.unit = any($11)
+ and (v.low >= $12 and v.low < $13 and v.high < $14))))))))
+ order by r.last_updated desc, r.rid desc limit 51

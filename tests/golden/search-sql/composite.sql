@@ -6,4 +6,4 @@ select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[
  where v.parameter = $2
  and (v.first = any($3)
  and (v.low < $4))))
- order by r.last_updated desc, r.rid desc limit $5
+ order by r.last_updated desc, r.rid desc limit 51

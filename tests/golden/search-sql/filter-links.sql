@@ -13,6 +13,6 @@ select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[
  and (r.present @> $8))))))) is not true or r.patient in (select r.rid
  from resource r
  where not r.deleted and r.type = $9
- and (exists (select from unnest(r.keys || r.lead) as k(key)
- where k.key >> 48 = $10 and k.key <> all($11)))))
- order by r.last_updated desc, r.rid desc limit $12
+ and ((exists (select from unnest(r.keys) as k(key)
+ where k.key >> 48 = $10 and k.key <> all($11)) or r.type = any($12) and r.lead <> all($13)))))
+ order by r.last_updated desc, r.rid desc limit 51

@@ -4,8 +4,8 @@ select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[
  where not r.deleted and r.type = $1
  and ((r.lead = any($2) or r.keys && $3)
  and (r.rid in (select v.rid from string_value v
- where v.parameter = any($4)
- and (v.normalised >= $5 and v.normalised < $6)))) is not true
- and (r.keys && $7 or (r.rid in (select v.rid from string_value v
- where v.parameter = $8 and v.normalised = $9)) is not true)
- order by r.last_updated desc, r.rid desc limit $10
+ where v.parameter = any(array[$4, $5])
+ and (v.normalised >= $6 and v.normalised < $7)))) is not true
+ and (r.keys && $8 or (r.rid in (select v.rid from string_value v
+ where v.parameter = $9 and v.normalised = $10)) is not true)
+ order by r.last_updated desc, r.rid desc limit 51

@@ -8,8 +8,9 @@ select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[
  and (r.lead = $3 or r.keys && $4)
  and (r.rid in (select v.rid from quantity_value v
  where v.parameter = $5
- and ((v.unit = any($6)
- and (v.high > $7)))))
+ and (v.lead = any(array(select quantity_leads($6)))
+ and ((v.unit = any($7)
+ and (v.high > $8))))))
  union all select v.rid from resource v
- where v.keys && $8))
- order by r.last_updated desc, r.rid desc limit $9
+ where v.keys && $9))
+ order by r.last_updated desc, r.rid desc limit 51

@@ -6,4 +6,4 @@ select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[
  and (r.rid in (select v.rid from date_value v
  where v.parameter = $4
  and (v.low <= $5 and v.high >= $6)))
- order by r.last_updated desc, r.rid desc limit $7
+ order by r.last_updated desc, r.rid desc limit 51

@@ -12,4 +12,4 @@ select * from (select r.rid, r.type, r.id, r.version
  where v.normalised = '' and v.parameter = $9 and v.raw like $10
  union all select v.rid from string_value v
  where v.normalised = '' and v.parameter = $11 and v.raw like $12))) u
- order by rid limit $13
+ order by rid limit 2

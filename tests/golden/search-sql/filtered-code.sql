@@ -1,13 +1,14 @@
 -- Observation?code=http://l|1
 select *, array[value::text]::text[] as sort_values from ((select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low as value
  from resource r
- where not r.deleted and r.type = $1
- and (r.subject_rids && $2 or r.owner = any($3) or r.author = any($4)) and r.lead = $5
- order by r.date_low desc nulls last, r.rid desc limit $6)
+ where r.lead = $1
+ and (r.subject_rids && $2 or r.owner = any($3) or r.author = any($4))
+ order by r.date_low desc nulls last, r.rid desc limit 51)
  union all (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low as value
  from resource r
- where not r.deleted and r.type = $7
- and (r.subject_rids && $8 or r.owner = any($9) or r.author = any($10)) and r.keys && $11
- and (r.lead = $12) is not true
- order by r.date_low desc nulls last, r.rid desc limit $13)) u
- order by value desc nulls last, rid desc limit $14
+ where not r.deleted and r.type = $5
+ and (r.subject_rids && $6 or r.owner = any($7) or r.author = any($8)) and r.rid = any(array(select h.rid from resource h
+ where h.keys && $9))
+ and (r.lead = $10) is not true
+ order by r.date_low desc nulls last, r.rid desc limit 51)) u
+ order by value desc nulls last, rid desc limit 51

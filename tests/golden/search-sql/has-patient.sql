@@ -1,19 +1,37 @@
 -- Patient?_has:Observation:patient:code=http://l|1&gender=male
 select *, array[value::text]::text[] as sort_values from ((select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low as value
  from resource r
- where not r.deleted and r.type = $1 and r.lead = any($2)
+ where r.lead = $1
  and (r.rid in (select r.patient
  from resource r
- where not r.deleted and r.type = $3
- and (r.lead = $4 or r.keys && $5) and r.patient is not null))
- order by r.date_low desc nulls last, r.rid desc limit $6)
+ where r.lead = $2 and r.patient is not null
+ union all select r.patient
+ from resource r
+ where not r.deleted and r.type = $3 and r.rid = any(array(select h.rid from resource h
+ where h.keys && $4)) and r.patient is not null))
+ order by r.date_low desc nulls last, r.rid desc limit 51)
  union all (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low as value
  from resource r
- where not r.deleted and r.type = $7 and r.keys && $8
- and (r.lead = any($9)) is not true
+ where r.lead = $5
  and (r.rid in (select r.patient
  from resource r
- where not r.deleted and r.type = $10
- and (r.lead = $11 or r.keys && $12) and r.patient is not null))
- order by r.date_low desc nulls last, r.rid desc limit $13)) u
- order by value desc nulls last, rid desc limit $14
+ where r.lead = $6 and r.patient is not null
+ union all select r.patient
+ from resource r
+ where not r.deleted and r.type = $7 and r.rid = any(array(select h.rid from resource h
+ where h.keys && $8)) and r.patient is not null))
+ order by r.date_low desc nulls last, r.rid desc limit 51)
+ union all (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low as value
+ from resource r
+ where not r.deleted and r.type = $9 and r.rid = any(array(select h.rid from resource h
+ where h.keys && $10))
+ and (r.lead = any($11)) is not true
+ and (r.rid in (select r.patient
+ from resource r
+ where r.lead = $12 and r.patient is not null
+ union all select r.patient
+ from resource r
+ where not r.deleted and r.type = $13 and r.rid = any(array(select h.rid from resource h
+ where h.keys && $14)) and r.patient is not null))
+ order by r.date_low desc nulls last, r.rid desc limit 51)) u
+ order by value desc nulls last, rid desc limit 51

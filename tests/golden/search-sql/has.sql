@@ -3,6 +3,11 @@ select count(*) from (select 1
  from resource r
  where not r.deleted and r.type = $1
  and (r.rid in (select k.key & 281474976710655
- from resource r cross join lateral unnest(r.keys) as k(key)
- where not r.deleted and r.type = $2
- and (r.lead = $3 or r.keys && $4) and k.key >> 48 = $5))) u
+ from resource r cross join lateral (select k.key from unnest(r.keys) as k(key)
+ where k.key >> 48 = $2) k
+ where r.lead = $3
+ union all select k.key & 281474976710655
+ from resource r cross join lateral (select k.key from unnest(r.keys) as k(key)
+ where k.key >> 48 = $4) k
+ where not r.deleted and r.type = $5 and r.rid = any(array(select h.rid from resource h
+ where h.keys && $6))))) u

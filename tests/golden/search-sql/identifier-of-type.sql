@@ -5,4 +5,4 @@ select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[
  and (r.rid in (select v.rid from identifier_value v
  where v.parameter = $2
  and (v.value = $3 and v.system = $4)))
- order by r.last_updated desc, r.rid desc limit $5
+ order by r.last_updated desc, r.rid desc limit 51

@@ -6,4 +6,4 @@ select * from (select r.rid, r.type, r.id, r.version
  where v.parameter = $2
  and (v.value = $3 and v.system = $4)))
  and (r.lead = any($5) or (r.keys && $6) is true)) u
- order by rid limit $7
+ order by rid limit 2

@@ -9,4 +9,4 @@ select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[
  where not r.deleted and r.type = $4
  and (r.id = $5)))
  and (r.lead = $6 or (r.keys && $7) is true)
- order by r.last_updated desc, r.rid desc limit $8
+ order by r.last_updated desc, r.rid desc limit 51

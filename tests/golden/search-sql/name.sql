@@ -3,13 +3,13 @@ select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[
  from resource r
  where not r.deleted and r.type = $1
  and (r.rid in (select v.rid from string_value v
- where v.parameter = any($2)
- and (v.normalised >= $3 and v.normalised < $4)))
+ where v.parameter = any(array[$2, $3])
+ and (v.normalised >= $4 and v.normalised < $5)))
  and (r.rid in (select v.rid from string_value v
- where v.parameter = $5
- and (v.normalised = $6 and v.raw = $7)))
+ where v.parameter = $6
+ and (v.normalised = $7 and v.raw = $8)))
  and (r.rid in (select v.rid from string_value v
- where v.parameter = $8 and v.normalised like $9
+ where v.parameter = $9 and v.normalised like $10
  union all select v.rid from string_value v
- where v.normalised = '' and v.parameter = $10 and v.raw like $11))
- order by r.last_updated desc, r.rid desc limit $12
+ where v.normalised = '' and v.parameter = $11 and v.raw like $12))
+ order by r.last_updated desc, r.rid desc limit 51

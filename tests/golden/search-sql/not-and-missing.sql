@@ -4,4 +4,4 @@ select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[
  where not r.deleted and r.type = $1
  and (r.lead = any($2) or r.keys && $3) is not true
  and (not r.present @> $4)
- order by r.last_updated desc, r.rid desc limit $5
+ order by r.last_updated desc, r.rid desc limit 51

@@ -4,7 +4,9 @@ select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[
  where not r.deleted and r.type = $1
  and (r.rid in (select v.rid from quantity_value v
  where v.parameter = $2
- and (((v.unit = any($3)
- and (v.low >= $4 and v.low < $5 and v.high < $6))) or ((v.unit = any($7)
- and (v.low < $8 or v.high >= $9))))))
- order by r.last_updated desc, r.rid desc limit $10
+ and ((v.lead = any(array(select quantity_leads($3)))
+ and ((v.unit = any($4)
+ and (v.low >= $5 and v.low < $6 and v.high < $7)))) or (v.lead = any(array(select quantity_leads($8)))
+ and ((v.unit = any($9)
+ and (v.low < $10 or v.high >= $11)))))))
+ order by r.last_updated desc, r.rid desc limit 51

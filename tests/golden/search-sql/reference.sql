@@ -4,4 +4,4 @@ select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[
  where not r.deleted and r.type = $1
  and (r.keys && $2)
  and (r.lead = $3 or (r.keys && $4) is true)
- order by r.last_updated desc, r.rid desc limit $5
+ order by r.last_updated desc, r.rid desc limit 51

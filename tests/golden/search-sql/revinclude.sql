@@ -3,10 +3,9 @@ with recursive page as materialized (select u.rid, u.type, u.id, u.version, u.la
  from resource r
  where not r.deleted and r.type = $1
  and (r.id = $2)
- order by r.last_updated desc, r.rid desc limit $3) u), reached (rid) as (select y.rid from page x cross join lateral (select t.rid from resource t
- where t.patient = x.rid and t.type = $4 and not t.deleted) y
- where x.n <= $5) select * from page
+ order by r.last_updated desc, r.rid desc limit 51) u), found as (select p.rid from page p
+ where p.n <= $3), reached (rid) as (select y.rid from found x cross join lateral (select t.rid from resource t
+ where t.patient = x.rid and t.type = $4 and not t.deleted) y) select * from page
  union all select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, null, null from (select distinct q.rid from reached q
- where q.rid not in (select p.rid from page p
- where p.n <= $6) limit $7) q join resource r on r.rid = q.rid
+ where q.rid not in (select p.rid from found p) limit 1001) q join resource r on r.rid = q.rid
  order by n nulls last, type, rid

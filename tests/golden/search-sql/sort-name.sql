@@ -5,4 +5,4 @@ select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[
  where v.parameter = $1 group by v.rid) s on s.rid = r.rid
  where not r.deleted and r.type = $2
  and (s.value > $3::text or s.value is null or (s.value = $4::text and r.rid > $5))
- order by s.value, r.rid limit $6
+ order by s.value, r.rid limit 51

@@ -9,4 +9,4 @@ select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[
  left join (select v.rid, max(v.value) as value from uri_value v
  where v.parameter = $2 group by v.rid) x on x.rid = r.rid
  where not r.deleted and r.type = $3
- order by greatest(s.value, x.value) desc nulls last, r.rid desc limit $4
+ order by greatest(s.value, x.value) desc nulls last, r.rid desc limit 51

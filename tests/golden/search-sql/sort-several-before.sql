@@ -13,4 +13,4 @@ select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[
  where not r.deleted and r.type = $4
  and (r.last_updated >= $5::text::timestamptz
  and (r.last_updated > $6::text::timestamptz or (s2.value is not null or (least(s3.value, x3.value) < $7::text or (least(s3.value, x3.value) = $8::text and r.rid < $9)))))
- order by r.last_updated, s2.value desc, least(s3.value, x3.value) desc, r.rid desc limit $10
+ order by r.last_updated, s2.value desc, least(s3.value, x3.value) desc, r.rid desc limit 51

@@ -3,4 +3,4 @@ select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[
  from resource r
  where not r.deleted
  and (r.keys && $1)
- order by r.rid desc limit $2
+ order by r.rid desc limit 51

@@ -6,4 +6,4 @@ select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[
  where v.parameter = $2
  and (v.value = $3 and v.system = $4)))
  and ((r.keys && $5 or (r.keys && $6) and not r.keys && $7) is true)
- order by r.last_updated desc, r.rid desc limit $8
+ order by r.last_updated desc, r.rid desc limit 51

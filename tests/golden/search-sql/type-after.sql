@@ -3,4 +3,4 @@ select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[
  from resource r
  where not r.deleted and r.type = $1
  and (r.last_updated, r.rid) > ($2::text::timestamptz, $3)
- order by r.last_updated, r.rid limit $4
+ order by r.last_updated, r.rid limit 51

@@ -5,4 +5,4 @@ select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[
  and (r.rid in (select v.rid from uri_value v
  where v.parameter = $2
  and (v.value = $3 or v.value >= $4 and v.value < $5)))
- order by r.last_updated desc, r.rid desc limit $6
+ order by r.last_updated desc, r.rid desc limit 51
