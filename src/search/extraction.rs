@@ -89,7 +89,7 @@ fn add_versioned(url: ParameterId, resource: &Resource, rows: &mut IndexRows) {
 /// A value that several elements hold is one row.
 fn keep_first_of_equals(rows: &mut IndexRows) {
     distinct(&mut rows.tokens, PartialEq::eq, Clone::clone);
-    distinct(&mut rows.texts, PartialEq::eq, Clone::clone);
+    distinct(&mut rows.code_texts, PartialEq::eq, Clone::clone);
     distinct(&mut rows.identifiers, PartialEq::eq, Clone::clone);
     distinct(&mut rows.references, PartialEq::eq, Clone::clone);
     distinct(&mut rows.strings, PartialEq::eq, Clone::clone);
@@ -135,7 +135,7 @@ fn labels(codings: &[Value]) -> Vec<Token> {
 
 fn size(rows: &IndexRows) -> usize {
     rows.tokens.len()
-        + rows.texts.len()
+        + rows.code_texts.len()
         + rows.identifiers.len()
         + rows.references.len()
         + rows.strings.len()

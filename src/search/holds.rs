@@ -80,10 +80,10 @@ impl Predicate {
             }
             Predicate::All(clauses) => return all(clauses.iter().map(|one| one.holds(key, rows))),
             Predicate::Unequal(equal) => return equal.has_other(rows),
-            Predicate::Text { parameter, text, .. } => {
+            Predicate::CodeText { parameter, text, .. } => {
                 let displays = rows.tokens.iter().filter(|row| row.parameter == *parameter);
                 let displays = displays.filter_map(|row| row.display.as_ref());
-                let others = rows.texts.iter().filter(|row| row.parameter == *parameter);
+                let others = rows.code_texts.iter().filter(|row| row.parameter == *parameter);
                 let mut texts = displays.chain(others.map(|row| &row.text));
                 texts.any(|one| normalised(one).starts_with(text))
             }

@@ -41,7 +41,7 @@ pub struct TokenRow {
 
 /// A further text of a parameter's values, for `:text`: one that is the display of no token row.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct TextRow {
+pub struct CodeTextRow {
     pub parameter: ParameterId,
     pub text: String,
 }
@@ -136,7 +136,7 @@ pub struct IndexRows {
     /// among the keys.
     pub lead: Option<Lead>,
     pub tokens: Vec<TokenRow>,
-    pub texts: Vec<TextRow>,
+    pub code_texts: Vec<CodeTextRow>,
     pub identifiers: Vec<IdentifierRow>,
     pub references: Vec<ReferenceRow>,
     pub strings: Vec<StringRow>,

@@ -14,8 +14,8 @@ mod sort;
 pub mod value;
 
 pub use index_rows::{
-    CompositeRow, DateRow, IdentifierRow, IndexRows, ParameterId, QuantityRow, ReferenceRow,
-    StringRow, TextRow, Token, TokenRow, UnitOfMeasure, UriRow,
+    CodeTextRow, CompositeRow, DateRow, IdentifierRow, IndexRows, ParameterId, QuantityRow,
+    ReferenceRow, StringRow, Token, TokenRow, UnitOfMeasure, UriRow,
 };
 pub use page::{KEY_BYTES, Sealer, unknown_page};
 pub use plan::{

@@ -112,7 +112,7 @@ pub enum Predicate {
         leads: Vec<ResourceType>,
     },
     /// A value with a text that begins so, without case and accents (`:text`).
-    Text {
+    CodeText {
         parameter: ParameterId,
         text: String,
         leads: Vec<ResourceType>,

@@ -70,7 +70,7 @@ impl Reader<'_> {
         let (parameter, text) = (self.parameter.id, normalised(&text::unescape(one)));
         match text.is_empty() {
             true => Err(self.wrong(one, "a string has a letter or digit")),
-            false => Ok(vec![Predicate::Text { parameter, text, leads: self.leads() }]),
+            false => Ok(vec![Predicate::CodeText { parameter, text, leads: self.leads() }]),
         }
     }
 

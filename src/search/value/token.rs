@@ -3,7 +3,9 @@
 
 use super::text::{escape, key, split, split_once, unescape};
 use super::{Node, items, text_of};
-use crate::search::index_rows::{IdentifierRow, IndexRows, ParameterId, TextRow, Token, TokenRow};
+use crate::search::index_rows::{
+    CodeTextRow, IdentifierRow, IndexRows, ParameterId, Token, TokenRow,
+};
 use serde_json::Value;
 
 /// Where the values of an element type are found.
@@ -118,7 +120,7 @@ fn add_text(text: Option<&str>, parameter: ParameterId, rows: &mut IndexRows) {
     let text = key(text);
     let mut displays = rows.tokens.iter().filter(|row| row.parameter == parameter);
     if !displays.any(|row| row.display.as_ref() == Some(&text)) {
-        rows.texts.push(TextRow { parameter, text });
+        rows.code_texts.push(CodeTextRow { parameter, text });
     }
 }
 
@@ -230,7 +232,7 @@ mod tests {
             .collect();
         let weight = ("http://loinc.org", "29463-7", Some("Body Weight"));
         assert_eq!(found, [weight, ("", "w", Some("Weight"))]);
-        let texts: Vec<_> = rows.texts.iter().map(|row| row.text.as_str()).collect();
+        let texts: Vec<_> = rows.code_texts.iter().map(|row| row.text.as_str()).collect();
         assert_eq!(texts, ["no code"], "the others are displays of tokens");
     }
 

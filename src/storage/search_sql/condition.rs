@@ -219,7 +219,7 @@ impl Conditions<'_> {
             }
             Predicate::Date { .. } => self.push_date(sql, predicate),
             Predicate::Compartment { .. } => self.push_compartment(sql, predicate),
-            Predicate::Text { .. } => self.push_text_of_codes(sql, predicate),
+            Predicate::CodeText { .. } => self.push_text_of_codes(sql, predicate),
             Predicate::Along { .. } => self.push_along(sql, predicate),
             Predicate::Chain(link) => self.push_chain(sql, link),
             Predicate::All(clauses) => self.push_all(sql, clauses),
@@ -286,7 +286,7 @@ impl Conditions<'_> {
 
     /// A text of its own, or a coded value that is called so, where it is not called otherwise.
     fn push_text_of_codes(&self, sql: &mut Statement, predicate: &Predicate) {
-        let Predicate::Text { parameter, text, leads } = predicate else { return };
+        let Predicate::CodeText { parameter, text, leads } = predicate else { return };
         let found = self.found.texts.get(text).cloned().unwrap_or_default();
         let keys = |parameter: ParameterId, ids: &[i64]| -> Vec<i64> {
             ids.iter().map(|id| packed_key(parameter, *id)).collect()

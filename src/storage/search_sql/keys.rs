@@ -70,7 +70,7 @@ impl Wanted {
             Predicate::Concept { test, form, .. } => {
                 self.concepts.insert((test.clone(), *form));
             }
-            Predicate::Text { text, .. } => drop(self.texts.insert(text.clone())),
+            Predicate::CodeText { text, .. } => drop(self.texts.insert(text.clone())),
             Predicate::Reference { parameter, targets, .. } => {
                 self.references.extend(targets.iter().cloned());
                 if targets.len() > 1 {

@@ -163,7 +163,7 @@ impl<'a> Names<'a> {
                 }
                 names.texts.extend(row.display.as_deref());
             }
-            names.texts.extend(rows.texts.iter().map(|row| row.text.as_str()));
+            names.texts.extend(rows.code_texts.iter().map(|row| row.text.as_str()));
             names.units.extend(rows.quantities.iter().filter_map(|row| row.unit.as_ref()));
             names.targets.extend(rows.references.iter().map(|row| &row.target));
             names.targets.extend(&rows.subjects);
@@ -227,7 +227,7 @@ impl Ids<'_> {
         let mut keys: Vec<i64> = Vec::with_capacity(rows.tokens.len() + rows.references.len());
         let led = rows.lead.and_then(|lead| rows.tokens.get(lead.token));
         let led = led.map(|row| (row.parameter, &row.token));
-        let mut is_usual = rows.texts.is_empty();
+        let mut is_usual = rows.code_texts.is_empty();
         for row in &rows.tokens {
             let coded = self.coded(&row.token);
             if led != Some((row.parameter, &row.token)) {

@@ -20,7 +20,7 @@ impl Ids<'_> {
             .iter()
             .filter(|row| !is_usual(row))
             .map(|row| row.parameter)
-            .chain(rows.texts.iter().map(|row| row.parameter))
+            .chain(rows.code_texts.iter().map(|row| row.parameter))
             .collect();
         parameters.sort_unstable();
         parameters.dedup();
@@ -31,7 +31,7 @@ impl Ids<'_> {
 
     fn push_of_parameter(&self, rows: &IndexRows, parameter: ParameterId, keys: &mut Vec<i64>) {
         let coded = || rows.tokens.iter().filter(|row| row.parameter == parameter);
-        let further = rows.texts.iter().filter(|row| row.parameter == parameter);
+        let further = rows.code_texts.iter().filter(|row| row.parameter == parameter);
         let mut texts: Vec<i64> = coded()
             .map(|row| self.text(row.display.as_ref()))
             .chain(further.map(|row| self.text(Some(&row.text))))
