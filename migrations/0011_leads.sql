@@ -22,3 +22,17 @@ language sql stable rows 100 as $$
   )
   select lead from found where lead is not null
 $$;
+
+create index quantity_value_wide on quantity_value (parameter, lead, unit, low, high, rid)
+  where low < high;
+-- What the three say together, they do not say each for itself.
+create statistics quantity_value_kind (dependencies, mcv) on parameter, lead, unit
+  from quantity_value;
+
+-- Rows of a type by their main date; and those whose date is long, which a search for what
+-- reaches an instant does not find by where they begin.
+create index resource_date on resource (type, date_low desc nulls last);
+create index resource_date_wide on resource (type, date_low desc nulls last)
+  where date_high - date_low > interval '25:00:00';
+create index resource_lead_wide on resource (lead, date_low desc nulls last)
+  where date_high - date_low > interval '25:00:00' and lead is not null;

@@ -28,6 +28,8 @@ pub struct Settings {
     pub update_creates: bool,
     /// Whether the JSONB copy of every resource is kept for SQL users.
     pub keeps_jsonb: bool,
+    /// Whether all texts of resources are indexed, for `_content`.
+    pub content_search: bool,
     /// Whether callers who have not signed in may do everything.
     pub insecure_no_auth: bool,
 }
@@ -50,6 +52,7 @@ impl Default for Settings {
             default_zone: FixedOffset::east_opt(0).expect("zero is an offset"),
             update_creates: true,
             keeps_jsonb: true,
+            content_search: false,
             insecure_no_auth: false,
         }
     }
@@ -109,6 +112,9 @@ pub struct DatabaseConfig {
     /// Whether every resource is also stored as JSONB, for SQL users.
     #[arg(long, env = "BHN_JSONB", default_value_t = true, action = ArgAction::Set)]
     pub jsonb: bool,
+    /// Whether all texts of resources are indexed, so that _content finds their words.
+    #[arg(long, env = "BHN_CONTENT_SEARCH", default_value_t = false, action = ArgAction::Set)]
+    pub content_search: bool,
     /// Seconds that one statement may run in the database.
     #[arg(long, env = "BHN_STATEMENT_SECONDS",
         default_value_t = Limits::default().statement_seconds,
@@ -199,6 +205,9 @@ pub struct FhirConfig {
     /// Matches that the database may have to sort for a page in an order of several keys.
     #[arg(long, env = "BHN_SORT_MATCHES", default_value_t = Limits::default().sort_matches)]
     pub sort_matches: u64,
+    /// Resources changed since the first page of a search that a further page looks at.
+    #[arg(long, env = "BHN_PAGE_CHANGES", default_value_t = Limits::default().page_changes)]
+    pub page_changes: usize,
     /// Resources that one conditional delete may take.
     #[arg(long, env = "BHN_CONDITIONAL_DELETE",
         default_value_t = Limits::default().conditional_delete)]
@@ -278,6 +287,7 @@ impl FhirConfig {
                 page_default: self.page_default.min(self.page_maximum),
                 page_maximum: self.page_maximum,
                 sort_matches: self.sort_matches,
+                page_changes: self.page_changes,
                 conditional_delete: self.conditional_delete,
                 statement_seconds: database.statement_seconds,
                 ..Limits::default()
@@ -288,6 +298,7 @@ impl FhirConfig {
             default_zone: self.default_zone,
             update_creates: self.update_creates,
             keeps_jsonb: database.jsonb,
+            content_search: database.content_search,
             ..Settings::default()
         }
     }

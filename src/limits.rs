@@ -47,9 +47,17 @@ pub struct Limits {
     pub filter_comparisons: usize,
     /// Parentheses and brackets of a `_filter`, one within the other.
     pub filter_depth: usize,
+    /// Active SearchParameters beside those of R4.
+    pub custom_parameters: usize,
+    /// Words of one value of `_text` or `_content`.
+    pub text_words: usize,
+    /// Parentheses and negations of such a value, one within the other.
+    pub text_depth: usize,
     /// `_count` of a page: default and maximum.
     pub page_default: u32,
     pub page_maximum: u32,
+    /// Resources changed since the first page of a result that a further page looks at.
+    pub page_changes: usize,
     /// Resources that one conditional delete may take.
     pub conditional_delete: usize,
     /// Seconds that one interactive statement may run in the database.
@@ -85,8 +93,12 @@ impl Default for Limits {
             sort_matches: 500_000,
             filter_comparisons: 64,
             filter_depth: 16,
+            custom_parameters: 500,
+            text_words: 64,
+            text_depth: 16,
             page_default: 50,
             page_maximum: 1_000,
+            page_changes: 2_000,
             conditional_delete: 1_000,
             statement_seconds: 10,
             write_attempts: 8,

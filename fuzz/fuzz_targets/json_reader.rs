@@ -27,7 +27,8 @@ fuzz_target!(|bytes: &[u8]| {
     let Ok(resource) = Resource::from_value(value) else { return };
     let is_valid = validate(resource.value(), &limits).is_ok();
     let zone = FixedOffset::east_opt(6 * 3_600).expect("an offset");
-    let settings = IndexSettings { zone, base_url: "http://127.0.0.1:8080/fhir".to_owned() };
+    let base_url = "http://127.0.0.1:8080/fhir".to_owned();
+    let settings = IndexSettings { zone, base_url, indexes_content: true };
     let id = resource.id().or_else(|| Id::parse("new")).expect("an id");
     let key = ResourceKey::new(resource.resource_type(), id);
     let _ = REGISTRY.index(&key, &resource, &settings);

@@ -31,7 +31,8 @@ fuzz_target!(|bytes: &[u8]| {
     let Interaction::Search { scope, parameters, .. } = request.interaction else { return };
     let limits = Limits::default();
     let zone = FixedOffset::east_opt(6 * 3_600).expect("an offset");
-    let settings = IndexSettings { zone, base_url: "http://127.0.0.1:8080/fhir".to_owned() };
+    let base_url = "http://127.0.0.1:8080/fhir".to_owned();
+    let settings = IndexSettings { zone, base_url, indexes_content: true };
     let now = DateTime::from_timestamp(1_700_000_000, 0).expect("an instant");
     let planner = Planner { registry: &REGISTRY, limits: &limits, settings: &settings, now };
     for handling in [Handling::Strict, Handling::Lenient] {

@@ -27,6 +27,14 @@ impl Caller {
             Caller::Anonymous => "anonymous",
         }
     }
+
+    /// Who runs the server; without sign-in that is everybody who reaches it.
+    fn is_operator(&self) -> bool {
+        match self {
+            Caller::InsecureNoAuth | Caller::Operator => true,
+            Caller::Anonymous => false,
+        }
+    }
 }
 
 /// Which rows a caller may see, by the access stamps of the row (surrogate ids, see
@@ -52,17 +60,25 @@ pub struct Permit {
 
 impl Permit {
     /// Asked once per interaction, also for each Bundle entry, before any data is read.
-    /// 401 where the caller is not known.
-    pub fn authorize(caller: &Caller, _interaction: &Interaction) -> Result<Permit> {
+    /// 401 where the caller is not known, 403 for what operators alone may ask.
+    pub fn authorize(caller: &Caller, interaction: &Interaction) -> Result<Permit> {
+        let is_operators = match interaction {
+            Interaction::Operation(operation) => operation.row.is_for_operators(),
+            _ => false,
+        };
+        let refused = |kind, code, text: &str| Err(FhirError::new(kind, code, text));
         match caller {
+            Caller::Anonymous => {
+                let text = "This server answers signed-in callers only";
+                refused(ErrorKind::Unauthorized, IssueCode::Login, text)
+            }
+            caller if is_operators && !caller.is_operator() => {
+                let text = "This is for operators of the server";
+                refused(ErrorKind::Forbidden, IssueCode::Forbidden, text)
+            }
             Caller::InsecureNoAuth | Caller::Operator => {
                 Ok(Permit { principal: caller.principal().to_owned(), filter: RowFilter::All })
             }
-            Caller::Anonymous => Err(FhirError::new(
-                ErrorKind::Unauthorized,
-                IssueCode::Login,
-                "This server answers signed-in callers only",
-            )),
         }
     }
 
@@ -78,6 +94,12 @@ impl Permit {
 
     pub fn filter(&self) -> &RowFilter {
         &self.filter
+    }
+
+    /// Whether the caller may activate, change and retire search parameters: each is work for the
+    /// whole server. Everybody who may write, until callers have roles.
+    pub fn may_define_parameters(&self) -> bool {
+        true
     }
 
     /// The same permit, narrowed to rows with these stamps.

@@ -50,7 +50,7 @@ impl Beside {
                 ..store_settings(&config.database)
             };
             let store = Store::open(&opened.database, &registry, &store).await?;
-            Ok::<_, Failure>(Context::new(store, registry, Clock::System, settings)?)
+            Ok::<_, Failure>(Context::open(store, registry, Clock::System, settings).await?)
         };
         match context.await {
             Ok(context) => Ok(Beside { context: Arc::new(context), opened, signals }),

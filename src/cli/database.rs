@@ -49,5 +49,6 @@ pub fn store_settings(config: &DatabaseConfig) -> StoreSettings {
         search_pool: config.search_pool,
         statement_seconds: config.statement_seconds,
         keeps_jsonb: config.jsonb,
+        indexes_content: config.content_search,
     }
 }

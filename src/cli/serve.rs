@@ -40,7 +40,7 @@ pub async fn serve(config: Config) -> Result<(), Failure> {
             drain: DRAINED_WITHIN,
             ..HttpSettings::default()
         };
-        let context = Context::new(store, registry, Clock::System, settings)?;
+        let context = Context::open(store, registry, Clock::System, settings).await?;
         reindex::bring_up_to_date(&context).await?;
         let has_demo = config.server.demo && load_demo(&context).await;
         announce(&context.settings, has_demo);

@@ -28,7 +28,7 @@ impl Perform for Context {
         caller: &'a Caller,
         request: Request,
     ) -> BoxFuture<'a, Result<Outcome>> {
-        interactions::perform(self, caller, request).boxed()
+        async move { interactions::perform(&self.current(), caller, request).await }.boxed()
     }
 
     /// A read that finds nothing proves the pool, the database and its schema.

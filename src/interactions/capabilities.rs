@@ -11,6 +11,7 @@ use crate::error::{FhirError, Result};
 use crate::fhir::definitions::{Definitions, ResourceType};
 use crate::fhir::interaction::{OPERATIONS, OperationLevel, OperationRow};
 use crate::fhir::json;
+use crate::search::full_text::TextOf;
 use crate::search::{Registry, SearchParameter};
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -96,10 +97,10 @@ pub fn capability_statement(settings: &Settings, registry: &Registry) -> Value {
         ),
         "resource": resources,
         "interaction": codes(&OF_SYSTEM),
-        "searchParam": shared_parameters(registry),
+        "searchParam": shared_parameters(settings, registry),
         "compartment": compartments,
     });
-    add_operations(&mut rest, |row| row.levels.contains(&OperationLevel::System));
+    add_operations(&mut rest, settings, |row| row.levels.contains(&OperationLevel::System));
     statement["rest"] = json!([rest]);
     statement
 }
@@ -126,10 +127,18 @@ fn head(resource_type: &str, name: &str, settings: &Settings) -> Value {
     })
 }
 
+/// True where these settings let clients search by it.
+fn is_offered(parameter: &SearchParameter, settings: &Settings) -> bool {
+    match parameter.text_of() {
+        Some(of) => !of.is_content() || settings.content_search,
+        None => parameter.is_supported(),
+    }
+}
+
 fn resource(resource_type: ResourceType, settings: &Settings, registry: &Registry) -> Value {
     let parameters: Vec<Value> = registry
         .parameters_of(resource_type)
-        .filter(|parameter| parameter.is_supported())
+        .filter(|parameter| is_offered(parameter, settings))
         .map(|parameter| search_parameter(parameter, resource_type.name()))
         .chain([filter_parameter()])
         .collect();
@@ -156,7 +165,7 @@ fn resource(resource_type: ResourceType, settings: &Settings, registry: &Registr
     let is_below = |row: &OperationRow| {
         row.is_of(resource_type) && row.levels.iter().any(|level| *level != OperationLevel::System)
     };
-    add_operations(&mut stated, is_below);
+    add_operations(&mut stated, settings, is_below);
     stated
 }
 
@@ -179,11 +188,19 @@ fn reverse_includes(resource_type: ResourceType, registry: &Registry) -> Vec<Str
     std::iter::once("*".to_owned()).chain(ResourceType::all().flat_map(of)).collect()
 }
 
-fn add_operations(stated: &mut Value, is_stated: impl Fn(&OperationRow) -> bool) {
+fn add_operations(
+    stated: &mut Value,
+    settings: &Settings,
+    is_stated: impl Fn(&OperationRow) -> bool,
+) {
+    let definition = |row: &OperationRow| match row.definition.starts_with("http") {
+        true => row.definition.to_owned(),
+        false => format!("{}/{}", settings.base_url, row.definition),
+    };
     let operations: Vec<Value> = OPERATIONS
         .iter()
         .filter(|row| is_stated(row))
-        .map(|row| json!({ "name": row.name, "definition": row.definition }))
+        .map(|row| json!({ "name": row.name, "definition": definition(row) }))
         .collect();
     if !operations.is_empty() {
         stated["operation"] = operations.into();
@@ -200,7 +217,7 @@ fn search_parameter(parameter: &SearchParameter, resource_type: &str) -> Value {
         "definition": parameter.url,
         "type": parameter.kind.as_str(),
     });
-    let documentation = documentation(parameter.description, resource_type);
+    let documentation = documentation(&parameter.description, resource_type);
     if !documentation.is_empty() {
         value["documentation"] = json!(documentation);
     }
@@ -215,13 +232,14 @@ fn documentation<'d>(description: &'d str, resource_type: &str) -> &'d str {
 }
 
 /// Parameters that every type has: those of a search over the whole system. `_list` has no
-/// definition in R4 (search.html#list).
-fn shared_parameters(registry: &Registry) -> Vec<Value> {
+/// definition in R4 (search.html#list), and `_text` is of almost every type.
+fn shared_parameters(settings: &Settings, registry: &Registry) -> Vec<Value> {
     let is_shared = |parameter: &&SearchParameter| {
         ResourceType::all().all(|kind| {
-            let found = registry.parameter(kind, parameter.code);
-            found.is_some_and(|found| found.url == parameter.url && found.is_supported())
-        })
+            let found = registry.parameter(kind, &parameter.code);
+            let is_same = |found: &SearchParameter| found.url == parameter.url;
+            found.is_some_and(|found| is_same(found) && is_offered(found, settings))
+        }) || parameter.text_of() == Some(TextOf::Narrative)
     };
     let first = ResourceType::all().next();
     let parameters = first.into_iter().flat_map(|kind| registry.parameters_of(kind));
@@ -337,7 +355,8 @@ mod tests {
             assert!(names.contains(&name), "{name}");
         }
         assert!(names.contains(&"_filter"));
-        assert!(!names.contains(&"_text"), "what cannot be searched is not stated");
+        assert!(names.contains(&"_text"));
+        assert!(!names.contains(&"_content"), "what cannot be searched is not stated");
         let count = names.len();
         names.sort_unstable();
         names.dedup();

@@ -50,10 +50,19 @@ pub async fn check(
 async fn check_batch(context: &Context, after: i64) -> Result<(Vec<Finding>, Option<i64>, u64)> {
     let store = &context.store;
     let mut unit = store.begin_check().await?;
+    let mut context = context.current();
+    // The search parameters of the snapshot that is looked at.
+    while store.definitions_number(unit.connection()).await? != context.registry.number() {
+        drop(unit);
+        context = context.refreshed().await?;
+        unit = store.begin_check().await?;
+    }
+    let context = &context;
+    let unsettled = context.registry.unsettled();
     let mut read = store.read_rows(&mut unit, after, BATCH).await?;
     let (mut findings, fresh) = bodies(context, &read);
     findings.extend(store.check_json(&mut unit, &read).await?);
-    findings.extend(store.check_index(&mut unit, &mut read, &fresh).await?);
+    findings.extend(store.check_index(&mut unit, &mut read, (&fresh, &unsettled)).await?);
     findings.extend(store.check_versions(&mut unit, &read).await?);
     findings.extend(store.check_history(&mut unit, &read, &of_body).await?);
     let rows = read.rows.len() as u64;

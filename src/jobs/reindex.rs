@@ -1,9 +1,7 @@
 //! Reindex: all index data built anew from the stored bodies, while the server serves. It may be
 //! cut off at any moment; the next run goes on from there.
 
-use crate::error::Result;
-use crate::fhir::json;
-use crate::fhir::resource::Resource;
+use crate::error::{FhirError, Result};
 use crate::interactions::Context;
 use crate::storage::{Extracted, Rows, Stored};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -13,6 +11,9 @@ use std::time::Duration;
 const BATCH: i64 = 400;
 /// Walks over rows that servers of other generations write meanwhile.
 const SECOND_WALKS: u32 = 100;
+
+/// Times that a batch is extracted where the search parameters change meanwhile.
+const ATTEMPTS: usize = 10;
 
 const SHOWN_EVERY: Duration = Duration::from_secs(5);
 
@@ -102,23 +103,41 @@ pub async fn bring_up_to_date(context: &Context) -> Result<()> {
 }
 
 async fn replace(context: &Context, batch: Vec<Stored>, progress: &ReindexProgress) -> Result<()> {
-    let count = batch.len() as u64;
-    let extracted: Result<Vec<Extracted>> =
-        batch.into_iter().map(|stored| extracted(context, stored)).collect();
-    let replaced = context.store.replace_index(extracted?).await?;
-    progress.seen.fetch_add(count, Ordering::Relaxed);
+    let (_, replaced) = replace_wanted(context, &batch, |_| true).await?;
+    progress.seen.fetch_add(batch.len() as u64, Ordering::Relaxed);
     progress.replaced.fetch_add(replaced, Ordering::Relaxed);
     Ok(())
+}
+
+/// Replaces the index data of those of the batch that are wanted: how many that are, and of how
+/// many it was replaced; others were written meanwhile.
+pub async fn replace_wanted(
+    context: &Context,
+    batch: &[Stored],
+    is_wanted: impl Fn(&Extracted) -> bool,
+) -> Result<(usize, u64)> {
+    for _ in 0..ATTEMPTS {
+        let context = context.refreshed().await?;
+        let all: Result<Vec<Extracted>> =
+            batch.iter().map(|stored| extracted(&context, stored.clone())).collect();
+        let wanted: Vec<Extracted> = all?.into_iter().filter(&is_wanted).collect();
+        let count = wanted.len();
+        if count == 0 {
+            return Ok((0, 0));
+        }
+        let number = context.registry.number();
+        if let Some(replaced) = context.store.replace_index(wanted, number).await? {
+            return Ok((count, replaced));
+        }
+    }
+    Err(FhirError::unavailable("The search parameters change all the time"))
 }
 
 /// What this server indexes of a stored version.
 pub fn extracted(context: &Context, stored: Stored) -> Result<Extracted> {
     let rows = match stored.is_deleted {
         true => None,
-        false => {
-            let value = json::read_stored(&stored.body)?;
-            Some(context.index(&stored.key, &Resource::from_value(value)?))
-        }
+        false => Some(context.index_stored(&stored)?),
     };
     Ok(Extracted { stored, rows })
 }

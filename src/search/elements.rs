@@ -1,6 +1,6 @@
 //! The elements that the expression of a search parameter reads in one type, by its paths.
 
-use crate::fhir::definitions::{Definitions, Element, ResourceType, Strength};
+use crate::fhir::definitions::{Definitions, Element, ResourceType, Strength, TypeId};
 
 const MEDIA_TYPES: &str = "http://hl7.org/fhir/ValueSet/mimetypes";
 
@@ -73,6 +73,46 @@ pub fn are_families(expression: &str, resource_type: ResourceType) -> bool {
 /// True where the parameter reads the one element that says what a resource is part of.
 pub fn is_parent(expression: &str, resource_type: ResourceType) -> bool {
     matches!(paths(expression, resource_type)[..], ["partOf" | "parent"])
+}
+
+/// What the elements are that a parameter reads in one type.
+#[derive(Clone, Default, Debug)]
+pub struct Reads {
+    /// The system that codes have without naming it.
+    pub code_system: Option<&'static str>,
+    /// Strings, whose case does not count among tokens.
+    pub has_strings: bool,
+    /// Codings or CodeableConcepts.
+    pub has_codings: bool,
+    /// Elements of type code.
+    pub has_codes: bool,
+    pub has_media_types: bool,
+    /// Nothing but family names.
+    pub is_family: bool,
+    /// Family names, among others.
+    pub has_families: bool,
+    /// A reference to what the resource is part of, of its own type.
+    pub is_parent: bool,
+}
+
+impl Reads {
+    /// Of an expression whose values are of these types; empty where they are not known.
+    pub fn of(expression: &str, resource_type: ResourceType, types: &[TypeId]) -> Reads {
+        let names: Vec<&str> =
+            types.iter().map(|id| Definitions::r4().type_def(*id).name).collect();
+        let has = |wanted: &[&str]| names.iter().any(|name| wanted.contains(name));
+        let is_family = are_families(expression, resource_type);
+        Reads {
+            code_system: code_system(expression, resource_type),
+            has_strings: has(&["string"]),
+            has_codings: has(&["Coding", "CodeableConcept"]),
+            has_codes: has(&["code"]),
+            has_media_types: are_media_types(expression, resource_type),
+            is_family,
+            has_families: is_family || has(&["HumanName"]),
+            is_parent: is_parent(expression, resource_type),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! From a resource to its index rows: every parameter's program is run and its nodes are
 //! written as rows of the parameter's type.
 
-use super::index_rows::{IndexRows, Lead, ParameterId, ReferenceRow, Token};
+use super::full_text::{self, TextOf, Words};
+use super::index_rows::{IndexRows, Lead, ParameterId, ReferenceRow, TextRow, Token};
 use super::registry::{Kind, ListItems, Registry, SearchParameter, TypeParameters};
 use super::value::{
     IndexSettings, Node, composite, date, quantity, reference, string, text, token, uri,
@@ -65,6 +66,7 @@ impl Registry {
         keep_first_of_equals(&mut rows);
         take_main_values((resource.resource_type(), parameters), &mut rows);
         rows.subjects = subjects(parameters, key, &rows);
+        rows.texts = texts(parameters, resource, settings);
         let meta = resource.object().get("meta");
         let listed = |name| meta.and_then(|meta| meta.get(name)).and_then(Value::as_array);
         rows.profiles = listed("profile")
@@ -76,6 +78,24 @@ impl Registry {
         rows.labels = labels(listed("security").map(Vec::as_slice).unwrap_or_default());
         rows
     }
+}
+
+/// The words of the narrative, and of all texts where these are indexed.
+fn texts(
+    parameters: &TypeParameters,
+    resource: &Resource,
+    settings: &IndexSettings,
+) -> Vec<TextRow> {
+    let value = resource.value();
+    let narrative = parameters.has_narrative().then(|| full_text::narrative(value)).flatten();
+    let content = settings.indexes_content.then(|| full_text::content(value));
+    let row = |(of, text): (TextOf, String)| TextRow { of, words: Words::of(&text) };
+    let texts = [
+        narrative.map(|text| (TextOf::Narrative, text)),
+        content.map(|text| (TextOf::Content, text)),
+    ];
+    let rows = texts.into_iter().flatten().map(row);
+    rows.filter(|row| !row.words.is_empty()).collect()
 }
 
 /// The canonical URL with the version of the resource, as references name it.
@@ -160,7 +180,7 @@ fn index_parameter(
             Kind::Date => date::index(node, id, settings, &mut rows.dates),
             Kind::String => {
                 string::index(node, id, &mut rows.strings);
-                if let (true, Some(family)) = (parameter.is_family, node.value.as_str()) {
+                if let (true, Some(family)) = (parameter.reads.is_family, node.value.as_str()) {
                     string::index_words(family, id, &mut rows.strings);
                 }
             }

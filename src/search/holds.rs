@@ -1,42 +1,75 @@
-//! Whether a search would find a resource that is not stored yet: conditional references are
-//! resolved after the writes of their transaction (<https://hl7.org/fhir/R4/http.html#trules>).
+//! Whether a search finds a version of a resource that no index row is of: one that is not stored
+//! yet (conditional references are resolved after the writes of their transaction,
+//! <https://hl7.org/fhir/R4/http.html#trules>), or one that is no longer current and that a page
+//! still shows.
 
-use super::index_rows::{IndexRows, StringRow};
-use super::plan::{Clause, Plan, Predicate};
+use super::index_rows::{CompositeRow, IndexRows, ParameterId, Token};
+use super::plan::{Clause, Plan, Predicate, Second};
+use super::value::date::instant_test;
 use super::value::string::StringTest;
 use super::value::text::normalised;
 use super::value::token::TokenTest;
+use crate::fhir::definitions::ResourceType;
 use crate::fhir::resource::ResourceKey;
+use chrono::{DateTime, Utc};
+
+/// What is known of a version of a resource.
+pub struct Known<'a> {
+    pub key: &'a ResourceKey,
+    pub rows: &'a IndexRows,
+    /// None where it is not stored yet.
+    pub last_updated: Option<DateTime<Utc>>,
+    /// What was found out about links to other resources.
+    pub links: &'a [(&'a Predicate, bool)],
+}
 
 impl Plan {
-    /// True where a resource with this key and these rows meets every clause. Composites, links,
-    /// compartments and the instant of the version are not looked at: a clause that depends on
-    /// one does not hold.
-    pub fn holds(&self, key: &ResourceKey, rows: &IndexRows) -> bool {
-        let is_searched = self.types.is_empty() || self.types.contains(&key.resource_type);
-        is_searched && self.clauses.iter().all(|clause| clause.holds(key, rows) == Some(true))
+    /// Whether a version meets every clause; None where that cannot be told, because a clause is
+    /// about what is not known.
+    pub fn holds(&self, known: &Known<'_>) -> Option<bool> {
+        let kind = known.key.resource_type;
+        match self.types.is_empty() || self.types.contains(&kind) {
+            true => all(self.clauses.iter().map(|clause| clause.holds(known))),
+            false => Some(false),
+        }
+    }
+
+    /// Every condition that is about other resources.
+    pub fn links(&self) -> Vec<&Predicate> {
+        let mut links = Vec::new();
+        self.clauses.iter().for_each(|clause| clause.add_links(&mut links));
+        links
     }
 }
 
 impl Clause {
-    /// None where that cannot be told.
-    fn holds(&self, key: &ResourceKey, rows: &IndexRows) -> Option<bool> {
-        let answers: Vec<Option<bool>> =
-            self.alternatives.iter().map(|predicate| predicate.holds(key, rows)).collect();
-        let any = match answers.contains(&Some(true)) {
-            true => true,
-            false if answers.contains(&None) => return None,
-            false => false,
-        };
+    fn holds(&self, known: &Known<'_>) -> Option<bool> {
+        let any = any(self.alternatives.iter().map(|predicate| predicate.holds(known)))?;
         Some(any != self.is_negated)
+    }
+
+    fn add_links<'a>(&'a self, links: &mut Vec<&'a Predicate>) {
+        for predicate in &self.alternatives {
+            match predicate {
+                Predicate::Chain(_)
+                | Predicate::Has(_)
+                | Predicate::Concept { .. }
+                | Predicate::Along { .. } => links.push(predicate),
+                Predicate::All(clauses) => clauses.iter().for_each(|one| one.add_links(links)),
+                Predicate::Both(clauses) => clauses.iter().for_each(|one| one.add_links(links)),
+                _ => {}
+            }
+        }
     }
 }
 
 impl Predicate {
-    fn holds(&self, key: &ResourceKey, rows: &IndexRows) -> Option<bool> {
+    fn holds(&self, known: &Known<'_>) -> Option<bool> {
+        let Known { key, rows, .. } = *known;
         Some(match self {
             Predicate::Always(holds) => *holds,
             Predicate::Id(id) => key.id == *id,
+            Predicate::LastUpdated(test) => instant_test(test).admits(known.last_updated?),
             Predicate::Missing { parameter, is_missing } => {
                 rows.present.contains(parameter) != *is_missing
             }
@@ -58,7 +91,8 @@ impl Predicate {
                 let is_beside = row.parameter == parameter.beside();
                 let is_long = is_beside && row.normalised.is_empty();
                 let counts = row.parameter == *parameter || *has_words && is_beside;
-                counts && test.admits(row) || is_long && test.admits_long(&row.raw)
+                counts && test.admits(&row.normalised, &row.raw)
+                    || is_long && test.admits_long(&row.raw)
             }),
             Predicate::Date { parameter, test, main, .. } => {
                 let main = rows.main_date.filter(|_| main.contains(&key.resource_type));
@@ -67,18 +101,33 @@ impl Predicate {
                     .chain(others.map(|row| (row.low, row.high)))
                     .any(|r| test.admits(r))
             }
-            Predicate::Quantity { parameter, test } => {
+            Predicate::Quantity { parameter, test, .. } => {
                 let mut of = rows.quantities.iter().filter(|row| row.parameter == *parameter);
                 of.any(|row| {
                     let test = test.in_unit(row.unit.as_ref());
                     test.is_some_and(|test| test.admits((row.low, row.high)))
                 })
             }
-            Predicate::Both(clauses) => {
-                let [first, second] = &**clauses;
-                first.holds(key, rows)? && second.holds(key, rows)?
+            Predicate::Composite { parameter, first, second } => {
+                let mut of = rows.composites.iter().filter(|row| row.parameter == Some(*parameter));
+                of.any(|row| {
+                    let is_first = |token: &Token| first.admits(&token.system, &token.code);
+                    row.first.as_ref().is_some_and(is_first) && second.admits(row)
+                })
             }
-            Predicate::All(clauses) => return all(clauses.iter().map(|one| one.holds(key, rows))),
+            Predicate::Text { of, query } => {
+                rows.texts.iter().any(|row| row.of == *of && query.admits(&row.words))
+            }
+            Predicate::Compartment { key: of, members } => {
+                let is_member = |(kind, parameters): &(ResourceType, Vec<ParameterId>)| {
+                    let mut by = rows.references.iter().filter(|row| row.target == *of);
+                    *kind == key.resource_type && by.any(|row| parameters.contains(&row.parameter))
+                };
+                let has_itself = members.iter().any(|(kind, _)| *kind == of.resource_type);
+                (has_itself && key == of) || members.iter().any(is_member)
+            }
+            Predicate::Both(clauses) => return all(clauses.iter().map(|one| one.holds(known))),
+            Predicate::All(clauses) => return all(clauses.iter().map(|one| one.holds(known))),
             Predicate::Unequal(equal) => return equal.has_other(rows),
             Predicate::CodeText { parameter, text, .. } => {
                 let displays = rows.tokens.iter().filter(|row| row.parameter == *parameter);
@@ -87,24 +136,54 @@ impl Predicate {
                 let mut texts = displays.chain(others.map(|row| &row.text));
                 texts.any(|one| normalised(one).starts_with(text))
             }
-            Predicate::LastUpdated(_)
-            | Predicate::Concept { .. }
-            | Predicate::Along { .. }
-            | Predicate::Chain(_)
+            Predicate::Chain(_)
             | Predicate::Has(_)
-            | Predicate::Composite { .. }
-            | Predicate::Compartment { .. } => return None,
+            | Predicate::Concept { .. }
+            | Predicate::Along { .. } => {
+                let found = known.links.iter().find(|(link, _)| *link == self);
+                return found.map(|(_, holds)| *holds);
+            }
         })
     }
 }
 
 /// None where that cannot be told.
 fn all(answers: impl Iterator<Item = Option<bool>>) -> Option<bool> {
-    let answers: Vec<Option<bool>> = answers.collect();
-    match answers.contains(&Some(false)) {
-        true => Some(false),
-        false if answers.contains(&None) => None,
-        false => Some(true),
+    any(answers.map(|answer| answer.map(|holds| !holds))).map(|any| !any)
+}
+
+fn any(answers: impl Iterator<Item = Option<bool>>) -> Option<bool> {
+    let mut is_known = true;
+    for answer in answers {
+        match answer {
+            Some(true) => return Some(true),
+            Some(false) => {}
+            None => is_known = false,
+        }
+    }
+    is_known.then_some(false)
+}
+
+impl Second {
+    fn admits(&self, row: &CompositeRow) -> bool {
+        match self {
+            Second::Token(test) => {
+                row.second.as_ref().is_some_and(|token| test.admits(&token.system, &token.code))
+            }
+            Second::Reference(targets) => {
+                row.second_target.as_ref().is_some_and(|target| targets.contains(target))
+            }
+            Second::Quantity(test) => {
+                let test = test.in_unit(row.unit.as_ref());
+                test.zip(row.low.zip(row.high)).is_some_and(|(test, bounds)| test.admits(bounds))
+            }
+            Second::Date(test) => {
+                row.low_at.zip(row.high_at).is_some_and(|range| test.admits(range))
+            }
+            Second::String(test) => {
+                row.second_text.as_ref().is_some_and(|text| test.admits(text, text))
+            }
+        }
     }
 }
 
@@ -120,7 +199,8 @@ impl Predicate {
                 .iter()
                 .any(|row| row.parameter == *parameter && !test.admits(&row.system, &row.value)),
             Predicate::String { parameter, test, .. } => {
-                rows.strings.iter().any(|row| row.parameter == *parameter && !test.admits(row))
+                let mut of = rows.strings.iter().filter(|row| row.parameter == *parameter);
+                of.any(|row| !test.admits(&row.normalised, &row.raw))
             }
             Predicate::Uri { parameter, test } => {
                 rows.uris.iter().any(|row| row.parameter == *parameter && !test.admits(&row.value))
@@ -145,17 +225,17 @@ impl TokenTest {
 }
 
 impl StringTest {
-    fn admits(&self, row: &StringRow) -> bool {
+    fn admits(&self, normalised: &str, raw: &str) -> bool {
         match self {
-            StringTest::StartsWith(text) => row.normalised.starts_with(text),
-            StringTest::Contains(text) => row.normalised.contains(text),
-            StringTest::Exact { normalised, raw } => {
-                row.normalised == *normalised && row.raw == *raw
+            StringTest::StartsWith(text) => normalised.starts_with(text),
+            StringTest::Contains(text) => normalised.contains(text),
+            StringTest::Exact { normalised: text, raw: letters } => {
+                normalised == text && raw == letters
             }
-            StringTest::Same(text) => row.normalised == *text,
-            StringTest::EndsWith(text) => row.normalised.ends_with(text),
-            StringTest::From(text) => row.normalised >= *text,
-            StringTest::Before(text) => row.normalised < *text,
+            StringTest::Same(text) => normalised == *text,
+            StringTest::EndsWith(text) => normalised.ends_with(text),
+            StringTest::From(text) => normalised >= text.as_str(),
+            StringTest::Before(text) => normalised < text.as_str(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Everything that is indexed of one resource, before its coded values and reference targets
 //! are replaced by surrogate ids. `storage::index_rows` stores it.
 
+use super::full_text::{TextOf, Words};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::resource::ResourceKey;
 use chrono::{DateTime, Utc};
@@ -122,6 +123,13 @@ pub struct CompositeRow {
     pub second_text: Option<String>,
 }
 
+/// The words of one text of a resource.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct TextRow {
+    pub of: TextOf,
+    pub words: Words,
+}
+
 /// The main coding of a resource: an index into its tokens, and its type.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Lead {
@@ -147,6 +155,8 @@ pub struct IndexRows {
     pub quantities: Vec<QuantityRow>,
     pub uris: Vec<UriRow>,
     pub composites: Vec<CompositeRow>,
+    /// One for each text that is indexed and has words.
+    pub texts: Vec<TextRow>,
     /// Patients by the subject-class parameters of the Patient compartment (access stamp); one
     /// alone is also the row's compartment patient.
     pub subjects: Vec<ResourceKey>,

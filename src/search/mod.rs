@@ -2,7 +2,9 @@
 
 mod elements;
 mod extraction;
+pub mod full_text;
 mod holds;
+mod horizon;
 mod index_rows;
 mod main_values;
 mod names;
@@ -11,11 +13,15 @@ mod plan;
 mod query;
 pub mod registry;
 mod sort;
+mod sort_value;
+mod uses;
 pub mod value;
 
+pub use holds::Known;
+pub use horizon::{Horizon, Snapshot};
 pub use index_rows::{
     CodeTextRow, CompositeRow, DateRow, IdentifierRow, IndexRows, ParameterId, QuantityRow,
-    ReferenceRow, StringRow, Token, TokenRow, UnitOfMeasure, UriRow,
+    ReferenceRow, StringRow, TextRow, Token, TokenRow, UnitOfMeasure, UriRow,
 };
 pub use page::{KEY_BYTES, Sealer, unknown_page};
 pub use plan::{
@@ -23,6 +29,7 @@ pub use plan::{
     identifier_lock_key,
 };
 pub use query::Planner;
-pub use registry::{Registry, SearchParameter};
-pub use sort::{Sort, SortKey};
+pub use registry::{Custom, CustomState, Definition, Registry, SearchParameter, is_of_r4};
+pub use sort::{Sort, SortKey, Sorting};
+pub use sort_value::{SortValue, Standing};
 pub use value::IndexSettings;

@@ -1,5 +1,7 @@
 //! What a search asks of storage: typed, checked, without a text of the client left to read.
 
+use super::full_text::{TextOf, TextQuery};
+use super::horizon::Horizon;
 use super::index_rows::{ParameterId, Token};
 use super::sort::Sort;
 use super::value::concept::{CodeForm, ConceptTest};
@@ -35,9 +37,13 @@ pub struct Plan {
     pub total: Total,
     /// Where the page begins; None for the first.
     pub after: Option<Cursor>,
+    /// What the result is as of; None for the first page, which shows what is there.
+    pub as_of: Option<Horizon>,
     /// Warnings about what was left out (`Prefer: handling=lenient`).
     pub issues: Vec<Issue>,
     pub(super) applied: Vec<Parameter>,
+    /// The number of the registry, where the plan rests on custom parameters.
+    pub definitions: Option<i64>,
 }
 
 /// How much terminology a search may ask for.
@@ -157,14 +163,21 @@ pub enum Predicate {
         main: Vec<ResourceType>,
         has_rows: bool,
     },
+    /// `is_single`: a resource has one value of the parameter at most.
     Quantity {
         parameter: ParameterId,
         test: QuantityTest,
+        is_single: bool,
     },
     Composite {
         parameter: ParameterId,
         first: TokenTest,
         second: Second,
+    },
+    /// The words of a text.
+    Text {
+        of: TextOf,
+        query: TextQuery,
     },
     /// A value of the same parameter does not pass: `ne` of `_filter`, for coded values,
     /// identifiers, strings and URIs.
@@ -240,7 +253,7 @@ impl Plan {
 
     /// The same search, for its exact total alone (`_summary=count`).
     pub fn counting(self) -> Plan {
-        Plan { count: 0, total: Total::Accurate, after: None, ..self }
+        Plan { count: 0, total: Total::Accurate, after: None, as_of: None, ..self }
     }
 
     /// The same search from a place in its result.

@@ -1,6 +1,6 @@
 //! From the parameters of a request to a [`Plan`]: <https://hl7.org/fhir/R4/search.html>.
 //!
-//! Left out, and refused by name: `_text`, `_content`, `_query`.
+//! Left out, and refused by name: `_query`.
 
 use super::index_rows::{ParameterId, Token};
 use super::plan::{Clause, Plan, Predicate, TermBounds, Total};
@@ -15,6 +15,7 @@ use std::cell::Cell;
 
 mod criterion;
 mod filter;
+mod full_text;
 mod include;
 mod link;
 mod list;
@@ -36,8 +37,7 @@ pub struct Planner<'a> {
 /// Parameters that shape the answer and that other rooms read.
 const OF_THE_ANSWER: [&str; 4] = ["_format", "_pretty", "_summary", "_elements"];
 /// Parameters of R4 that are not offered.
-const NOT_OFFERED: [&str; 7] =
-    ["_text", "_content", "_query", "_contained", "_containedType", "_score", "_graph"];
+const NOT_OFFERED: [&str; 5] = ["_query", "_contained", "_containedType", "_score", "_graph"];
 
 impl Planner<'_> {
     /// The plan of a search. 400 for an unknown or unsupported parameter (a warning in the plan
@@ -68,8 +68,10 @@ impl Planner<'_> {
                 count: self.limits.page_default,
                 total: Total::None,
                 after: None,
+                as_of: None,
                 issues: Vec::new(),
                 applied: Vec::new(),
+                definitions: None,
             },
         };
         // "Empty parameters are not an error - they are just ignored": search.html#errors.
@@ -89,7 +91,9 @@ impl Planner<'_> {
         if draft.plan.count == 0 {
             draft.plan.total = Total::Accurate;
         }
-        Ok(draft.plan)
+        let mut plan = draft.plan;
+        plan.definitions = plan.uses_customs().then(|| self.registry.number());
+        Ok(plan)
     }
 
     fn check_limits(&self, parameters: &[Parameter]) -> Result<()> {
@@ -213,6 +217,18 @@ fn not_supported(name: &str, diagnostics: impl Into<String>) -> Refusal {
     Refusal::Parameter(FhirError::at(IssueCode::NotSupported, expression(name), diagnostics))
 }
 
+/// Refuses a search by a parameter whose rows are not all there: it would find too little.
+fn is_built(parameter: &SearchParameter, name: &str) -> Result<(), Refusal> {
+    match &parameter.building {
+        None => Ok(()),
+        Some(coverage) => {
+            let text =
+                format!("The search parameter {} is being built: {coverage}", parameter.code);
+            Err(Refusal::Parameter(FhirError::at(IssueCode::Transient, expression(name), text)))
+        }
+    }
+}
+
 fn wrong_value(name: &str, value: &str, expected: &str) -> Refusal {
     let value = text::beginning(value, 100);
     let text = format!("'{value}' is no value of {}: {expected}", text::beginning(name, 100));
@@ -254,10 +270,12 @@ impl Draft<'_> {
             }
             _ if include::is_include(name) => {
                 let include = include::read(self.planner, &self.plan.types, name, value)?;
+                let missing = include::missing(self.planner, &self.plan.types, &include, value);
+                self.plan.issues.extend(missing);
                 self.plan.includes.push(include);
             }
             _ => {
-                let clause = self.place(name).clause(name, value)?;
+                let clause = self.clause(name, value)?;
                 self.plan.clauses.push(clause);
             }
         }
@@ -274,6 +292,17 @@ impl Draft<'_> {
             true => Ok(Taken::Yes),
             false => Ok(Taken::Replaced(applied.to_string())),
         }
+    }
+
+    fn clause(&self, name: &str, value: &str) -> Result<Clause, Refusal> {
+        let (base, _) = link::split(name);
+        let is_given_once = |found: &SearchParameter| found.restrictions.is_given_once;
+        let again = || self.plan.applied.iter().any(|(known, _)| link::split(known).0 == base);
+        if self.planner.parameter(&self.plan.types, base).is_some_and(is_given_once) && again() {
+            let text = format!("The definition of {base} does not allow it to be given twice");
+            return Err(not_supported(name, text));
+        }
+        self.place(name).clause(name, value)
     }
 
     fn place<'p>(&'p self, whole: &'p str) -> Place<'p> {
@@ -293,7 +322,7 @@ impl Planner<'_> {
         match types {
             [kind] => {
                 let parameters = self.registry.of(*kind);
-                parameters.has_single_subject && parameters.is_subject(parameter.code)
+                parameters.has_single_subject && parameters.is_subject(&parameter.code)
             }
             _ => false,
         }

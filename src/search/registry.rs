@@ -2,13 +2,23 @@
 //! (<https://hl7.org/fhir/R4/searchparameter-registry.html>) with their extraction programs.
 
 use super::elements;
+use super::full_text::TextOf;
 use super::index_rows::{ParameterId, REMOVED_ITEM};
 use super::main_values::{MainValues, MainValuesTable};
 use super::value::TokenStore;
 use crate::error::{FhirError, Result};
 use crate::fhir::definitions::{Definitions, ResourceType, SearchParameterRow, TypeId};
 use crate::fhir::fhirpath::{Expression, Program};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+mod custom;
+mod definition;
+
+use custom::Restrictions;
+pub use custom::{Coverage, Custom, CustomState};
+pub use definition::{Definition, is_of_r4};
 
 /// <https://hl7.org/fhir/R4/valueset-search-param-type.html>
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -45,33 +55,19 @@ impl Kind {
 /// A search parameter as one resource type has it.
 pub struct SearchParameter {
     pub id: ParameterId,
-    pub url: &'static str,
+    pub url: Cow<'static, str>,
     /// The name in URLs.
-    pub code: &'static str,
+    pub code: Cow<'static, str>,
     pub kind: Kind,
-    pub description: &'static str,
+    pub description: Cow<'static, str>,
     /// Types that a reference may point at.
     pub targets: Vec<ResourceType>,
     /// Where the values of a token parameter are: one store, or both.
     pub stores: Vec<TokenStore>,
-    /// The system that the codes of a token parameter have without naming it.
-    pub code_system: Option<&'static str>,
+    /// What the elements are that it reads.
+    pub reads: elements::Reads,
     /// True where its values may be Identifiers, which have a type.
     pub has_identifiers: bool,
-    /// True where its values may be strings, whose case does not count among tokens.
-    pub has_strings: bool,
-    /// True where its values may be Codings or CodeableConcepts.
-    pub has_codings: bool,
-    /// True where its values may be of type code.
-    pub has_codes: bool,
-    /// True where its values are media types.
-    pub has_media_types: bool,
-    /// True where a string parameter reads nothing but family names.
-    pub is_family: bool,
-    /// True where it reads family names, among others.
-    pub has_families: bool,
-    /// True where a reference leads to what the resource is part of, of its own type.
-    pub is_parent: bool,
     /// True where its values may be canonical URLs, which name a resource by its `url`.
     pub has_canonicals: bool,
     /// Empty but for composites.
@@ -88,8 +84,14 @@ pub struct SearchParameter {
     /// `component-value-quantity` and `value-quantity` for `combo-value-quantity`: their rows
     /// are its rows, and it has none of its own. Empty for most.
     pub union_of: Vec<ParameterId>,
+    /// True where a resource has one value of it at most, as far as its definition tells.
+    pub reads_one: bool,
     /// None where R4 gives no expression (`_text`, `_content`, `_query`, `_filter`).
     pub(super) program: Option<Program>,
+    /// How far its rows are, while they are made; None where they are all there.
+    pub building: Option<Arc<Coverage>>,
+    /// What its definition leaves of what the server offers for its type.
+    pub(super) restrictions: Restrictions,
 }
 
 /// One part of a composite.
@@ -110,6 +112,11 @@ impl SearchParameter {
         }
     }
 
+    /// Where it is about words, those of what.
+    pub fn text_of(&self) -> Option<TextOf> {
+        TextOf::named(&self.code)
+    }
+
     /// True where the server can search by it.
     pub fn is_supported(&self) -> bool {
         match self.kind {
@@ -118,20 +125,29 @@ impl SearchParameter {
             _ => self.program.is_some(),
         }
     }
+
+    /// True where searches by it are answered: it is supported, and all of its rows are there.
+    pub fn is_offered(&self) -> bool {
+        self.is_supported() && self.building.is_none()
+    }
 }
 
 /// The parameters of one type.
+#[derive(Clone)]
 pub struct TypeParameters {
-    by_code: BTreeMap<&'static str, SearchParameter>,
+    by_code: BTreeMap<Cow<'static, str>, Arc<SearchParameter>>,
     pub(super) main: MainValues,
     /// Parameters whose Patients stamp the row (the access compartment, not that of R4).
     pub(super) subject_codes: Vec<&'static str>,
     /// Of lists (search.html#list).
-    pub(super) list: Option<ListItems>,
+    pub(super) list: Option<Arc<ListItems>>,
     /// True where one element at most names a subject, so that `patient` holds it.
     pub has_single_subject: bool,
     /// True where the main date has one value at most, so that the row itself holds all.
     pub has_single_main_date: bool,
+    /// True where rows of custom parameters are being made or removed: what is stored of a
+    /// resource may be more or less than what is extracted from it.
+    is_unsettled: bool,
 }
 
 /// How a list's rows say what it holds.
@@ -144,10 +160,13 @@ pub struct ListItems {
     pub(super) program: Program,
 }
 
-/// All search parameters of R4.
+/// All search parameters: those of R4, and custom ones.
 pub struct Registry {
-    types: HashMap<ResourceType, TypeParameters>,
-    parameters: Vec<(ParameterId, &'static str, &'static str)>,
+    types: HashMap<ResourceType, Arc<TypeParameters>>,
+    parameters: Arc<[(ParameterId, &'static str, &'static str)]>,
+    /// Of the state of the custom parameters: each change of any raises it.
+    number: i64,
+    customs: Vec<Arc<Custom>>,
 }
 
 impl Registry {
@@ -170,19 +189,20 @@ impl Registry {
         let builder = Builder { ids, by_url, expressions, main_values };
         let mut types = HashMap::new();
         for resource_type in ResourceType::all() {
-            types.insert(resource_type, builder.parameters_of(resource_type, rows)?);
+            let of_type = builder.parameters_of(resource_type, rows)?;
+            types.insert(resource_type, Arc::new(of_type));
         }
         let parameters = rows
             .iter()
             .enumerate()
             .map(|(index, row)| (ParameterId(index as i16 + 1), &*row.url, &*row.code))
             .collect();
-        Ok(Registry { types, parameters })
+        Ok(Registry { types, parameters, number: 0, customs: Vec::new() })
     }
 
     /// The parameter of that name; `code` as in URLs, without modifier.
     pub fn parameter(&self, resource_type: ResourceType, code: &str) -> Option<&SearchParameter> {
-        self.of(resource_type).by_code.get(code)
+        self.of(resource_type).by_code.get(code).map(Arc::as_ref)
     }
 
     /// Every parameter of a type, in order of name.
@@ -190,7 +210,7 @@ impl Registry {
         &self,
         resource_type: ResourceType,
     ) -> impl Iterator<Item = &SearchParameter> {
-        self.of(resource_type).by_code.values()
+        self.of(resource_type).by_code.values().map(Arc::as_ref)
     }
 
     /// The reference parameters of a type that can be searched by.
@@ -199,7 +219,7 @@ impl Registry {
         resource_type: ResourceType,
     ) -> impl Iterator<Item = &SearchParameter> {
         let is_reference =
-            |found: &&SearchParameter| found.kind == Kind::Reference && found.is_supported();
+            |found: &&SearchParameter| found.kind == Kind::Reference && found.is_offered();
         self.parameters_of(resource_type).filter(is_reference)
     }
 
@@ -215,7 +235,7 @@ impl Registry {
 
     /// The type whose resources are lists, and how they say what they hold.
     pub fn list(&self) -> Option<(ResourceType, &ListItems)> {
-        self.types.iter().find_map(|(kind, of)| Some((*kind, of.list.as_ref()?)))
+        self.types.iter().find_map(|(kind, of)| Some((*kind, &**of.list.as_ref()?)))
     }
 
     /// Id, canonical URL and code of every parameter, for the table of names.
@@ -229,39 +249,93 @@ impl Registry {
 }
 
 impl TypeParameters {
+    fn get(&self, code: &str) -> Option<&SearchParameter> {
+        self.by_code.get(code).map(Arc::as_ref)
+    }
+
     pub(super) fn supported(&self) -> impl Iterator<Item = &SearchParameter> {
-        self.by_code.values().filter(|parameter| parameter.is_supported())
+        self.by_code.values().map(Arc::as_ref).filter(|parameter| parameter.is_supported())
+    }
+
+    /// Whether resources of the type may have a narrative (domainresource.html).
+    pub fn has_narrative(&self) -> bool {
+        self.by_code.contains_key(TextOf::Narrative.name())
     }
 
     /// The parameter of its canonical URL.
     pub fn url(&self) -> Option<&SearchParameter> {
-        self.by_code.get("url").filter(|found| found.kind == Kind::Uri)
+        self.get("url").filter(|found| found.kind == Kind::Uri)
     }
 
     /// The parameter that reads a composite's part on the resource itself: a combination
     /// `combo-x` is there what `x` is.
     pub(super) fn on_resource(&self, part: &Component) -> Option<&SearchParameter> {
         let code = part.code.strip_prefix("combo-").unwrap_or(part.code);
-        self.by_code.get(code).filter(|known| known.kind == part.kind)
+        self.get(code).filter(|known| known.kind == part.kind && !known.id.is_custom())
     }
 
     /// The parameter whose first coding is the row's `lead`.
     pub fn lead(&self) -> Option<&SearchParameter> {
-        self.by_code.get(self.main.lead?)
+        self.get(self.main.lead?)
     }
 
     /// The parameter whose first value is the row's main date.
     pub fn main_date(&self) -> Option<&SearchParameter> {
-        self.by_code.get(self.main.date?)
+        self.get(self.main.date?)
     }
 
     pub(super) fn subjects(&self) -> impl Iterator<Item = &SearchParameter> {
-        self.subject_codes.iter().filter_map(|code| self.by_code.get(code))
+        self.subject_codes.iter().filter_map(|code| self.get(code))
     }
 
     /// Parameters that may name the row's one compartment patient.
     pub fn is_subject(&self, code: &str) -> bool {
         self.subject_codes.contains(&code)
+    }
+}
+
+/// What a definition says of a parameter, before its programs.
+struct Named<'e> {
+    id: ParameterId,
+    url: Cow<'static, str>,
+    code: Cow<'static, str>,
+    kind: Kind,
+    description: Cow<'static, str>,
+    targets: Vec<ResourceType>,
+    expression: &'e str,
+}
+
+impl Named<'_> {
+    /// The parameter of one type with these programs.
+    fn assembled(
+        self,
+        resource_type: ResourceType,
+        program: Option<Program>,
+        components: Vec<Component>,
+    ) -> SearchParameter {
+        let types = program.as_ref().map(Program::types).unwrap_or_default();
+        let root = Definitions::r4().type_id(resource_type.name());
+        SearchParameter {
+            id: self.id,
+            rows_of: self.id,
+            url: self.url,
+            code: self.code,
+            kind: self.kind,
+            description: self.description,
+            targets: self.targets,
+            stores: stores(&types),
+            reads: elements::Reads::of(self.expression, resource_type, &types),
+            has_identifiers: is_any(&types, &["Identifier"]),
+            has_canonicals: is_any(&types, &["canonical", "uri"]),
+            is_conjunction: !components.is_empty() && types.iter().any(|id| Some(*id) == root),
+            has_rows: types.iter().any(|id| Some(*id) != root),
+            components,
+            union_of: Vec::new(),
+            reads_one: false,
+            program,
+            building: None,
+            restrictions: Restrictions::default(),
+        }
     }
 }
 
@@ -294,32 +368,36 @@ impl Builder {
         }
         self.find_unions(&mut by_code);
         self.share_rows(&mut by_code, definition.name);
+        for parameter in by_code.values_mut() {
+            let expression = self.expression_of(parameter);
+            parameter.reads_one = reads_one_value(resource_type, expression.into_iter());
+        }
         let main = self.main_values.of(resource_type);
-        let subject_codes: Vec<&'static str> = self
-            .main_values
-            .subject_codes(resource_type)
-            .iter()
-            .filter_map(|code| by_code.get(code))
-            .filter(|parameter: &&SearchParameter| parameter.kind == Kind::Reference)
-            .map(|parameter| parameter.code)
-            .collect();
-        let expressions = subject_codes.iter().filter_map(|code| {
-            let url = by_code[code].url;
-            self.by_url[url].expression.as_deref()
-        });
+        let is_reference =
+            |code: &&&str| by_code.get(*code).is_some_and(|found| found.kind == Kind::Reference);
+        let known = self.main_values.subject_codes(resource_type).iter();
+        let subject_codes: Vec<&'static str> = known.filter(is_reference).copied().collect();
+        let expressions =
+            subject_codes.iter().filter_map(|code| self.expression_of(&by_code[code]));
         let has_single_subject = reads_one_value(resource_type, expressions);
         let main_date = main.date.and_then(|code| by_code.get(code));
-        let main_date = main_date.and_then(|found| self.by_url[found.url].expression.as_deref());
+        let main_date = main_date.and_then(|found| self.expression_of(found));
         let has_single_main_date = reads_one_value(resource_type, main_date.into_iter());
         let list = self.list_of(resource_type, &by_code)?;
+        let shared = |(code, parameter)| (Cow::Borrowed(code), Arc::new(parameter));
         Ok(TypeParameters {
-            by_code,
-            list,
+            by_code: by_code.into_iter().map(shared).collect(),
+            list: list.map(Arc::new),
             main,
             subject_codes,
             has_single_subject,
             has_single_main_date,
+            is_unsettled: false,
         })
+    }
+
+    fn expression_of(&self, parameter: &SearchParameter) -> Option<&'static str> {
+        self.by_url[&*parameter.url].expression.as_deref()
     }
 
     fn list_of(
@@ -360,48 +438,30 @@ impl Builder {
                 Ok(Component { kind: kind(own), targets: targets(own), code: &own.code, program })
             })
             .collect::<Result<Vec<_>>>()?;
-        let root = Definitions::r4().type_id(resource_type.name());
-        let targets = resolved_target(row, resource_type).map_or_else(|| targets(row), |t| vec![t]);
-        let source = row.expression.as_deref().unwrap_or_default();
-        let is_family = elements::are_families(source, resource_type);
-        let leads_to_its_own = targets.is_empty() || targets.contains(&resource_type);
-        Ok(SearchParameter {
+        let target = row.expression.as_deref();
+        let target = target.and_then(|source| resolved_target(source, resource_type));
+        let named = Named {
             id: self.ids[row.url.as_str()],
-            rows_of: self.ids[row.url.as_str()],
-            url: &row.url,
-            code: &row.code,
+            url: Cow::Borrowed(&row.url),
+            code: Cow::Borrowed(&row.code),
             kind: kind(row),
-            description: &row.description,
-            is_parent: leads_to_its_own && elements::is_parent(source, resource_type),
-            targets,
-            stores: stores(&types),
-            code_system: elements::code_system(source, resource_type),
-            has_identifiers: is_any(&types, &["Identifier"]),
-            has_strings: is_any(&types, &["string"]),
-            has_codings: is_any(&types, &["Coding", "CodeableConcept"]),
-            has_codes: is_any(&types, &["code"]),
-            has_media_types: elements::are_media_types(source, resource_type),
-            is_family,
-            has_families: is_family || is_any(&types, &["HumanName"]),
-            has_canonicals: is_any(&types, &["canonical", "uri"]),
-            is_conjunction: !components.is_empty() && types.iter().any(|id| Some(*id) == root),
-            has_rows: types.iter().any(|id| Some(*id) != root),
-            components,
-            union_of: Vec::new(),
-            program,
-        })
+            description: Cow::Borrowed(&row.description),
+            targets: target.map_or_else(|| targets(row), |target| vec![target]),
+            expression: row.expression.as_deref().unwrap_or_default(),
+        };
+        Ok(named.assembled(resource_type, program, components))
     }
 
     /// Quantities have the most rows of all, and R4 has Observation write each of them twice.
     fn find_unions(&self, by_code: &mut BTreeMap<&'static str, SearchParameter>) {
         let paths = |parameter: &SearchParameter| -> BTreeSet<&'static str> {
-            let source = self.by_url[parameter.url].expression.as_deref().unwrap_or_default();
+            let source = self.expression_of(parameter).unwrap_or_default();
             source.split('|').map(str::trim).collect()
         };
         let read: Vec<(&'static str, ParameterId, BTreeSet<&'static str>)> = by_code
-            .values()
-            .filter(|parameter| parameter.kind == Kind::Quantity)
-            .map(|parameter| (parameter.code, parameter.id, paths(parameter)))
+            .iter()
+            .filter(|(_, parameter)| parameter.kind == Kind::Quantity)
+            .map(|(code, parameter)| (*code, parameter.id, paths(parameter)))
             .collect();
         for (code, _, whole) in &read {
             let parts = || {
@@ -424,7 +484,7 @@ impl Builder {
     /// the one that reads nothing else.
     fn share_rows(&self, by_code: &mut BTreeMap<&'static str, SearchParameter>, root: &str) {
         let reads = |parameter: &SearchParameter| {
-            let row = self.by_url[parameter.url];
+            let row = self.by_url[&*parameter.url];
             let source = row.expression.as_deref().unwrap_or_default();
             let below: BTreeSet<&str> =
                 source.split('|').map(str::trim).filter(|path| *path != root).collect();
@@ -461,16 +521,13 @@ fn targets(row: &SearchParameterRow) -> Vec<ResourceType> {
     row.targets.iter().filter_map(|name| ResourceType::parse(name)).collect()
 }
 
-/// The one target of a parameter that reads, in this type, only `where(resolve() is T)`.
-fn resolved_target(row: &SearchParameterRow, resource_type: ResourceType) -> Option<ResourceType> {
+/// The one target of an expression that reads, in this type, only `where(resolve() is T)`.
+fn resolved_target(source: &str, resource_type: ResourceType) -> Option<ResourceType> {
     let start = format!("{resource_type}.");
-    let mut targets = row
-        .expression
-        .as_deref()?
-        .split('|')
-        .map(str::trim)
-        .filter(|path| path.starts_with(&start))
-        .map(|path| path.strip_suffix(')')?.rsplit_once(".where(resolve() is ").map(|(_, of)| of));
+    let mut targets =
+        source.split('|').map(str::trim).filter(|path| path.starts_with(&start)).map(|path| {
+            path.strip_suffix(')')?.rsplit_once(".where(resolve() is ").map(|(_, of)| of)
+        });
     let first = targets.next()??;
     targets.all(|target| target == Some(first)).then(|| ResourceType::parse(first))?
 }

@@ -17,12 +17,41 @@ pub struct Sort {
     pub is_descending: bool,
 }
 
+/// The whole order of a result.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Sorting {
+    /// By precedence.
+    pub keys: Vec<Sort>,
+    /// Of the surrogate keys, where all others are equal.
+    pub is_descending: bool,
+}
+
+impl Sorting {
+    /// The order by these keys.
+    pub fn by(keys: Vec<Sort>) -> Sorting {
+        let is_descending = keys.last().is_some_and(|last| last.is_descending);
+        Sorting { keys, is_descending }
+    }
+
+    /// The greatest first, by one key.
+    pub fn descending(key: SortKey) -> Sorting {
+        Sorting::by(vec![Sort { key, is_descending: true }])
+    }
+
+    /// By the surrogate keys alone.
+    pub fn of_rows(is_descending: bool) -> Sorting {
+        Sorting { keys: Vec::new(), is_descending }
+    }
+}
+
 /// What is compared. A resource with several values stands at the smallest, or in descending
 /// order at the largest.
 #[derive(Clone, PartialEq, Debug)]
 pub enum SortKey {
     Id,
     LastUpdated,
+    /// Of the row, whatever parameter it is of.
+    MainDate,
     /// `main` are the types (of those searched) whose main date this is; `is_in_row` is true
     /// where the rows of the resources themselves hold the value that counts.
     Date {

@@ -4,14 +4,16 @@
 use super::failure::of_sqlx;
 use super::store::{Connection, Store, Stored};
 use super::write::Unit;
-use super::write::index_rows::{Coded, Names, SideRows};
-use super::write::index_rows::{Composite, Dates, Identifier, Ids, Quantity, RowIndex, Text, Uri};
+use super::write::index_rows::{
+    Coded, Composite, Dates, Identifier, Ids, Names, Quantity, RowIndex, SideRows, Text, TextWords,
+    Uri, parameter_of,
+};
 use super::write::sql::GENERATION;
 use crate::error::{FhirError, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::resource::{Id, ResourceKey};
 use crate::search::value::text::normalised;
-use crate::search::{IndexRows, Token, UnitOfMeasure};
+use crate::search::{IndexRows, ParameterId, Token, UnitOfMeasure};
 use futures_util::TryStreamExt;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
@@ -127,13 +129,15 @@ impl Store {
     }
 
     /// Differences between what is stored of the batch and what is extracted of its bodies now:
-    /// for each live row that could be read, its index rows.
+    /// for each live row that could be read, its index rows. Rows of the second parameters are
+    /// being made or removed, and are not looked at.
     pub async fn check_index(
         &self,
         unit: &mut Unit,
         read: &mut RowsRead,
-        fresh: &HashMap<i64, IndexRows>,
+        extracted: (&HashMap<i64, IndexRows>, &[ParameterId]),
     ) -> Result<Vec<Finding>> {
+        let (fresh, unsettled) = extracted;
         let rows: Vec<&IndexRows> = fresh.values().collect();
         let ids = known_ids(unit.connection(), &rows).await?;
         let mut findings = Vec::new();
@@ -163,11 +167,13 @@ impl Store {
                     side: SideRows::default(),
                 },
             };
-            let differing = differing_columns(&row.index, &expected.row);
+            let (index, side) = without(unsettled, (row.index.clone(), side));
+            let expected = without(unsettled, (expected.row, expected.side));
+            let differing = differing_columns(&index, &expected.0);
             findings.extend(differing.into_iter().map(|name| {
                 Finding::new(key, format!("column {name} differs from a fresh extraction"))
             }));
-            let differing = differing_tables(&side, &expected.side);
+            let differing = differing_tables(&side, &expected.1);
             findings.extend(differing.into_iter().map(|table| {
                 Finding::new(key, format!("rows of {table} differ from a fresh extraction"))
             }));
@@ -323,6 +329,26 @@ async fn known_ids<'a>(connection: &mut Connection, rows: &[&'a IndexRows]) -> R
     Ok(ids)
 }
 
+/// What is indexed by other parameters than these.
+fn without(
+    parameters: &[ParameterId],
+    (mut row, mut side): (RowIndex, SideRows),
+) -> (RowIndex, SideRows) {
+    if !parameters.is_empty() {
+        let is_other =
+            |number: i16| !parameters.iter().any(|one| one.0 == number || one.beside().0 == number);
+        row.keys.retain(|key| is_other(parameter_of(*key)));
+        row.present.retain(|number| is_other(*number));
+        side.identifiers.retain(|row| is_other(row.parameter));
+        side.strings.retain(|row| is_other(row.parameter));
+        side.dates.retain(|row| is_other(row.parameter));
+        side.quantities.retain(|row| is_other(row.parameter));
+        side.uris.retain(|row| is_other(row.parameter));
+        side.composites.retain(|row| is_other(row.parameter));
+    }
+    (row, side)
+}
+
 fn differing_columns(stored: &RowIndex, expected: &RowIndex) -> Vec<&'static str> {
     let same = [
         ("patient", stored.patient == expected.patient),
@@ -351,6 +377,7 @@ fn differing_tables(stored: &SideRows, expected: &SideRows) -> Vec<&'static str>
         ("quantity_value", is_same(&stored.quantities, &expected.quantities)),
         ("uri_value", is_same(&stored.uris, &expected.uris)),
         ("composite_value", is_same(&stored.composites, &expected.composites)),
+        ("text_value", is_same(&stored.texts, &expected.texts)),
     ];
     same.into_iter().filter(|(_, is_same)| !is_same).map(|(name, _)| name).collect()
 }
@@ -383,6 +410,7 @@ async fn side_rows(
         composites,
         Composite { parameter, first, second, low_at, high_at, low, high, first_text, second_text }
     );
+    read!("text_value", texts, TextWords { is_content, words });
     Ok(side)
 }
 

@@ -2,10 +2,12 @@
 
 mod body;
 mod check;
+mod definitions;
 mod embedded;
 mod failure;
 mod gather;
 mod history;
+mod horizon;
 mod import;
 mod labels;
 mod open;
@@ -19,15 +21,17 @@ mod store;
 mod write;
 
 pub use check::{Finding, RowsRead};
+pub use definitions::{Build, BuildStatus, DefinitionChange};
 pub use embedded::{EmbeddedPostgres, EmbeddedSettings, Upgrade, upgrade};
 pub use history::{From, HistoryPage, HistoryPosition, HistoryQuery, InstanceQuery, Window};
+pub use horizon::{Shown, sorting};
 pub use import::UnitHash;
 pub use labels::Labels;
 pub use open::{Database, StartError, StoreSettings, migrate};
 pub use pool::Pooled;
 pub use read::{Current, Visible};
 pub use reindex::{Extracted, Rows};
-pub use search::Page;
+pub use search::{Explained, ExplainedStatement, Page, Placed};
 pub use store::{Connection, Store, Stored};
 pub use write::answers::KeptAnswer;
 pub use write::change::{Before, Change, Content};

@@ -5,6 +5,7 @@
 //! rows. The second replaces the index data of every row that still has the version that was
 //! read. `lastUpdated`, version and commit order stay as they are.
 
+use super::definitions;
 use super::failure::of_sqlx;
 use super::statement::Statement;
 use super::store::{Connection, Store, Stored};
@@ -58,8 +59,13 @@ impl Store {
     }
 
     /// Replaces the index data of these resources where they still have these versions.
-    /// Returns how many it replaced; of the others a writer did so meanwhile.
-    pub async fn replace_index(&self, extracted: Vec<Extracted>) -> Result<u64> {
+    /// Returns how many it replaced; of the others a writer did so meanwhile. None where the
+    /// search parameters are no longer those of `number`, by which they were extracted.
+    pub async fn replace_index(
+        &self,
+        extracted: Vec<Extracted>,
+        number: i64,
+    ) -> Result<Option<u64>> {
         let indexed: Vec<&IndexRows> = extracted.iter().filter_map(|e| e.rows.as_ref()).collect();
         let known = extracted.iter().map(|e| (&e.stored.key, e.stored.rid)).collect();
         let ids = self.intern(&indexed, known).await?;
@@ -75,11 +81,15 @@ impl Store {
         let resolved: Vec<(Extracted, Resolved)> = extracted.into_iter().zip(resolved).collect();
         let mut unit = self.begin(&[]).await?;
         let replaced = replace_rows(unit.connection(), &resolved).await?;
+        // The rows are locked, and with them `resource`: see `write::sql::push_definitions`.
+        if definitions::number(unit.connection()).await.map_err(of_sqlx)? != number {
+            return Ok(None);
+        }
         let resolved = resolved.into_iter().filter(|(e, _)| replaced.contains(&e.stored.rid));
         let resolved: Vec<_> = resolved.collect();
         self.replace_side(&mut unit, resolved).await?;
         let _ = unit.commit().await?;
-        Ok(replaced.len() as u64)
+        Ok(Some(replaced.len() as u64))
     }
 
     async fn replace_side(

@@ -1,8 +1,11 @@
 //! Runs search plans: the ids that a plan needs, then one statement for the page and, where
 //! asked for, one for the total.
 
+mod explain;
 mod keys;
 pub mod terms;
+
+pub use explain::{Explained, ExplainedStatement};
 
 use super::failure::of_sqlx;
 use super::read::{fetch_all, fetch_optional};
@@ -13,7 +16,7 @@ use crate::access::Permit;
 use crate::error::{FhirError, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::resource::{Id, ResourceKey};
-use crate::search::{Cursor, Plan, Total};
+use crate::search::{Cursor, Plan, Snapshot, Total};
 use serde_json::Value;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
@@ -22,25 +25,58 @@ use sqlx::postgres::PgRow;
 pub(super) const SYSTEM_CODES: i64 = 10_000;
 
 /// Resources that go with one page, at most.
-const INCLUDED: usize = 1_000;
+pub(super) const INCLUDED: usize = 1_000;
+
+/// A match, and the sort values of its row.
+#[derive(Clone, Debug)]
+pub struct Placed {
+    pub stored: Stored,
+    pub values: Vec<Option<String>>,
+}
 
 /// A page of matches in the order asked for.
 #[derive(Clone, Default, Debug)]
 pub struct Page {
-    pub matches: Vec<Stored>,
+    pub matches: Vec<Placed>,
     /// What goes with the matches.
     pub included: Vec<Stored>,
     /// True where more goes with them than a page takes.
     pub is_cut: bool,
     /// None where it was not asked for and is not known for free.
     pub total: Option<i64>,
-    pub next: Option<Cursor>,
-    pub previous: Option<Cursor>,
+    /// True where a search parameter that the plan rests on changed meanwhile: the page may lack
+    /// some matches.
+    pub is_outdated: bool,
+    /// True where more matches follow in the direction of the page.
+    pub has_more: bool,
+    /// What a first page saw; None where it is empty.
+    pub snapshot: Option<Snapshot>,
+    /// False where no resource of the types searched was changed since the first page.
+    pub may_have_changes: bool,
+}
+
+impl Page {
+    /// Where the pages after and before this one begin.
+    pub fn beside(&self, plan: &Plan) -> (Option<Cursor>, Option<Cursor>) {
+        let is_backward = plan.after.as_ref().is_some_and(|cursor| cursor.is_backward);
+        let has_next = is_backward || self.has_more;
+        let has_previous = if is_backward { self.has_more } else { plan.after.is_some() };
+        let next = self.matches.last().filter(|_| has_next).map(|last| last.cursor(false));
+        let first = self.matches.first().filter(|_| has_previous);
+        (next, first.map(|first| first.cursor(true)))
+    }
+}
+
+impl Placed {
+    /// The place of this row.
+    pub fn cursor(&self, is_backward: bool) -> Cursor {
+        Cursor { values: self.values.clone(), rid: self.stored.rid, is_backward }
+    }
 }
 
 /// What a connection sees.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Reads {
+pub(super) enum Reads {
     Committed,
     /// Also what a transaction of its own has written so far.
     UnderWay,
@@ -48,6 +84,9 @@ enum Reads {
 
 impl Store {
     /// One page of the plan's matches. 503 `timeout` where the database was stopped over it.
+    ///
+    /// As of a horizon these are the matches that nobody changed since; [`Store::changed`] has
+    /// the others.
     pub async fn search(&self, permit: &Permit, plan: &Plan) -> Result<Page> {
         let mut connection = self.settled_pool.acquire().await.map_err(of_sqlx)?;
         let found = self.found(&mut connection, (permit, plan), Reads::Committed).await?;
@@ -79,17 +118,20 @@ impl Store {
             0 => Page::default(),
             _ => self.page(connection, query).await?,
         };
-        let total = match (page.total, plan.total) {
-            (Some(total), _) => Some(total),
-            (None, Total::None) => None,
-            (None, Total::Accurate) => Some(count(connection, query).await?),
-            (None, Total::Estimate) => Some(estimate(connection, query).await?),
+        let total = match (page.total, plan.total, &plan.as_of) {
+            (_, _, Some(horizon)) => horizon.total,
+            (Some(total), _, None) => Some(total),
+            (None, Total::None, None) => None,
+            (None, Total::Accurate, None) => Some(count(connection, query).await?),
+            (None, Total::Estimate, None) => Some(estimate(connection, query).await?),
         };
-        Ok(Page { total, ..page })
+        let is_outdated = !self.is_plan_of_now(connection, plan).await?;
+        Ok(Page { total, is_outdated, ..page })
     }
 
     /// Keys of at most `limit` matches, in order of rid, read on a connection that may be inside a
-    /// transaction: its own writes are seen. The plan's order and page are ignored.
+    /// transaction: its own writes are seen. The plan's order and page are ignored. 503 where a
+    /// search parameter changed meanwhile.
     pub async fn matching(
         &self,
         connection: &mut Connection,
@@ -99,6 +141,10 @@ impl Store {
         let found = self.found(connection, (permit, plan), Reads::UnderWay).await?;
         let query = Query { plan, found: &found, filter: permit.filter() };
         let rows = fetch_all(connection, query.matching(limit as i64)).await?;
+        if !self.is_plan_of_now(connection, plan).await? {
+            let text = "The search parameters changed while they were searched by";
+            return Err(FhirError::unavailable(text));
+        }
         rows.iter().map(matched).collect()
     }
 
@@ -121,25 +167,44 @@ impl Store {
             true => Vec::new(),
             false => rows.split_off(matches_of(&rows)?),
         };
+        let horizon = horizon(&rows)?;
         let has_more = rows.len() > count;
         rows.truncate(count);
-        let is_backward = plan.after.as_ref().is_some_and(|cursor| cursor.is_backward);
-        if is_backward {
+        if plan.after.as_ref().is_some_and(|cursor| cursor.is_backward) {
             rows.reverse();
         }
-        let is_first = plan.after.is_none();
-        let has_next = is_backward || has_more;
-        let has_previous = if is_backward { has_more } else { !is_first };
-        let next = rows.last().filter(|_| has_next).map(|row| cursor(row, false)).transpose()?;
-        let previous =
-            rows.first().filter(|_| has_previous).map(|row| cursor(row, true)).transpose()?;
-        let matches = rows.iter().map(|row| self.stored(row)).collect::<Result<Vec<_>>>()?;
+        let matches = rows.iter().map(|row| self.placed(row)).collect::<Result<Vec<_>>>()?;
+        let is_first = plan.after.is_none() && plan.as_of.is_none();
         // A first page that is not full is the whole result.
         let total = (is_first && !has_more).then_some(matches.len() as i64);
-        let is_cut = others.len() > INCLUDED;
-        others.truncate(INCLUDED);
-        let included = others.iter().map(|row| self.stored(row)).collect::<Result<Vec<_>>>()?;
-        Ok(Page { matches, included, is_cut, total, next, previous })
+        let snapshot = horizon.as_deref().filter(|_| is_first).map(snapshot).transpose()?;
+        // A page without rows does not tell.
+        let may_have_changes = !is_first && (horizon.is_some() || matches.is_empty());
+        let (included, is_cut) = self.included(&mut others)?;
+        let is_outdated = false;
+        Ok(Page {
+            matches,
+            included,
+            is_cut,
+            total,
+            is_outdated,
+            has_more,
+            snapshot,
+            may_have_changes,
+        })
+    }
+
+    fn placed(&self, row: &PgRow) -> Result<Placed> {
+        let values = row.try_get("sort_values").map_err(FhirError::internal)?;
+        Ok(Placed { stored: self.stored(row)?, values })
+    }
+
+    /// What goes with a page, as far as it takes it, and whether there is more.
+    pub(super) fn included(&self, rows: &mut Vec<PgRow>) -> Result<(Vec<Stored>, bool)> {
+        let is_cut = rows.len() > INCLUDED;
+        rows.truncate(INCLUDED);
+        let included = rows.iter().map(|row| self.stored(row)).collect::<Result<Vec<_>>>()?;
+        Ok((included, is_cut))
     }
 }
 
@@ -221,12 +286,19 @@ fn sorted_rows(node: &Value) -> f64 {
     }
 }
 
-fn cursor(row: &PgRow, is_backward: bool) -> Result<Cursor> {
-    let read = || -> Result<Cursor, sqlx::Error> {
-        let (values, rid) = (row.try_get("sort_values")?, row.try_get("rid")?);
-        Ok(Cursor { values, rid, is_backward })
+/// The column `horizon` of a page's rows.
+fn horizon(rows: &[PgRow]) -> Result<Option<String>> {
+    let Some(row) = rows.first() else { return Ok(None) };
+    row.try_get("horizon").map_err(FhirError::internal)
+}
+
+fn snapshot(text: &str) -> Result<Snapshot> {
+    let (text, own) = match text.split_once('/') {
+        Some((text, own)) => (text, Some(own)),
+        None => (text, None),
     };
-    read().map_err(FhirError::internal)
+    let snapshot = Snapshot::parse(text, own);
+    snapshot.ok_or_else(|| FhirError::internal(format!("{text} is no snapshot")))
 }
 
 fn matched(row: &PgRow) -> Result<ResourceKey> {

@@ -38,6 +38,13 @@ impl Statement {
         self
     }
 
+    /// Appends a number of the program, such as that of a resource type: what is the same for
+    /// all requests is known to a plan for all values.
+    pub fn push_number(&mut self, number: i16) -> &mut Self {
+        self.text.push_str(&number.to_string());
+        self
+    }
+
     /// Appends the next placeholder and binds the value to it.
     pub fn bind<'q, T>(&mut self, value: T) -> &mut Self
     where

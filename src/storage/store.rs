@@ -13,6 +13,7 @@ use crate::error::Result;
 use crate::fhir::resource::ResourceKey;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use sqlx::postgres::PgConnectOptions;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A connection that statements run on: of a pool, or of a transaction under way.
@@ -20,6 +21,8 @@ pub type Connection = sqlx::PgConnection;
 
 /// The resources of one network in one Postgres database.
 pub struct Store {
+    /// For the connection that hears of changes of search parameters.
+    pub(super) listening: PgConnectOptions,
     /// Reads by key and writes: generic plans.
     pub(super) pool: Pool,
     /// Searches: custom plans, because frequencies of keys decide the shape.
@@ -70,6 +73,11 @@ impl Store {
     /// The key that signs page links; the same in every process on this database.
     pub fn server_key(&self) -> &[u8] {
         &self.server_key
+    }
+
+    /// What a restore raises.
+    pub fn epoch(&self) -> i32 {
+        self.place.epoch
     }
 
     /// Whether the database answers; for `/readyz`.

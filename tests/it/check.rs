@@ -23,7 +23,8 @@ async fn store() -> TestServer {
     server
 }
 
-async fn findings(server: &TestServer) -> Vec<String> {
+/// What a check says, a line each.
+pub async fn findings(server: &TestServer) -> Vec<String> {
     let (progress, stop) = (CheckProgress::default(), AtomicBool::new(false));
     let mut found = Vec::new();
     let mut tell = |finding: &bhn_fhir::storage::Finding| found.push(finding.to_string());

@@ -70,6 +70,25 @@ async fn a_circle_of_parts_ends() {
 }
 
 #[tokio::test]
+async fn pages_show_what_was_within_a_hierarchy_when_the_first_was_read() {
+    let server = with_places().await;
+    let path = "Procedure?location:below=house&_sort=_id&_count=1";
+    let first = server.get(path).await.expect(200);
+    assert_eq!(first.ids("match"), ["floor"]);
+    let mut gone = server.get("Procedure/r2").await.expect(200).body;
+    gone["location"]["reference"] = json!("Location/yard");
+    server.put("Procedure/r2", &gone).await.expect(200);
+    let mut seen = Vec::new();
+    let mut next = first.link("next").map(str::to_owned);
+    while let Some(url) = next {
+        let page = server.get(&url).await.expect(200);
+        seen.extend(page.ids("match").iter().map(|id| (*id).to_owned()));
+        next = page.link("next").map(str::to_owned);
+    }
+    assert_eq!(seen, ["house", "r1", "r2"]);
+}
+
+#[tokio::test]
 async fn a_hierarchy_over_the_limit_is_too_costly() {
     let database = with_places().await.database.clone();
     let server = TestServer::on(database, |settings| settings.limits.hierarchy_members = 3).await;

@@ -136,8 +136,9 @@ async fn a_list_that_the_caller_may_not_see_finds_nothing() {
     let plan = plan.unwrap();
     let all = Permit::operator();
     let found = store.search(&all, &plan).await.unwrap();
-    let rid_of =
-        |id: &str| found.matches.iter().find(|stored| stored.key.id.as_str() == id).unwrap().rid;
+    let rid_of = |id: &str| {
+        found.matches.iter().find(|found| found.stored.key.id.as_str() == id).unwrap().stored.rid
+    };
     let seen_by = |subjects: Vec<i64>| {
         all.narrowed(RowFilter::Stamps { subjects, owners: Vec::new(), authors: Vec::new() })
     };
@@ -148,7 +149,7 @@ async fn a_list_that_the_caller_may_not_see_finds_nothing() {
         (seen_by(vec![rid_of("b")]), Vec::new()),
     ] {
         let page = store.search(&permit, &plan).await.unwrap();
-        let mut found: Vec<&str> = page.matches.iter().map(|m| m.key.id.as_str()).collect();
+        let mut found: Vec<&str> = page.matches.iter().map(|m| m.stored.key.id.as_str()).collect();
         found.sort_unstable();
         assert_eq!(found, expected);
     }

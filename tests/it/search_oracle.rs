@@ -11,19 +11,23 @@
 //!
 //! `BHN_ORACLE_FAILURES` is how many failures end a run (3 unless told).
 //!
+//! Parameters whose names begin with `own-` are custom ones, which each world defines: see
+//! `customs`. The curl lines leave their definitions out.
+//!
 //! Queries keep away from where the server is known to do less than the section says: punctuation
 //! in strings, chains into contained resources; and from what has tests of its own: long texts, ids
 //! alone that name several resources, terminology, empty parameters.
 
 mod comparison;
 mod creation;
+mod customs;
 mod dates;
 mod drawing;
 mod evaluation;
 mod numbers;
 mod parameters;
 mod query;
-mod random;
+pub mod random;
 mod shrinking;
 mod texts;
 mod values;
@@ -49,7 +53,8 @@ const WORLDS: usize = 16;
 /// Servers at work at the same time.
 const WORKERS: usize = 2;
 
-fn setting(name: &str, default: u64) -> u64 {
+/// A number that the environment may set.
+pub fn setting(name: &str, default: u64) -> u64 {
     let text = std::env::var_os(name).map(|text| text.into_string().expect("text"));
     text.map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name} is a number")))
 }
@@ -66,12 +71,14 @@ async fn populate(server: &TestServer, random: &mut Random) -> World {
         keys.iter().map(|(kind, id)| creation.resource(kind, id)).collect()
     };
     let mut resources = store(server, &bodies(&keys)).await;
+    customs::define(server).await;
     let changed: Vec<(&str, &str)> = keys.iter().copied().step_by(4).collect();
     for again in store(server, &bodies(&changed)).await {
         let key = again.key();
         resources.retain(|resource| resource.key() != key);
         resources.push(again);
     }
+    customs::build(server).await;
     for _ in 0..3 {
         let gone = resources.remove(creation.random.below(resources.len()));
         server.delete(&gone.path()).await.expect(204);
@@ -108,6 +115,7 @@ async fn run(server: &TestServer, seed: u64, queries: usize, tally: &Tally) {
         }
     }
     clear(server, &world).await;
+    customs::remove(server).await;
 }
 
 /// A failing query on the same world, alone on a server, made small.

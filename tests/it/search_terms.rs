@@ -264,6 +264,24 @@ async fn a_value_set_of_ten_thousands_of_codes_is_one_statement() {
     assert_eq!(found(&server, "Observation?code:not-in=ValueSet/large").await, "out");
 }
 
+#[tokio::test]
+async fn pages_show_what_met_the_terminology_when_the_first_was_read() {
+    let server = with_animals().await;
+    let path = format!("Observation?code:below={SYSTEM}|animal&_sort=_id&_count=1");
+    let first = server.get(&path).await.expect(200);
+    assert_eq!(first.ids("match"), ["dog"]);
+    server.update(observation().id("fish").code(SYSTEM, "stone")).await.expect(200);
+    server.update(observation().id("stone").code(SYSTEM, "dog")).await.expect(200);
+    let mut seen = Vec::new();
+    let mut next = first.link("next").map(str::to_owned);
+    while let Some(url) = next {
+        let page = server.get(&url).await.expect(200);
+        seen.extend(page.ids("match").iter().map(|id| (*id).to_owned()));
+        next = page.link("next").map(str::to_owned);
+    }
+    assert_eq!(seen, ["fish", "poodle"]);
+}
+
 /// A value set that the caller may not see is as one that is not there.
 #[tokio::test]
 async fn hidden_terminology_is_not_revealed() {

@@ -14,6 +14,8 @@ pub enum OperationCode {
     Meta,
     MetaAdd,
     MetaDelete,
+    IndexStatus,
+    Explain,
 }
 
 /// What an operation is asked of.
@@ -31,7 +33,8 @@ pub struct OperationRow {
     pub code: OperationCode,
     /// As in URLs, without `$`.
     pub name: &'static str,
-    /// Canonical URL of the OperationDefinition.
+    /// Canonical URL of the OperationDefinition; of one that is this server's own, the part
+    /// after the base.
     pub definition: &'static str,
     pub levels: &'static [OperationLevel],
     /// Types that have it; empty for every type.
@@ -42,7 +45,7 @@ pub struct OperationRow {
 
 /// R4 lets `$meta-add` and `$meta-delete` be asked of an old version too. They are not offered
 /// there: versions that were do not change.
-pub static OPERATIONS: [OperationRow; 3] = [
+pub static OPERATIONS: [OperationRow; 5] = [
     OperationRow {
         code: OperationCode::Meta,
         name: "meta",
@@ -71,6 +74,22 @@ pub static OPERATIONS: [OperationRow; 3] = [
         levels: &[OperationLevel::Instance],
         types: &[],
         affects_state: true,
+    },
+    OperationRow {
+        code: OperationCode::IndexStatus,
+        name: "index-status",
+        definition: "OperationDefinition/SearchParameter-index-status",
+        levels: &[OperationLevel::Type, OperationLevel::Instance],
+        types: &["SearchParameter"],
+        affects_state: false,
+    },
+    OperationRow {
+        code: OperationCode::Explain,
+        name: "explain",
+        definition: "OperationDefinition/Resource-explain",
+        levels: &[OperationLevel::System, OperationLevel::Type],
+        types: &[],
+        affects_state: false,
     },
 ];
 
@@ -112,6 +131,11 @@ impl OperationRow {
             Some(of) if !row.is_of(of) => refused(format!("{of} has no operation ${name}")),
             _ => Ok(row),
         }
+    }
+
+    /// True for those that tell of the server itself.
+    pub fn is_for_operators(&self) -> bool {
+        self.code == OperationCode::Explain
     }
 
     /// True where resources of the type have it.

@@ -72,7 +72,11 @@ pub fn edit(context: &Context, operation: &Operation, change: MetaChange) -> Res
 }
 
 /// The parameters of the body. 400 for others than these, and for a body that is no Parameters.
-fn input<'o>(context: &Context, operation: &'o Operation, known: &[&str]) -> Result<&'o [Value]> {
+pub(super) fn input<'o>(
+    context: &Context,
+    operation: &'o Operation,
+    known: &[&str],
+) -> Result<&'o [Value]> {
     let unknown = |place: String, name: &str| {
         let text = format!("${} has no parameter '{name}'", operation.row.name);
         Err(FhirError::at(IssueCode::NotSupported, place, text))

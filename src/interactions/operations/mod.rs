@@ -2,6 +2,8 @@
 //! are, and where, is [`crate::fhir::interaction::OPERATIONS`]. One that affects the state is a
 //! write like any other: it may stand in a transaction, and X-Provenance goes with it.
 
+pub mod explain;
+pub mod index_status;
 pub mod meta;
 
 use super::context::Context;
@@ -24,6 +26,10 @@ pub async fn read(
 ) -> Result<Outcome> {
     match operation.row.code {
         OperationCode::Meta => meta::read(context, connection, permit, operation).await,
+        OperationCode::Explain => explain::read(context, connection, permit, operation).await,
+        OperationCode::IndexStatus => {
+            index_status::read(context, connection, permit, operation).await
+        }
         OperationCode::MetaAdd | OperationCode::MetaDelete => {
             Err(FhirError::internal("an operation that affects the state was taken for a read"))
         }
@@ -35,7 +41,7 @@ pub fn act(context: &Context, operation: &Operation) -> Result<(ResourceKey, Act
     let change = match operation.row.code {
         OperationCode::MetaAdd => MetaChange::Add,
         OperationCode::MetaDelete => MetaChange::Delete,
-        OperationCode::Meta => {
+        OperationCode::Meta | OperationCode::IndexStatus | OperationCode::Explain => {
             return Err(FhirError::internal("an operation that affects nothing does nothing"));
         }
     };

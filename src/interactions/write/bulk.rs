@@ -126,6 +126,7 @@ impl Set {
     /// Stores the set in one database transaction, which also says that it is done. Nothing is
     /// done where that was said before. May be called again after an error.
     pub async fn store(&self, context: &Context, hash: &UnitHash) -> Result<Stored> {
+        let context = &context.current();
         match store(context, &self.0, &Mark(hash)).await {
             Ok(written) => {
                 let created = written.outcomes.iter().filter(|outcome| outcome.is_created);

@@ -94,7 +94,10 @@ fn change(context: &Context, draft: Draft<'_>, place: &mut Place) -> Result<(Cha
     };
     let adopts_stub = draft.stub.is_some() && draft.before.is_none();
     let key = draft.key;
-    Ok((Change { rid, key, version, last_updated, adopts_stub, before, content }, outcome))
+    let definitions = context.registry.number();
+    let change =
+        Change { rid, key, version, last_updated, adopts_stub, before, content, definitions };
+    Ok((change, outcome))
 }
 
 /// What is indexed of the version that is replaced.
@@ -102,9 +105,10 @@ fn indexed_before(context: &Context, stored: &Stored) -> Result<Before> {
     let unknown = || FhirError::internal("a version to be replaced was read without generation");
     let generation = stored.generation.ok_or_else(unknown)?;
     if stored.is_deleted {
-        return Ok(Before { rows: IndexRows::default(), generation });
+        return Ok(Before { rows: IndexRows::default(), generation, is_unsettled: false });
     }
     let value = json::read_stored(&stored.body)?;
     let rows = context.index(&stored.key, &Resource::from_value(value)?);
-    Ok(Before { rows, generation })
+    let is_unsettled = context.registry.is_unsettled(stored.key.resource_type);
+    Ok(Before { rows, generation, is_unsettled })
 }

@@ -8,7 +8,7 @@ use crate::error::{ErrorKind, FhirError, IssueCode, Result};
 use crate::fhir::links::{Place, rewrite};
 use crate::fhir::resource::{Resource, ResourceKey};
 use crate::interactions::context::Context;
-use crate::search::{IndexRows, Plan};
+use crate::search::{IndexRows, Known, Plan};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -187,7 +187,11 @@ impl OwnWrites {
     /// The matches once the writes are done.
     fn matches_after<'a>(&'a self, plan: &Plan, stored: &'a [ResourceKey]) -> Vec<&'a ResourceKey> {
         let stays = stored.iter().filter(|key| !self.written.contains(key));
-        let comes = self.brought.iter().filter(|(key, rows)| plan.holds(key, rows));
+        let holds = |key, rows| {
+            let known = Known { key, rows, last_updated: None, links: &[] };
+            plan.holds(&known) == Some(true)
+        };
+        let comes = self.brought.iter().filter(|(key, rows)| holds(key, rows));
         stays.chain(comes.map(|(key, _)| key)).collect()
     }
 }

@@ -5,6 +5,7 @@
 //! before. For a transaction: a constant number, whatever its size.
 
 pub mod bulk;
+mod definitions;
 pub mod draft;
 mod facts;
 mod finish;
@@ -21,7 +22,7 @@ use super::outcome::Outcome;
 use super::{create, delete, patch, update};
 use crate::error::{FhirError, Result};
 use crate::fhir::resource::ResourceKey;
-use crate::storage::{Applied, Lock, Staged, Store, Unit, WriteUnderWay};
+use crate::storage::{Applied, DefinitionChange, Lock, Staged, Store, Unit, WriteUnderWay};
 use draft::{Act, Draft, Found, Step, Target, Write};
 use facts::{Facts, Signature};
 use idempotency::Claim;
@@ -98,13 +99,16 @@ pub async fn store<A: AfterWrites>(
     set: &WriteSet,
     after: &A,
 ) -> Result<Written> {
+    let mut context = context.clone();
     for attempt in 0..context.settings.limits.write_attempts {
         if attempt > 0 {
             tokio::time::sleep(backoff(attempt)).await;
+            // The search parameters may have changed.
+            context = context.refreshed().await?;
         }
         let under_way = context.store.writes_under_way.begin(context.clock.now());
         let place = (&under_way, attempt > 0);
-        if let Some(written) = attempt_once(context, set, after, place).await? {
+        if let Some(written) = attempt_once(&context, set, after, place).await? {
             return Ok(written);
         }
     }
@@ -123,6 +127,7 @@ struct Planned {
     outcomes: Vec<Outcome>,
     locks: Locks,
     signature: Signature,
+    definitions: Vec<DefinitionChange>,
 }
 
 /// Works the facts out. `place` has the instant of new versions, and whether a race was lost
@@ -136,6 +141,7 @@ async fn plan(
     let (under_way, is_again) = place;
     let signature = facts.signature();
     let steps = steps(context, set, facts)?;
+    let definitions = definitions::changes(context, set, &steps)?;
     let mut locks = Locks::of(context, set, &steps)?;
     if is_again {
         // Who lost a race waits in line the next time.
@@ -149,7 +155,7 @@ async fn plan(
         }
     }
     let staged = context.store.stage(changes).await?;
-    Ok(Planned { staged, outcomes, locks, signature })
+    Ok(Planned { staged, outcomes, locks, signature, definitions })
 }
 
 /// None where the race was lost and nothing was stored.
@@ -166,7 +172,7 @@ async fn attempt_once<A: AfterWrites>(
     }
     let facts = facts::gather_alone(context, set).await?;
     let planned = plan(context, set, facts, place).await?;
-    let needs_unit = set.claim.is_some() || !after.is_empty();
+    let needs_unit = set.claim.is_some() || !after.is_empty() || !planned.definitions.is_empty();
     if planned.staged.is_empty() && !needs_unit {
         return Ok(Some(Written::of(planned.outcomes)));
     }
@@ -207,6 +213,13 @@ async fn apply<A: AfterWrites>(
     if context.store.apply(&mut unit, &planned.staged).await? == Applied::LostRace {
         return Ok(None);
     }
+    let (number, definitions) = (context.registry.number(), &planned.definitions);
+    if !definitions.is_empty()
+        && context.store.apply_definitions(&mut unit, number, definitions).await?
+            == Applied::LostRace
+    {
+        return Ok(None);
+    }
     let reads = after.run(context, &mut unit).await?;
     let mut written = Written { reads, ..Written::of(planned.outcomes) };
     if let Some(claim) = &set.claim {
@@ -215,6 +228,12 @@ async fn apply<A: AfterWrites>(
         written.kept_answer = Some(answer);
     }
     let committed = unit.commit().await?;
+    if !planned.definitions.is_empty()
+        && let Err(error) = context.refreshed().await
+    {
+        // What is stored is stored; this process hears of it by and by.
+        tracing::warn!(%error, "the changed search parameters were not read");
+    }
     Ok((committed == Applied::Yes).then(|| {
         context.store.remember(&planned.staged);
         written

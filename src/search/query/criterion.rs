@@ -31,6 +31,7 @@ const DATE: &str = "a date is YYYY, YYYY-MM, YYYY-MM-DD or YYYY-MM-DDThh:mm[:ss]
 
 impl Reader<'_> {
     pub fn clause(&self, modifier: Option<&str>, value: &str) -> Read<Clause> {
+        self.check_restrictions(modifier, value)?;
         match (modifier, self.parameter.kind) {
             (None, _) => self.any(value, |one| self.plain(one)),
             // "For all parameters (except combination)": search.html#modifiers.
@@ -49,6 +50,36 @@ impl Reader<'_> {
         }
     }
 
+    /// What the definition of the parameter leaves (searchparameter.html).
+    fn check_restrictions(&self, modifier: Option<&str>, value: &str) -> Read<()> {
+        let (of, code) = (&self.parameter.restrictions, &self.parameter.code);
+        let lists = |list: &[String], name: &str| list.iter().any(|known| known == name);
+        let refused = |what: String| {
+            let text = format!("The definition of {code} does not allow {what}");
+            Err(not_supported(self.name, text))
+        };
+        if let Some(name) = modifier.filter(|_| !of.modifiers.is_empty()) {
+            let is_type = ResourceType::parse(name).is_some() && lists(&of.modifiers, "type");
+            if !is_type && !lists(&of.modifiers, name) {
+                return refused(format!("the modifier :{}", text::beginning(name, 60)));
+            }
+        }
+        let values = text::split(value, ',');
+        if of.has_one_value && values.len() > 1 {
+            return refused("several values".to_owned());
+        }
+        let is_ordered = matches!(self.parameter.kind, Kind::Number | Kind::Date | Kind::Quantity);
+        if of.comparators.is_empty() || !is_ordered || modifier.is_some() {
+            return Ok(());
+        }
+        let is_prefix = |letters: &&str| letters.chars().all(|letter| letter.is_ascii_alphabetic());
+        let mut prefixes = values.iter().filter_map(|one| one.get(..2)).filter(is_prefix);
+        match prefixes.find(|prefix| !lists(&of.comparators, prefix)) {
+            Some(prefix) => refused(format!("the prefix {prefix}")),
+            None => Ok(()),
+        }
+    }
+
     fn modified_token(&self, modifier: &str, value: &str) -> Read<Clause> {
         let parameter = self.parameter;
         let has_concepts = !parameter.code_forms().is_empty();
@@ -60,7 +91,7 @@ impl Reader<'_> {
             "of-type" if parameter.has_identifiers => self.any(value, |one| self.of_type(one)),
             "text" if parameter.has_texts() => self.any(value, |one| self.text(one)),
             "in" | "not-in" if has_concepts => self.within(value, modifier == "not-in"),
-            "below" if parameter.has_media_types => {
+            "below" if parameter.reads.has_media_types => {
                 self.any(value, |one| self.below_media_type(one))
             }
             "below" if has_concepts => {
@@ -120,7 +151,7 @@ impl Reader<'_> {
             _ => return Err(self.wrong(value, "it is true or false")),
         };
         let parameter = self.parameter.id;
-        Ok(Clause::any(vec![match self.parameter.code {
+        Ok(Clause::any(vec![match &*self.parameter.code {
             "_id" | "_lastUpdated" => Predicate::Always(!is_missing),
             _ => Predicate::Missing { parameter, is_missing },
         }]))
@@ -138,12 +169,18 @@ impl Reader<'_> {
             Kind::String => self.string(StringTest::starts_with(one)),
             Kind::Number => {
                 let test = quantity::parse_number(one).map_err(|text| self.wrong(one, text))?;
-                Ok(vec![Predicate::Quantity { parameter, test }])
+                Ok(vec![Predicate::Quantity {
+                    parameter,
+                    test,
+                    is_single: self.parameter.reads_one,
+                }])
             }
             Kind::Quantity => {
                 let test = quantity::parse(one).map_err(|text| self.wrong(one, text))?;
                 let parameters = self.parameter.row_parameters().into_iter();
-                let of = |parameter| Predicate::Quantity { parameter, test: test.clone() };
+                let is_single = self.parameter.reads_one;
+                let of =
+                    |parameter| Predicate::Quantity { parameter, test: test.clone(), is_single };
                 Ok(parameters.map(of).collect())
             }
             Kind::Reference => self.reference(one, &self.parameter.targets),
@@ -158,7 +195,7 @@ impl Reader<'_> {
             true => Err(self.wrong("", "a string has a letter or digit")),
             false => {
                 let is_beginning = matches!(test, StringTest::StartsWith(_));
-                let has_words = is_beginning && self.parameter.has_families;
+                let has_words = is_beginning && self.parameter.reads.has_families;
                 Ok(vec![Predicate::String { parameter: self.parameter.id, test, has_words }])
             }
         }

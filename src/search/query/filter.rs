@@ -7,6 +7,7 @@
 use super::link::{Place, split};
 use super::{Draft, Refusal, expression, list, not_supported, wrong_value};
 use crate::error::{FhirError, IssueCode};
+use crate::search::full_text::TextOf;
 use crate::search::plan::{Clause, Predicate};
 use crate::search::value::text;
 
@@ -142,6 +143,14 @@ impl Place<'_> {
             return match comparison.operator.asks {
                 Asks::Equal => self.list(modifier, &text::escape(&comparison.value)),
                 _ => Err(not_supported(NAME, "_list is compared by eq alone")),
+            };
+        }
+        if let Some(of) = TextOf::named(split(name).0) {
+            return match comparison.operator.asks {
+                Asks::Contains => {
+                    self.full_text(of, split(name).1, &text::escape(&comparison.value))
+                }
+                _ => Err(not_supported(NAME, format!("{} is compared by co alone", of.name()))),
             };
         }
         let (reader, modifier) = self.reader(name)?;

@@ -1,11 +1,12 @@
 //! `_include` and `_revinclude`: <https://hl7.org/fhir/R4/search.html#include>.
 
-use super::{Planner, Refusal, is_patient, not_supported, wrong_value};
+use super::{Planner, Refusal, expression, is_built, is_patient, not_supported, wrong_value};
+use crate::error::{Issue, IssueCode};
 use crate::fhir::definitions::ResourceType;
 use crate::search::index_rows::ParameterId;
 use crate::search::names::near;
 use crate::search::plan::Include;
-use crate::search::registry::SearchParameter;
+use crate::search::registry::{Kind, SearchParameter};
 use crate::search::value::text;
 
 const FORM: &str = "it is [type]:[parameter], [type]:[parameter]:[target type], [type]:* or *";
@@ -58,6 +59,32 @@ pub(super) fn read(
         }
         _ => asked.of_type(include),
     }
+}
+
+/// Warnings about references that `*` stands for, and that cannot be followed yet.
+pub(super) fn missing(
+    planner: &Planner<'_>,
+    types: &[ResourceType],
+    include: &Include,
+    value: &str,
+) -> Vec<Issue> {
+    if !value.split(':').any(|part| part == "*") {
+        return Vec::new();
+    }
+    let is_of_matches = !include.is_reverse && !include.is_iterated && !types.is_empty();
+    let is_asked = |kind: &ResourceType| match include.source {
+        Some(source) => source == *kind,
+        None => !is_of_matches || types.contains(kind),
+    };
+    let of = |kind| planner.registry.parameters_of(kind).map(move |found| (kind, found));
+    let all = ResourceType::all().filter(is_asked).flat_map(of);
+    let references = all.filter(|(_, found)| found.kind == Kind::Reference);
+    let warning = |(kind, found): (ResourceType, &SearchParameter)| {
+        let coverage = found.building.as_ref()?;
+        let text = format!("{kind}:{} is left out: it is being built, {coverage}", found.code);
+        Some(Issue::warning(IssueCode::Transient, expression("_include"), text))
+    };
+    references.filter_map(warning).take(10).collect()
 }
 
 fn distinct(mut parameters: Vec<ParameterId>) -> Vec<ParameterId> {
@@ -142,9 +169,14 @@ impl Asked<'_> {
 
     fn reference(&self, source: ResourceType, code: &str) -> Result<&SearchParameter, Refusal> {
         let registry = self.planner.registry;
+        if let Some(found) = registry.parameter(source, code)
+            && found.kind == Kind::Reference
+        {
+            is_built(found, self.name)?;
+        }
         registry.references_of(source).find(|found| found.code == code).ok_or_else(|| {
             let known = registry.references_of(source);
-            let near = near(code, known.map(|parameter| parameter.code));
+            let near = near(code, known.map(|parameter| &*parameter.code));
             let hint = match near.is_empty() {
                 true => String::new(),
                 false => format!("; near names are {}", near.join(", ")),

@@ -3,9 +3,10 @@
 //! (<https://hl7.org/fhir/R4/search.html#has>), mixed to any depth up to a limit.
 
 use super::criterion::Reader;
-use super::{NOT_OFFERED, Planner, Refusal, is_patient, list, not_supported};
+use super::{NOT_OFFERED, Planner, Refusal, is_built, is_patient, list, not_supported};
 use crate::error::FhirError;
 use crate::fhir::definitions::ResourceType;
+use crate::search::full_text::TextOf;
 use crate::search::names::near;
 use crate::search::plan::{Clause, Link, Predicate};
 use crate::search::registry::{Kind, SearchParameter};
@@ -44,6 +45,9 @@ impl Place<'_> {
         if let (list::NAME, modifier) = split(name) {
             return self.list(modifier, value);
         }
+        if let Some(of) = TextOf::named(split(name).0) {
+            return self.full_text(of, split(name).1, value);
+        }
         let (reader, modifier) = self.reader(name)?;
         reader.clause(modifier, value)
     }
@@ -79,6 +83,7 @@ impl Place<'_> {
         let links = self.next_link()?;
         let (base, modifier) = split(head);
         let parameter = self.reference(base)?;
+        self.check_chain(parameter, names)?;
         let targets = match modifier {
             None => parameter.targets.clone(),
             Some(name) => vec![self.target(parameter, name)?],
@@ -107,6 +112,20 @@ impl Place<'_> {
     }
 
     /// `rest` is `:[type]:[reference parameter]:[name]`.
+    /// `SearchParameter.chain`, where the definition has it.
+    fn check_chain(&self, parameter: &SearchParameter, names: &[&str]) -> Read<()> {
+        let allowed = &parameter.restrictions.chains;
+        let is_allowed = |name: &&str| allowed.iter().any(|known| known == name);
+        match allowed.is_empty() || names.iter().all(is_allowed) {
+            true => Ok(()),
+            false => Err(self.not_supported(format!(
+                "The definition of {} leaves these to be chained: {}",
+                parameter.code,
+                allowed.join(", ")
+            ))),
+        }
+    }
+
     fn has(&self, rest: &str, value: &str) -> Read<Clause> {
         self.referring(rest, |there, name| there.clause(name, value))
     }
@@ -167,7 +186,8 @@ impl Place<'_> {
             return Some(0);
         }
         let found = self.planner.registry.parameter(kind, name);
-        found.filter(|found| found.is_supported()).map(|found| found.id.0)
+        let is_known = |found: &&SearchParameter| found.is_supported() || found.text_of().is_some();
+        found.filter(is_known).map(|found| found.id.0)
     }
 
     /// Why a chain leads to none of the targets: a name, the first of them or one that no target
@@ -215,7 +235,7 @@ impl Place<'_> {
         let found = self.planner.parameter(self.types, base);
         let parameter = found.ok_or_else(|| self.unknown(self.types, base))?;
         match parameter.is_supported() {
-            true => Ok(parameter),
+            true => is_built(parameter, self.whole).map(|()| parameter),
             false => Err(self.not_supported(format!("{base} is not offered by this server"))),
         }
     }
@@ -249,10 +269,10 @@ impl Place<'_> {
         not_supported(self.whole, text)
     }
 
-    fn unknown(&self, types: &[ResourceType], base: &str) -> Refusal {
+    pub(super) fn unknown(&self, types: &[ResourceType], base: &str) -> Refusal {
         let kind = types.first().copied().or_else(|| ResourceType::all().next());
         let known = kind.into_iter().flat_map(|kind| self.planner.registry.parameters_of(kind));
-        let near = near(base, known.filter(|known| known.is_supported()).map(|known| known.code));
+        let near = near(base, known.filter(|known| known.is_offered()).map(|known| &*known.code));
         let of = match types[..] {
             [kind] => format!(" of {kind}"),
             _ => " of all types searched".to_owned(),

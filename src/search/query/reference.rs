@@ -74,7 +74,10 @@ impl Reader<'_> {
         };
         let registry = self.planner.registry;
         let parent = |kind: ResourceType| {
-            let found = registry.references_of(kind).find(|parameter| parameter.is_parent)?;
+            let found = registry.references_of(kind).find(|parameter| {
+                let is_own = parameter.targets.is_empty() || parameter.targets.contains(&kind);
+                parameter.reads.is_parent && is_own
+            })?;
             Some((kind, found.id))
         };
         targets.into_iter().filter_map(parent).collect()

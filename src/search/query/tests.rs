@@ -12,7 +12,8 @@ fn registry() -> &'static Registry {
 
 pub(super) fn plan_in(scope: &SearchScope, query: &str, handling: Handling) -> Result<Plan> {
     let base_url = "http://localhost/fhir".to_owned();
-    let settings = IndexSettings { zone: FixedOffset::east_opt(0).unwrap(), base_url };
+    let settings =
+        IndexSettings { zone: FixedOffset::east_opt(0).unwrap(), base_url, indexes_content: true };
     let planner = Planner {
         registry: registry(),
         limits: &Limits::default(),
@@ -63,7 +64,6 @@ fn what_is_not_offered_is_refused_by_name() {
         "_has:Group:member=1",
         "_include:exact=*",
         "_list:not=1",
-        "_text=a",
         "subject:in=http://v",
         "subject:text=a",
         "code-value-quantity:missing=true",

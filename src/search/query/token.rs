@@ -36,7 +36,7 @@ impl Reader<'_> {
     /// it.
     fn texts(&self, test: TokenTest) -> Vec<Predicate> {
         let of = |test| Predicate::Identifier { parameter: self.parameter.id, test };
-        if !self.parameter.has_strings {
+        if !self.parameter.reads.has_strings {
             return vec![of(test)];
         }
         let folded = test.clone().without_case();
@@ -49,7 +49,7 @@ impl Reader<'_> {
     /// The test as codes are stored that have a system without naming it: without the system.
     /// None where any code of the system is meant.
     fn without_implied_system(&self, test: TokenTest) -> Option<TokenTest> {
-        match (test, self.parameter.code_system) {
+        match (test, self.parameter.reads.code_system) {
             (TokenTest::System(system), Some(implied)) if system == implied => None,
             (TokenTest::Exact(mut token), Some(implied)) if token.system == implied => {
                 token.system.clear();
@@ -99,7 +99,7 @@ impl Reader<'_> {
         one: &str,
         test: fn(super::Token) -> ConceptTest,
     ) -> Read<Vec<Predicate>> {
-        let concept = ConceptTest::concept(one, self.parameter.code_system);
+        let concept = ConceptTest::concept(one, self.parameter.reads.code_system);
         let concept = concept.map_err(|text| self.wrong(one, text))?;
         Ok(self.concepts(&test(concept)))
     }
@@ -122,14 +122,14 @@ impl Reader<'_> {
 impl SearchParameter {
     /// How the coded values that code systems are about are stored; none where it has none.
     pub fn code_forms(&self) -> Vec<CodeForm> {
-        let codings = self.has_codings.then_some(CodeForm::Coding);
-        let codes = self.has_codes.then_some(CodeForm::Code(self.code_system));
+        let codings = self.reads.has_codings.then_some(CodeForm::Coding);
+        let codes = self.reads.has_codes.then_some(CodeForm::Code(self.reads.code_system));
         codings.into_iter().chain(codes).collect()
     }
 
     /// Whether its values have texts that `:text` searches in.
     pub fn has_texts(&self) -> bool {
-        self.has_codings || self.has_identifiers
+        self.reads.has_codings || self.has_identifiers
     }
 }
 

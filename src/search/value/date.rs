@@ -120,6 +120,54 @@ pub fn covering((from, to): Range) -> Test<DateTime<Utc>> {
     Test::Covers { from, to }
 }
 
+/// A condition on `meta.lastUpdated`, an instant of one millisecond's width.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum InstantTest {
+    /// From the one on, and before the other.
+    Within(DateTime<Utc>, DateTime<Utc>),
+    /// Before the one, or from the other on.
+    Outside(DateTime<Utc>, DateTime<Utc>),
+    From(DateTime<Utc>),
+    Before(DateTime<Utc>),
+}
+
+/// What a condition on ranges asks of an instant; bounds stand on whole milliseconds or finer.
+pub fn instant_test(test: &Test<DateTime<Utc>>) -> InstantTest {
+    match *test {
+        Test::Within { from, to }
+        | Test::ClosedWithin { from, to }
+        | Test::Overlaps { from, to }
+        | Test::Meets { from, to } => InstantTest::Within(from, to),
+        Test::Covers { from, to } => {
+            InstantTest::Within(to - Duration::milliseconds(1), from + Duration::microseconds(1))
+        }
+        Test::NotWithin { from, to } | Test::ClosedNotWithin { from, to } => {
+            InstantTest::Outside(from, to)
+        }
+        Test::FromOrBeyond { from: bound, .. }
+        | Test::HighAbove(bound)
+        | Test::HighFrom(bound)
+        | Test::LowFrom(bound)
+        | Test::LowAbove(bound) => InstantTest::From(bound),
+        Test::ToOrBefore { to: bound, .. }
+        | Test::HighTo(bound)
+        | Test::HighBelow(bound)
+        | Test::LowBelow(bound)
+        | Test::LowTo(bound) => InstantTest::Before(bound),
+    }
+}
+
+impl InstantTest {
+    pub fn admits(self, at: DateTime<Utc>) -> bool {
+        match self {
+            InstantTest::Within(from, to) => at >= from && at < to,
+            InstantTest::Outside(from, to) => at < from || at >= to,
+            InstantTest::From(bound) => at >= bound,
+            InstantTest::Before(bound) => at < bound,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -41,6 +41,8 @@ pub struct IndexSettings {
     pub zone: FixedOffset,
     /// The public FHIR base without a trailing slash: absolute references to it are local.
     pub base_url: String,
+    /// Whether all texts of a resource are indexed, for `_content`.
+    pub indexes_content: bool,
 }
 
 fn text_of<'a>(value: &'a Value, name: &str) -> Option<&'a str> {

@@ -98,8 +98,11 @@ mod tests {
     const BASE: &str = "http://localhost/fhir";
 
     fn rows(type_name: &'static str, value: Value) -> IndexRows {
-        let settings =
-            IndexSettings { zone: FixedOffset::east_opt(0).unwrap(), base_url: BASE.to_owned() };
+        let settings = IndexSettings {
+            zone: FixedOffset::east_opt(0).unwrap(),
+            base_url: BASE.to_owned(),
+            indexes_content: false,
+        };
         let mut rows = IndexRows::default();
         index(Node { value: &value, type_name }, ParameterId(1), &settings, &mut rows);
         rows

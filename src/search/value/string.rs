@@ -33,7 +33,7 @@ impl StringTest {
     }
 
     pub fn contains(text: &str) -> StringTest {
-        StringTest::Contains(folded(&unescape(text)))
+        StringTest::Contains(folded(&unescape(text), usize::MAX))
     }
 
     pub fn exact(text: &str) -> StringTest {
@@ -46,7 +46,7 @@ impl StringTest {
     }
 
     pub fn ends_with(text: &str) -> StringTest {
-        StringTest::EndsWith(folded(&unescape(text)))
+        StringTest::EndsWith(folded(&unescape(text), usize::MAX))
     }
 
     /// `gt`, `lt`, `ge` and `le` of `_filter`, which compare the first character alone.
@@ -93,7 +93,7 @@ pub fn index(node: Node<'_>, parameter: ParameterId, rows: &mut Vec<StringRow>) 
             continue;
         }
         if row.normalised.len() + MOST_OF_A_LETTER > KEPT_BYTES {
-            let whole = folded(raw);
+            let whole = folded(raw, usize::MAX);
             if whole.len() > row.normalised.len() {
                 let (parameter, normalised) = (parameter.beside(), String::new());
                 rows.push(StringRow { parameter, normalised, raw: whole });

@@ -91,17 +91,12 @@ fn without_nul(text: &str) -> String {
 /// folded
 /// (<https://hl7.org/fhir/R4/search.html#string>); the first 800 bytes of it.
 pub fn normalised(text: &str) -> String {
-    beginning(&fold(text, KEPT_BYTES), KEPT_BYTES).to_owned()
+    folded(text, KEPT_BYTES)
 }
 
-/// The same of a text of any length, whole.
-pub fn folded(text: &str) -> String {
-    fold(text, usize::MAX)
-}
-
-/// At least so many bytes of it, where it has them.
-fn fold(text: &str, bytes: usize) -> String {
-    let mut folded = String::with_capacity(text.len());
+/// The same, up to another length.
+pub fn folded(text: &str, most_bytes: usize) -> String {
+    let mut folded = String::with_capacity(text.len().min(most_bytes));
     let mut is_after_space = true;
     let letters = text
         .nfkd()
@@ -118,12 +113,11 @@ fn fold(text: &str, bytes: usize) -> String {
             folded.push(' ');
         }
         is_after_space = letter.is_whitespace();
-        if folded.len() > bytes.saturating_add(4) {
+        if folded.len() > most_bytes.saturating_add(4) {
             break;
         }
     }
-    folded.truncate(folded.trim_end().len());
-    folded
+    beginning(folded.trim_end(), most_bytes).to_owned()
 }
 
 #[cfg(test)]

@@ -56,6 +56,8 @@ pub struct StoreSettings {
     pub statement_seconds: u32,
     /// Whether the JSONB copy of every resource is written.
     pub keeps_jsonb: bool,
+    /// Whether the words of whole resources are indexed.
+    pub indexes_content: bool,
 }
 
 /// What a server reads from the database once, at start.
@@ -82,6 +84,7 @@ impl Store {
         agree_on_resource_types(&mut connection).await?;
         agree_on_parameters(&mut connection, registry).await?;
         agree_on_generation(&mut connection).await?;
+        agree_on_content(&mut connection, settings.indexes_content).await?;
         let has_older_index = has_older_index(&mut connection).await?;
         let contents = read_contents(&mut connection).await?;
         connection.close().await?;
@@ -93,6 +96,7 @@ impl Store {
         Ok(Store {
             reads: Gather::new(Reads { pool: pool.clone() }, lanes, GATHERED),
             creates: Gather::new(Creates { pool: pool.clone(), place }, lanes, GATHERED),
+            listening: database.options().clone().application_name("bhn-fhir listener"),
             pool,
             search_pool: pools.of_searches(settings.search_pool, "force_custom_plan").await?,
             settled_pool: pools.of_searches(settings.search_pool, "force_generic_plan").await?,
@@ -210,6 +214,17 @@ async fn agree_on_generation(connection: &mut PgConnection) -> Result<(), StartE
         true => Err(StartError::NewerIndex { newest, own: GENERATION }),
         false => Ok(()),
     }
+}
+
+/// Where the words of whole resources were indexed until now and are not from now on, or the
+/// other way round, all index data is that of an older server.
+async fn agree_on_content(
+    connection: &mut PgConnection,
+    indexes_content: bool,
+) -> Result<(), StartError> {
+    let sql = include_str!("../sql/content_agree.sql");
+    sqlx::query(sql).bind(indexes_content).execute(connection).await?;
+    Ok(())
 }
 
 /// Whether there may be rows whose index data an older server wrote.

@@ -13,12 +13,12 @@ use crate::storage::search_sql::{Found, Wanted};
 use crate::storage::statement::Statement;
 use crate::storage::store::{Connection, Store};
 use crate::storage::write::index_rows::packed_key;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 impl Store {
     /// Ids of what the plan names. Coded values are remembered, and rids where no transaction is
     /// under way that may take back those that it sees.
-    pub(super) async fn found(
+    pub(in crate::storage) async fn found(
         &self,
         connection: &mut Connection,
         (permit, plan): (&Permit, &Plan),
@@ -57,6 +57,20 @@ impl Store {
             refuse_ambiguous(connection, (permit, &found), &alternative).await?;
         }
         Ok(found)
+    }
+
+    /// Ids of coded values; what is not here does not exist.
+    pub(in crate::storage) async fn token_ids(
+        &self,
+        connection: &mut Connection,
+        tokens: BTreeSet<Token>,
+    ) -> Result<HashMap<Token, i64>> {
+        let mut found = Found::default();
+        let wanted = Wanted { tokens, ..Wanted::default() };
+        if !wanted.is_empty() {
+            self.look_up(connection, wanted, &mut found).await?;
+        }
+        Ok(found.tokens)
     }
 
     async fn look_up(

@@ -1,13 +1,13 @@
 //! Predicates as conditions on the row `r`.
 
 use super::keys::{Found, keys_as_leads};
+use super::quantity::quantity_tests;
 use super::test_sql::{
     COMPOSITE_DATE, DATE_ROW, MAIN_DATE, NUMBER_ROW, push_instant_test, push_test,
 };
 use crate::access::RowFilter;
 use crate::fhir::definitions::ResourceType;
-use crate::search::value::prefix::Test;
-use crate::search::value::quantity::QuantityTest;
+use crate::search::full_text::{TextOf, TextQuery};
 use crate::search::value::string::{LAST, StringTest};
 use crate::search::value::token::TokenTest;
 use crate::search::value::uri::UriTest;
@@ -15,7 +15,6 @@ use crate::search::{Clause, ParameterId, Predicate, Second};
 use crate::storage::statement::Statement;
 use crate::storage::write::OWN_TEXTS;
 use crate::storage::write::index_rows::packed_key;
-use rust_decimal::Decimal;
 
 /// Whether conditions on keys may use the GIN index.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,9 +35,6 @@ pub struct Conditions<'a> {
     /// Rows that a link leads to must pass it as well.
     pub filter: &'a RowFilter,
 }
-
-/// So many units that looking into each costs more than looking at all rows.
-const MANY_UNITS: usize = 1_000;
 
 /// The alternatives of a clause by how they are written.
 #[derive(Default)]
@@ -118,15 +114,14 @@ impl Conditions<'_> {
         }
         let mut separator = "r.rid in (";
         for (head, predicates) in selects {
-            sql.push(separator).push(head.select);
-            match head.has_words {
-                true => {
-                    sql.push("any(array[").bind(head.parameter.0).push(", ");
-                    sql.bind(head.parameter.beside().0).push("]) and ");
+            sql.push(separator);
+            match quantity_tests(&predicates) {
+                Some(tests) => self.push_quantities(sql, head.parameter, &[tests]),
+                None => {
+                    push_head(sql, head);
+                    self.push_any(sql, &predicates);
                 }
-                false => drop(sql.bind(head.parameter.0).push(" and ")),
             }
-            self.push_any(sql, &predicates);
             separator = " union all ";
         }
         for predicate in parts.sets.iter().filter(|predicate| is_within(predicate)) {
@@ -225,6 +220,7 @@ impl Conditions<'_> {
             Predicate::All(clauses) => self.push_all(sql, clauses),
             Predicate::Unequal(equal) => self.push_other_key(sql, equal),
             Predicate::Has(link) => self.push_has(sql, link),
+            Predicate::Text { of, query } => push_words(sql, *of, query),
             Predicate::Always(true) => drop(sql.push("true")),
             _ => drop(sql.push("false")),
         }
@@ -239,12 +235,6 @@ impl Conditions<'_> {
                 push_text(sql, ("v.normalised", "v.raw"), test);
             }
             Predicate::Date { test, .. } => push_test(sql, DATE_ROW, test),
-            Predicate::Quantity { parameter, test } => {
-                sql.push("(");
-                self.push_leads(sql, *parameter);
-                self.push_quantity(sql, "v.unit", test);
-                sql.push(")");
-            }
             Predicate::Composite { first, second, .. } => {
                 self.push_composite(sql, (first, second));
             }
@@ -270,18 +260,6 @@ impl Conditions<'_> {
             sql.bind(self.found.lead_keys(leads, test)).push(")");
         }
         sql.push(")");
-    }
-
-    /// The leads among whose quantities the index looks: that of the row, or each that there is.
-    fn push_leads(&self, sql: &mut Statement, parameter: ParameterId) {
-        match self.leads {
-            [] => {
-                sql.push("v.lead = any(array(select quantity_leads(").bind(parameter.0);
-                sql.push("))) and ");
-            }
-            [lead] => drop(sql.push("v.lead = ").bind(*lead).push(" and ")),
-            leads => drop(sql.push("v.lead = any(").bind(leads.to_vec()).push(") and ")),
-        }
     }
 
     /// A text of its own, or a coded value that is called so, where it is not called otherwise.
@@ -324,44 +302,6 @@ impl Conditions<'_> {
         }
     }
 
-    /// The conditions on numbers, each with the units that it is about: 0 stands for the rows
-    /// without one, no units for all rows.
-    fn unit_tests(&self, test: &QuantityTest) -> Vec<(Vec<i64>, Test<Decimal>)> {
-        let units = &self.found.units;
-        if let Some(test) = test.without_unit() {
-            let all = units.iter().map(|(id, _)| i64::from(*id)).chain([0]).collect();
-            return vec![(if units.len() > MANY_UNITS { Vec::new() } else { all }, test)];
-        }
-        let mut tests: Vec<(Vec<i64>, Test<Decimal>)> = Vec::new();
-        for (id, unit) in units {
-            let Some(test) = test.in_unit(Some(unit)) else { continue };
-            match tests.iter_mut().find(|(_, known)| *known == test) {
-                Some((ids, _)) => ids.push(i64::from(*id)),
-                None => tests.push((vec![i64::from(*id)], test)),
-            }
-        }
-        tests
-    }
-
-    /// A condition on the unit in this column and the bounds beside it.
-    fn push_quantity(&self, sql: &mut Statement, column: &'static str, test: &QuantityTest) {
-        let tests = self.unit_tests(test);
-        sql.push("(");
-        for (index, (units, test)) in tests.iter().enumerate() {
-            sql.push(if index > 0 { " or (" } else { "(" });
-            match &units[..] {
-                [] => {}
-                [unit] => drop(sql.push(column).push(" = ").bind(*unit).push(" and ")),
-                many => {
-                    sql.push(column).push(" = any(").bind(many.to_vec()).push(") and ");
-                }
-            }
-            push_test(sql, NUMBER_ROW, test);
-            sql.push(")");
-        }
-        sql.push(if tests.is_empty() { "false)" } else { ")" });
-    }
-
     fn push_composite(&self, sql: &mut Statement, (first, second): (&TokenTest, &Second)) {
         sql.push("(v.first = any(").bind(self.found.ids(first)).push(") and ");
         match second {
@@ -375,7 +315,7 @@ impl Conditions<'_> {
                 // The first part says enough where the unit is any.
                 match test.without_unit() {
                     Some(test) => push_test(sql, NUMBER_ROW, &test),
-                    None => self.push_quantity(sql, "v.second", test),
+                    None => self.push_quantity(sql, ("v.second", NUMBER_ROW), test),
                 }
             }
             Second::Date(test) => push_test(sql, COMPOSITE_DATE, test),
@@ -449,7 +389,7 @@ pub fn push_visible(sql: &mut Statement, types: &[ResourceType], filter: &RowFil
     sql.push(" where not r.deleted");
     match types {
         [] => {}
-        [kind] => drop(sql.push(" and r.type = ").bind(kind.number())),
+        [kind] => drop(sql.push(" and r.type = ").push_number(kind.number())),
         kinds => drop(sql.push(" and r.type = any(").bind(numbers(kinds)).push(")")),
     }
     if *filter != RowFilter::All {
@@ -477,6 +417,17 @@ struct Head {
     parameter: ParameterId,
     /// Rows of further words count as well.
     has_words: bool,
+}
+
+fn push_head(sql: &mut Statement, head: Head) {
+    sql.push(head.select);
+    match head.has_words {
+        true => {
+            sql.push("any(array[").bind(head.parameter.0).push(", ");
+            sql.bind(head.parameter.beside().0).push("]) and ");
+        }
+        false => drop(sql.bind(head.parameter.0).push(" and ")),
+    }
 }
 
 /// None for what is no condition on a side table.
@@ -533,6 +484,7 @@ fn is_selective(clauses: &[Clause]) -> bool {
         | Predicate::String { .. }
         | Predicate::Quantity { .. }
         | Predicate::Composite { .. }
+        | Predicate::Text { .. }
         | Predicate::Both(_) => true,
         Predicate::All(clauses) => is_selective(clauses),
         _ => false,
@@ -564,6 +516,13 @@ fn push_uri(sql: &mut Statement, test: &UriTest) {
             sql.push(")");
         }
     }
+}
+
+/// Rows of which a text has the words.
+fn push_words(sql: &mut Statement, of: TextOf, query: &TextQuery) {
+    sql.push("r.rid in (select v.rid from text_value v where ");
+    sql.push(if of.is_content() { "v.is_content" } else { "not v.is_content" });
+    sql.push(" and v.words @@ ").bind(query.text()).push("::tsquery)");
 }
 
 /// A text to the letter within a pattern.

@@ -11,11 +11,17 @@ impl Conditions<'_> {
     /// The row refers to one of a hierarchy. Each member is reached once, so that a circle ends;
     /// too many of them are an error of the statement.
     pub(super) fn push_along(&self, sql: &mut Statement, predicate: &Predicate) {
-        let Predicate::Along { parameter, targets, parent, direction, most } = predicate else {
-            return;
-        };
+        let Predicate::Along { parameter, .. } = predicate else { return };
         sql.push(if self.keys == Keys::Fenced { "(" } else { "" });
-        sql.push("r.keys && (select at_most(array(with recursive h (rid) as (select unnest(");
+        sql.push("r.keys && ");
+        self.push_members(sql, predicate, packed_key(*parameter, 0));
+        sql.push(if self.keys == Keys::Fenced { ") is true" } else { "" });
+    }
+
+    /// The rids of the hierarchy, each with the bits of the key.
+    fn push_members(&self, sql: &mut Statement, predicate: &Predicate, key: i64) {
+        let Predicate::Along { targets, parent, direction, most, .. } = predicate else { return };
+        sql.push("(select at_most(array(with recursive h (rid) as (select unnest(");
         sql.bind(self.found.rids(targets)).push("::bigint[]) union select ");
         match direction {
             Direction::Down => {
@@ -32,8 +38,14 @@ impl Conditions<'_> {
         if *self.filter != RowFilter::All {
             sql.push(" and ").push_filter("c", self.filter);
         }
-        sql.push(") select ").bind(packed_key(*parameter, 0)).push(" | h.rid from h limit ");
+        sql.push(") select ").bind(key).push(" | h.rid from h limit ");
         sql.bind(i64::from(*most) + 1).push("), ").bind(*most).push("))");
-        sql.push(if self.keys == Keys::Fenced { ") is true" } else { "" });
+    }
+
+    /// The row `r` is one of the hierarchy.
+    pub(super) fn push_member(&self, sql: &mut Statement, predicate: &Predicate) {
+        sql.push("r.rid = any(");
+        self.push_members(sql, predicate, 0);
+        sql.push("::bigint[])");
     }
 }

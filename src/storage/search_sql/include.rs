@@ -15,18 +15,14 @@ impl Query<'_> {
     pub fn page_with_includes(&self, limit: i64, most: i64) -> Statement {
         let mut sql = Statement::new("with recursive page as materialized (");
         sql.push("select u.rid, u.type, u.id, u.version, u.last_updated, u.deleted, u.body, ");
-        sql.push("u.sort_values, row_number() over () as n from (");
+        sql.push("u.sort_values, u.horizon, row_number() over () as n from (");
         self.push_page(&mut sql, limit);
         sql.push(") u), found as (select p.rid from page p where p.n <= ");
         sql.bind(i64::from(self.plan.count)).push("), reached (rid) as (");
         self.push_first(&mut sql);
-        if self.plan.includes.iter().any(|include| include.is_iterated) {
-            sql.push(" union select y.rid from reached x cross join lateral (");
-            self.push_links(&mut sql, false);
-            sql.push(") y");
-        }
+        self.push_iterated(&mut sql);
         sql.push(") select * from page union all select r.rid, r.type, r.id, r.version, ");
-        sql.push("r.last_updated, r.deleted, r.body, null, null from (");
+        sql.push("r.last_updated, r.deleted, r.body, null, null, null from (");
         // What a recursion reaches is distinct already, and is then no further computed than
         // it is asked for.
         let is_distinct = self.plan.includes.iter().any(|include| include.is_iterated);
@@ -39,8 +35,31 @@ impl Query<'_> {
         sql
     }
 
+    /// What was reached leads further.
+    pub(super) fn push_iterated(&self, sql: &mut Statement) {
+        if self.plan.includes.iter().any(|include| include.is_iterated) {
+            sql.push(" union select y.rid from reached x cross join lateral (");
+            self.push_links(sql, false);
+            sql.push(") y");
+        }
+    }
+
+    /// The rids that reverse includes lead to from a row `x`.
+    pub(super) fn push_reverse_links(&self, sql: &mut Statement) {
+        let mut separator = "";
+        for include in self.plan.includes.iter().filter(|include| include.is_reverse) {
+            sql.push(separator);
+            self.push_reverse(sql, include);
+            separator = " union all ";
+            if !include.urls.is_empty() {
+                sql.push(separator);
+                self.push_by_url(sql, include);
+            }
+        }
+    }
+
     /// The rids that all includes lead to from the rows of the page.
-    fn push_first(&self, sql: &mut Statement) {
+    pub(super) fn push_first(&self, sql: &mut Statement) {
         let is_together = |include: &&Include| include.is_reverse && !include.is_subject;
         let mut separator = "";
         for include in self.plan.includes.iter().filter(is_together) {
@@ -164,7 +183,7 @@ impl Query<'_> {
         sql.bind(numbers(types)).push("))");
     }
 
-    fn push_target(&self, sql: &mut Statement, include: &Include) {
+    pub(super) fn push_target(&self, sql: &mut Statement, include: &Include) {
         if !include.targets.is_empty() {
             sql.push(" and t.type = any(").bind(numbers(&include.targets)).push(")");
         }

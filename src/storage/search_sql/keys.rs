@@ -99,6 +99,7 @@ impl Wanted {
             | Predicate::Missing { .. }
             | Predicate::Identifier { .. }
             | Predicate::Uri { .. }
+            | Predicate::Text { .. }
             | Predicate::String { .. }
             | Predicate::Date { .. } => {}
         }

@@ -99,7 +99,7 @@ impl Conditions<'_> {
     }
 
     /// What holds for the row at the other end.
-    fn push_there(&self, sql: &mut Statement, link: &Link) {
+    pub(super) fn push_there(&self, sql: &mut Statement, link: &Link) {
         push_visible(sql, &link.types, self.filter);
         sql.push(" and ");
         let (types, keys, leads) = (&link.types[..], Keys::Indexed, &[][..]);

@@ -11,15 +11,19 @@
 
 mod condition;
 mod hierarchy;
+mod horizon;
 mod include;
 mod keys;
 mod link;
 mod order;
+mod quantity;
 mod settled;
 mod shape;
 mod sort_value;
+mod span;
 mod test_sql;
 
+pub use horizon::Referring;
 pub use keys::{Found, Wanted};
 pub use shape::Query;
 

@@ -3,7 +3,7 @@
 //! direction of the last key.
 
 use super::sort_value::Joined;
-use crate::search::{Cursor, Sort, SortKey};
+use crate::search::{Cursor, Sort, SortKey, Sorting};
 use crate::storage::statement::Statement;
 
 /// The order of one statement.
@@ -12,6 +12,16 @@ pub struct Order {
     keys: Vec<Key>,
     /// Of the rids.
     is_descending: bool,
+}
+
+/// Which of the rows beyond a cursor.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Part {
+    All,
+    /// With a value of the first key.
+    Valued,
+    /// Without one: all of them.
+    Missing,
 }
 
 #[derive(Clone, PartialEq, Debug)]
@@ -62,7 +72,9 @@ impl By {
         match key {
             SortKey::Id => By::Column("r.id", ""),
             SortKey::LastUpdated => By::Column("r.last_updated", INSTANT),
-            SortKey::Date { is_in_row: true, .. } => By::Nullable("r.date_low", INSTANT),
+            SortKey::MainDate | SortKey::Date { is_in_row: true, .. } => {
+                By::Nullable("r.date_low", INSTANT)
+            }
             SortKey::Date { parameter, main, .. } => By::Joined(Joined::dates(*parameter, main)),
             SortKey::String(parameter) => By::Joined(Joined::strings(*parameter)),
             SortKey::Number(parameters) => By::Joined(Joined::numbers(parameters)),
@@ -84,31 +96,15 @@ impl By {
 }
 
 impl Order {
-    /// The order of a plan's sort. None where it has no keys.
-    pub fn of(sort: &[Sort]) -> Option<Order> {
+    /// The order of a statement's rows.
+    pub fn of(sorting: &Sorting) -> Order {
         let key = |(sort, names): (&Sort, &'static Names)| Key {
             by: By::of(&sort.key),
             is_descending: sort.is_descending,
             names,
         };
-        let keys: Vec<Key> = sort.iter().zip(&NAMES).map(key).collect();
-        let is_descending = keys.last()?.is_descending;
-        Some(Order { keys, is_descending })
-    }
-
-    /// By rid alone.
-    pub fn of_rows(is_descending: bool) -> Order {
-        Order { keys: Vec::new(), is_descending }
-    }
-
-    /// Newest first by the main date, or by the time of the last change.
-    pub fn newest_first(by_main_date: bool) -> Order {
-        let by = match by_main_date {
-            true => By::Nullable("r.date_low", INSTANT),
-            false => By::Column("r.last_updated", INSTANT),
-        };
-        let key = Key { by, is_descending: true, names: &NAMES[0] };
-        Order { keys: vec![key], is_descending: true }
+        let keys = sorting.keys.iter().zip(&NAMES).map(key).collect();
+        Order { keys, is_descending: sorting.is_descending }
     }
 
     pub fn is_joined(&self) -> bool {
@@ -174,9 +170,37 @@ impl Order {
         sql.push("r.rid").push(if self.is_descending != is_backward { " desc" } else { "" });
     }
 
-    /// Rows after the cursor, or before it where it goes backward.
-    pub fn push_keyset(&self, sql: &mut Statement, cursor: &Cursor) {
-        self.push_beyond(sql, cursor, 0);
+    /// The parts that rows after the cursor, or before it where it goes backward, are read in:
+    /// an index leads to where the values go on, and to the rows without one behind them, but
+    /// not to both at once.
+    pub fn parts(&self, cursor: Option<&Cursor>) -> &'static [Part] {
+        let is_nullable = matches!(self.keys.first(), Some(Key { by: By::Nullable(..), .. }));
+        let has_value = |cursor: &Cursor| matches!(cursor.values.first(), Some(Some(_)));
+        match cursor.filter(|cursor| is_nullable && has_value(cursor)) {
+            Some(cursor) if cursor.is_backward => &[Part::Valued],
+            Some(_) => &[Part::Valued, Part::Missing],
+            None => &[Part::All],
+        }
+    }
+
+    /// Rows beyond the cursor, of this part.
+    pub fn push_keyset(&self, sql: &mut Statement, cursor: &Cursor, part: Part) {
+        match (part, self.keys.first(), cursor.values.first()) {
+            (
+                Part::Valued,
+                Some(Key { by: By::Nullable(column, cast), is_descending, .. }),
+                Some(value),
+            ) => {
+                let is_up = *is_descending == cursor.is_backward;
+                sql.push(column).push(if is_up { " >= " } else { " <= " });
+                sql.bind(value.as_deref()).push("::text").push(cast).push(" and ");
+                self.push_beyond(sql, cursor, 0);
+            }
+            (Part::Missing, Some(Key { by: By::Nullable(column, _), .. }), _) => {
+                sql.push(column).push(" is null");
+            }
+            _ => self.push_beyond(sql, cursor, 0),
+        }
     }
 
     /// Rows beyond the cursor by the keys from one on: by this key, or equal by it and beyond by

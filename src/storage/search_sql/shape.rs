@@ -2,9 +2,11 @@
 
 use super::condition::{Conditions, Keys, push_held, push_lead, push_led, push_visible};
 use super::keys::Found;
-use super::order::Order;
+use super::order::{Order, Part};
+use super::quantity::single_quantity;
+use super::span::{Span, spans};
 use crate::access::RowFilter;
-use crate::search::{Clause, Plan, Predicate};
+use crate::search::{Clause, ParameterId, Plan, Predicate, SortKey, Sorting};
 use crate::storage::statement::Statement;
 
 /// A plan with the ids that it needs and the filter that it must carry.
@@ -25,6 +27,8 @@ enum Driver {
     Rare,
     /// Rows that refer to something: the clause of that; other keys are fenced.
     References(usize),
+    /// Rows of a type by their main date.
+    Dated,
     /// Whatever the planner takes.
     Any,
 }
@@ -47,11 +51,11 @@ impl Leading {
 }
 
 /// One part of a union.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq)]
 enum Branch {
-    Whole,
+    Whole(Span),
     /// Rows that one of the keys leads: that one, or any.
-    Led(Option<usize>),
+    Led(Option<usize>, Span),
     /// Rows that hold one of the keys elsewhere.
     Held,
 }
@@ -72,17 +76,29 @@ impl Query<'_> {
 
     pub(super) fn push_page(&self, sql: &mut Statement, limit: i64) {
         let driver = self.driver();
-        let order = self.order(&driver);
+        let order = Order::of(&self.sorting_of(&driver));
         let cursor = self.plan.after.as_ref();
         let is_backward = cursor.is_some_and(|cursor| cursor.is_backward);
-        let branches = self.branches(&driver, &order);
+        let branches: Vec<(Branch, Part)> = self
+            .branches(&driver, &order)
+            .iter()
+            .flat_map(|branch| match branch {
+                Branch::Led(..) | Branch::Whole(Span::Narrow(_) | Span::Wide) => {
+                    order.parts(cursor).iter().map(|part| (*branch, *part)).collect()
+                }
+                _ => vec![(*branch, Part::All)],
+            })
+            .collect();
         let is_union = branches.len() > 1;
+        // Beside the rows, whose order it leaves alone and whose scans may be parallel.
+        sql.push("select *, ");
         if is_union {
-            sql.push("select *, ");
             order.push_outer_texts(sql);
-            sql.push(" from (");
+            sql.push(", ");
         }
-        for (index, branch) in branches.iter().enumerate() {
+        self.push_horizon(sql);
+        sql.push(" from (");
+        for (index, (branch, part)) in branches.iter().enumerate() {
             sql.push(if index > 0 { " union all " } else { "" });
             sql.push(if is_union { "(" } else { "" });
             sql.push("select ").push(COLUMNS);
@@ -98,14 +114,14 @@ impl Query<'_> {
             self.push_where(sql, &driver, *branch);
             if let Some(cursor) = cursor {
                 sql.push(" and ");
-                order.push_keyset(sql, cursor);
+                order.push_keyset(sql, cursor, *part);
             }
             order.push_inner(sql, is_backward);
             sql.push_limit(limit);
             sql.push(if is_union { ")" } else { "" });
         }
+        sql.push(") u");
         if is_union {
-            sql.push(") u");
             order.push_outer(sql, is_backward);
             sql.push_limit(limit);
         }
@@ -148,7 +164,7 @@ impl Query<'_> {
 
     fn push_rows(&self, sql: &mut Statement, select: &'static str) {
         let driver = self.driver();
-        let order = Order::of_rows(false);
+        let order = Order::of(&Sorting::of_rows(false));
         for (index, branch) in self.branches(&driver, &order).iter().enumerate() {
             sql.push(if index > 0 { " union all " } else { "" }).push(select);
             self.push_where(sql, &driver, *branch);
@@ -180,7 +196,21 @@ impl Query<'_> {
             return Driver::References(at);
         }
         let leading = clauses().find_map(|(at, clause)| self.leading(at, clause));
-        leading.map_or(Driver::Any, Driver::Lead)
+        let is_dated = self.plan.types.len() == 1 && spans(&self.plan.clauses) != [Span::All];
+        let other = if is_dated { Driver::Dated } else { Driver::Any };
+        leading.map_or(other, Driver::Lead)
+    }
+
+    /// What selects the rows, in words.
+    pub fn shape(&self) -> &'static str {
+        match self.driver() {
+            Driver::Patients(..) => "the rows of patients, by their own index",
+            Driver::Lead(..) => "the rows of a main code, by their own index",
+            Driver::Rare => "a condition that few rows meet",
+            Driver::References(_) => "the rows that refer to something, by the index of keys",
+            Driver::Dated => "the rows of a type, by the index of their main dates",
+            Driver::Any => "any condition, as the planner of the database takes it",
+        }
     }
 
     fn patients(&self, clause: &Clause) -> Option<Vec<i64>> {
@@ -203,34 +233,63 @@ impl Query<'_> {
 
     /// The plan's order; where the client gave none, newest first by the date that the driver's
     /// index holds.
-    fn order(&self, driver: &Driver) -> Order {
-        Order::of(&self.plan.sort).unwrap_or_else(|| match driver {
-            Driver::Lead(..) | Driver::Patients(..) => Order::newest_first(true),
-            _ if self.plan.types.len() == 1 => Order::newest_first(false),
-            _ => Order::of_rows(true),
-        })
+    pub fn sorting(&self) -> Sorting {
+        self.sorting_of(&self.driver())
+    }
+
+    fn sorting_of(&self, driver: &Driver) -> Sorting {
+        if !self.plan.sort.is_empty() {
+            return Sorting::by(self.plan.sort.clone());
+        }
+        match driver {
+            Driver::Lead(..) | Driver::Patients(..) | Driver::Dated => {
+                Sorting::descending(SortKey::MainDate)
+            }
+            _ if self.plan.types.len() == 1 => Sorting::descending(SortKey::LastUpdated),
+            _ => Sorting::of_rows(true),
+        }
+    }
+
+    /// The patients whose rows alone match.
+    pub(super) fn driving_patients(&self) -> Option<Vec<i64>> {
+        match self.driver() {
+            Driver::Patients(_, patients) => Some(patients),
+            _ => None,
+        }
     }
 
     fn branches(&self, driver: &Driver, order: &Order) -> Vec<Branch> {
         match driver {
             Driver::Lead(leading) if !order.is_joined() => {
-                let mut branches = match leading.leads.len() {
+                let leads: Vec<Option<usize>> = match leading.leads.len() {
                     1..=LED_BRANCHES => (0..leading.leads.len()).map(Some).collect(),
                     _ => vec![None],
                 };
-                let led = branches.drain(..).map(Branch::Led);
-                led.chain([Branch::Held]).collect()
+                let spans = spans(&self.plan.clauses);
+                let of = |lead: &Option<usize>| {
+                    let lead = *lead;
+                    spans.iter().map(move |span| Branch::Led(lead, *span)).collect::<Vec<_>>()
+                };
+                leads.iter().flat_map(of).chain([Branch::Held]).collect()
             }
-            _ => vec![Branch::Whole],
+            Driver::Dated if !order.is_joined() => {
+                spans(&self.plan.clauses).into_iter().map(Branch::Whole).collect()
+            }
+            _ => vec![Branch::Whole(Span::All)],
         }
     }
 
     fn push_where(&self, sql: &mut Statement, driver: &Driver, branch: Branch) {
         let taken = self.push_driver(sql, driver, branch);
+        self.push_unchanged(sql);
+        if let Branch::Led(_, span) | Branch::Whole(span) = branch {
+            span.push(sql);
+        }
         let leads: &[i64] = match (driver, branch) {
-            (Driver::Lead(leading), Branch::Led(at)) => leading.of_branch(at),
+            (Driver::Lead(leading), Branch::Led(at, _)) => leading.of_branch(at),
             _ => &[],
         };
+        let mut singles: Vec<ParameterId> = Vec::new();
         for (at, clause) in self.plan.clauses.iter().enumerate() {
             if Some(at) != taken {
                 let keys = match driver {
@@ -243,14 +302,25 @@ impl Query<'_> {
                 let Query { plan, found, filter } = *self;
                 let types = &plan.types;
                 let conditions = Conditions { found, keys, types, leads, filter };
-                conditions.push_clause(sql, clause);
+                let Some(single) = single_quantity(clause) else {
+                    conditions.push_clause(sql, clause);
+                    continue;
+                };
+                if singles.contains(&single) {
+                    sql.push("true");
+                    continue;
+                }
+                singles.push(single);
+                let is_alike = |clause: &&Clause| single_quantity(clause) == Some(single);
+                let alike: Vec<&Clause> = plan.clauses.iter().filter(is_alike).collect();
+                conditions.push_single(sql, &alike);
             }
         }
     }
 
     /// Rows that are visible and meet the driver's own condition; the clause that it stands for.
     fn push_driver(&self, sql: &mut Statement, driver: &Driver, branch: Branch) -> Option<usize> {
-        if let (Driver::Lead(leading), Branch::Led(at)) = (driver, branch) {
+        if let (Driver::Lead(leading), Branch::Led(at, _)) = (driver, branch) {
             push_led(sql, leading.of_branch(at), self.filter);
             return Some(leading.clause);
         }

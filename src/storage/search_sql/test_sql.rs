@@ -1,8 +1,9 @@
 //! Tests of ranges as conditions on two columns.
 
+use crate::search::value::date::{InstantTest, instant_test};
 use crate::search::value::prefix::Test;
 use crate::storage::statement::Statement;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
 /// Names of the columns of a stored range.
@@ -15,6 +16,8 @@ pub struct Columns {
 pub const DATE_ROW: Columns = Columns { low: "v.low", high: "v.high" };
 pub const MAIN_DATE: Columns = Columns { low: "r.date_low", high: "r.date_high" };
 pub const NUMBER_ROW: Columns = Columns { low: "v.low", high: "v.high" };
+/// Of rows whose bounds are one value: the leading column of the index says all.
+pub const NUMBER_POINT: Columns = Columns { low: "v.low", high: "v.low" };
 pub const COMPOSITE_DATE: Columns = Columns { low: "v.low_at", high: "v.high_at" };
 
 /// A value that bounds are bound as.
@@ -38,6 +41,13 @@ impl Bound for Decimal {
 /// is the leading column of the indexes.
 pub fn push_test<T: Bound>(sql: &mut Statement, columns: Columns, test: &Test<T>) {
     let Columns { low, high } = columns;
+    // Of one value they are one test, as `from` is not beyond `to`.
+    let of_point = match *test {
+        Test::FromOrBeyond { from, .. } => Some(Test::LowFrom(from)),
+        Test::ToOrBefore { to, .. } => Some(Test::LowTo(to)),
+        _ => None,
+    };
+    let test = of_point.as_ref().filter(|_| low == high).unwrap_or(test);
     let (word, parts) = match *test {
         Test::Within { from, to } => {
             (" and ", vec![(low, " >= ", from), (low, " < ", to), (high, " <= ", to)])
@@ -72,36 +82,19 @@ pub fn push_test<T: Bound>(sql: &mut Statement, columns: Columns, test: &Test<T>
     sql.push(")");
 }
 
-/// Appends the condition on `last_updated`, an instant of one millisecond's width; bounds
-/// stand on whole milliseconds or finer.
+/// Appends the condition on `last_updated`.
 pub fn push_instant_test(sql: &mut Statement, test: &Test<DateTime<Utc>>) {
     let column = "r.last_updated";
-    match *test {
-        Test::Within { from, to }
-        | Test::ClosedWithin { from, to }
-        | Test::Overlaps { from, to }
-        | Test::Meets { from, to } => {
+    match instant_test(test) {
+        InstantTest::Within(from, to) => {
             sql.push("(").push(column).push(" >= ").bind(from);
             sql.push(" and ").push(column).push(" < ").bind(to).push(")");
         }
-        Test::Covers { from, to } => {
-            sql.push("(").push(column).push(" <= ").bind(from);
-            sql.push(" and ").push(column).push(" >= ");
-            sql.bind(to - TimeDelta::milliseconds(1)).push(")");
-        }
-        Test::NotWithin { from, to } | Test::ClosedNotWithin { from, to } => {
+        InstantTest::Outside(from, to) => {
             sql.push("(").push(column).push(" < ").bind(from);
             sql.push(" or ").push(column).push(" >= ").bind(to).push(")");
         }
-        Test::FromOrBeyond { from: bound, .. }
-        | Test::HighAbove(bound)
-        | Test::HighFrom(bound)
-        | Test::LowFrom(bound)
-        | Test::LowAbove(bound) => drop(sql.push(column).push(" >= ").bind(bound)),
-        Test::ToOrBefore { to: bound, .. }
-        | Test::HighTo(bound)
-        | Test::HighBelow(bound)
-        | Test::LowBelow(bound)
-        | Test::LowTo(bound) => drop(sql.push(column).push(" < ").bind(bound)),
+        InstantTest::From(bound) => drop(sql.push(column).push(" >= ").bind(bound)),
+        InstantTest::Before(bound) => drop(sql.push(column).push(" < ").bind(bound)),
     }
 }

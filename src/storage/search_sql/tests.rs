@@ -7,8 +7,12 @@ use crate::config::Settings;
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::interaction::{Handling, Parameter, SearchScope};
 use crate::fhir::resource::ResourceKey;
-use crate::search::{Cursor, IndexSettings, Plan, Planner, Registry, UnitOfMeasure};
+use crate::search::{
+    Cursor, Horizon, IndexSettings, Plan, Planner, Registry, Snapshot, UnitOfMeasure,
+};
+use crate::storage::horizon::Shown;
 use crate::storage::statement::Statement;
+use chrono::DateTime;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
@@ -21,6 +25,7 @@ fn plan(scope: &str, query: &str) -> Plan {
         settings: &IndexSettings {
             zone: settings.default_zone,
             base_url: settings.base_url.clone(),
+            indexes_content: true,
         },
         now: "2024-01-01T00:00:00Z".parse().unwrap(),
     };
@@ -85,6 +90,14 @@ enum Of {
     Count,
     Estimate,
     Matching,
+    /// A page after the first, as of that one.
+    Later,
+    /// What was changed since.
+    Changed,
+    /// Of which the criterion about other resources holds.
+    Holding,
+    /// What goes with a page of which a row was changed.
+    Beside,
 }
 
 fn composed(scope: &str, query: &str, of: &Of, filter: &RowFilter) -> Statement {
@@ -93,21 +106,36 @@ fn composed(scope: &str, query: &str, of: &Of, filter: &RowFilter) -> Statement 
     let value = |at: usize| (at != 1).then(|| "2024-01-01 00:00:00+00".to_owned());
     let values: Vec<Option<String>> = (0..plan.sort.len().max(1)).map(value).collect();
     plan.after = match of {
-        Of::After => Some(Cursor { values, rid: 7, is_backward: false }),
+        Of::After | Of::Later => Some(Cursor { values, rid: 7, is_backward: false }),
         Of::Before => Some(Cursor { values, rid: 7, is_backward: true }),
         _ => None,
     };
+    let snapshot = Snapshot::parse("734:740:734,736", None).unwrap();
+    let horizon = Horizon { epoch: 1, snapshot, total: None, now: DateTime::UNIX_EPOCH };
+    plan.as_of = matches!(of, Of::Later).then(|| horizon.clone());
     let query = Query { plan: &plan, found: &found(&plan), filter };
     match of {
+        Of::Changed => query.changed(&horizon, 2_001),
+        Of::Holding => {
+            let mut referring = Referring::default();
+            referring.add(7, &ResourceKey::parse("Patient/1").unwrap());
+            query.holding(plan.links()[0], referring).unwrap()
+        }
+        Of::Beside => {
+            let urls = vec!["http://a/q|1".to_owned()];
+            let canonicals = vec![(&plan.includes[0], urls)];
+            let targets = vec![ResourceKey::parse("Patient/1").unwrap()];
+            query.beside(&Shown { kept: vec![7], old: vec![8], targets, canonicals }, 1_000)
+        }
         _ if !plan.includes.is_empty() => query.page_with_includes(51, 1_000),
-        Of::Page | Of::After | Of::Before => query.page(51),
+        Of::Page | Of::After | Of::Before | Of::Later => query.page(51),
         Of::Count => query.count(),
         Of::Estimate => query.estimate(),
         Of::Matching => query.matching(2),
     }
 }
 
-const SHAPES: [(&str, &str, &str, Of); 58] = [
+const SHAPES: [(&str, &str, &str, Of); 65] = [
     ("type", "Patient", "", Of::Page),
     ("type-after", "Patient", "_sort=_lastUpdated", Of::After),
     ("system", "", "_tag=http://t|a", Of::Page),
@@ -231,6 +259,13 @@ const SHAPES: [(&str, &str, &str, Of); 58] = [
         "context:above=Encounter/21&status=completed",
         { Of::Count },
     ),
+    ("code-after", "Observation", "code=http://l|1", Of::After),
+    ("code-before", "Observation", "code=http://l|1&_sort=-date", Of::Before),
+    ("text", "Condition", "_text=(bone or liver) and metas*", Of::Page),
+    ("text-chain", "Observation", "patient._content=\"broken arm\"&code=http://l|1", Of::Page),
+    ("as-of", "Patient", "_sort=-_lastUpdated", Of::Later),
+    ("as-of-code", "Observation", "code=http://l|1&_sort=-date", Of::Later),
+    ("as-of-system", "", "_tag=http://t|a", Of::Later),
     ("sort-date-of-several", "", "_type=Condition,Observation&_sort=_lastUpdated", Of::Before),
 ];
 
@@ -247,6 +282,17 @@ fn every_shape_is_the_reviewed_one() {
     for (name, scope, query, of) in [
         ("filtered-code", "Observation", "code=http://l|1", Of::Page),
         ("filtered-count", "Observation", "code=http://l|1", Of::Count),
+        ("changed", "Observation", "patient=Patient/1&code=http://l|1", Of::Changed),
+        ("changed-of-several", "", "_type=Patient,Observation", Of::Changed),
+        ("holding-chain", "Observation", "subject:Patient.name=eve", Of::Holding),
+        ("holding-has", "Patient", "_has:Observation:patient:code=http://l|1", Of::Holding),
+        (
+            "beside",
+            "QuestionnaireResponse",
+            "_include=QuestionnaireResponse:questionnaire&_revinclude=Provenance:target\
+             &_include:iterate=Patient:organization",
+            Of::Beside,
+        ),
     ] {
         let sql = composed(scope, query, &of, &stamps);
         shapes.push((name, format!("-- {scope}?{query}\n{}", readable(sql.text()))));

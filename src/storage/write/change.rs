@@ -19,6 +19,8 @@ pub struct Change {
     pub before: Option<Before>,
     /// None for a delete.
     pub content: Option<Content>,
+    /// The number of the search parameters that the index rows were made by.
+    pub definitions: i64,
 }
 
 /// What is indexed of the version before, so that only what differs is written.
@@ -29,6 +31,9 @@ pub struct Before {
     /// The generation of what is stored. Where that is another server's, its rows may differ
     /// from `rows`.
     pub generation: i16,
+    /// True where rows of some search parameter are being made or removed: those stored may
+    /// differ from `rows` as well.
+    pub is_unsettled: bool,
 }
 
 /// What a live version holds.

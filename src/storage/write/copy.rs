@@ -2,7 +2,7 @@
 //! database takes at a third of the cost of rows that come as arrays.
 
 use super::Staged;
-use super::index_rows::{Composite, Dates, Identifier, Quantity, SideRows, Text, Uri};
+use super::index_rows::{Composite, Dates, Identifier, Quantity, SideRows, Text, TextWords, Uri};
 use super::sql::{GENERATION, stamps};
 use crate::storage::store::{Connection, Place};
 use sqlx::encode::IsNull;
@@ -128,6 +128,7 @@ side_row!(Quantity in quantities, "quantity_value": parameter, lead, unit, low, 
 side_row!(Uri in uris, "uri_value": parameter, value);
 side_row!(Composite in composites, "composite_value":
     parameter, first, second, low_at, high_at, low, high, first_text, second_text);
+side_row!(TextWords in texts, "text_value": is_content, words);
 
 /// True for what [`copy`] takes.
 pub fn is_for_copy(staged: &[Staged]) -> bool {
@@ -159,7 +160,15 @@ pub async fn copy(
     side::<Dates>(connection, all).await?;
     side::<Quantity>(connection, all).await?;
     side::<Uri>(connection, all).await?;
-    side::<Composite>(connection, all).await
+    side::<Composite>(connection, all).await?;
+    side::<TextWords>(connection, all).await?;
+    // The lock on `resource` was taken before: see `sql::push_definitions`.
+    let definitions = staged.iter().map(|staged| staged.change.definitions).min();
+    sqlx::query(include_str!("../sql/definitions_verify.sql"))
+        .bind(definitions.unwrap_or_default())
+        .execute(connection)
+        .await
+        .map(drop)
 }
 
 fn resource(rows: &mut Rows, staged: &Staged, place: Place) -> Result<(), BoxDynError> {

@@ -4,6 +4,7 @@
 use crate::error::Result;
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::resource::ResourceKey;
+use crate::search::full_text::Words;
 use crate::search::{IndexRows, ParameterId, Token, UnitOfMeasure};
 use crate::storage::store::Store;
 use chrono::{DateTime, Utc};
@@ -20,6 +21,11 @@ const RID_BITS: u32 = 48;
 /// `parameter << 48 | rid or token id`: exact, never a hash.
 pub fn packed_key(parameter: ParameterId, id: i64) -> i64 {
     (i64::from(parameter.0) << RID_BITS) | id
+}
+
+/// The parameter of a packed key.
+pub fn parameter_of(key: i64) -> i16 {
+    (key >> RID_BITS) as i16
 }
 
 /// `type << 48 | token id`: a type has one parameter whose first value leads its rows.
@@ -77,6 +83,12 @@ pub struct Composite {
     pub second_text: Option<String>,
 }
 
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct TextWords {
+    pub is_content: bool,
+    pub words: Words,
+}
+
 /// Rows of the side tables of one resource.
 #[derive(Clone, PartialEq, Default, Debug)]
 pub struct SideRows {
@@ -86,6 +98,7 @@ pub struct SideRows {
     pub quantities: Vec<Quantity>,
     pub uris: Vec<Uri>,
     pub composites: Vec<Composite>,
+    pub texts: Vec<TextWords>,
 }
 
 /// The index columns of the resource's own row.
@@ -311,6 +324,11 @@ impl Ids<'_> {
                 second_text: row.second_text.clone(),
             })
         }));
+        side.texts.extend(
+            rows.texts
+                .iter()
+                .map(|row| TextWords { is_content: row.of.is_content(), words: row.words.clone() }),
+        );
         side
     }
 }
@@ -329,6 +347,7 @@ impl SideRows {
             quantities: rest(&self.quantities, &other.quantities),
             uris: rest(&self.uris, &other.uris),
             composites: rest(&self.composites, &other.composites),
+            texts: rest(&self.texts, &other.texts),
         }
     }
 }

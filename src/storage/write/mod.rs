@@ -11,6 +11,7 @@ pub mod index_rows;
 pub mod intern;
 pub mod sql;
 mod text_keys;
+mod tsvector;
 pub mod under_way;
 
 pub use text_keys::OWN_TEXTS;
@@ -23,7 +24,7 @@ use super::store::{Connection, Place, Store, Stored};
 use crate::error::{FhirError, Result};
 use crate::fhir::resource::ResourceKey;
 use crate::search::IndexRows;
-use change::Change;
+use change::{Before, Change};
 use index_rows::{Ids, Resolved, SideRows};
 use sql::GENERATION;
 use std::sync::atomic::Ordering;
@@ -101,7 +102,8 @@ impl Store {
 
     fn staged(&self, change: Change, resolved: (Resolved, Resolved)) -> Result<Staged> {
         let (mut before, mut after) = resolved;
-        let clears_side = change.before.as_ref().is_some_and(|b| b.generation != GENERATION);
+        let before_differs = |b: &Before| b.generation != GENERATION || b.is_unsettled;
+        let clears_side = change.before.as_ref().is_some_and(before_differs);
         if clears_side {
             // What is stored was extracted by other rules: all of it goes.
             before.side = SideRows::default();
@@ -292,6 +294,7 @@ impl Staged {
             adopts_stub: false,
             before: None,
             content: None,
+            definitions: 0,
         };
         let removed = SideRows::default();
         Staged { change, after, added, removed, clears_side: true, body: Vec::new() }

@@ -54,9 +54,19 @@ pub fn compose(statement: &mut Statement, staged: &[&Staged], place: Place) {
     }
     statement.push(match (creates, updates) {
         (true, true) => include_str!("../sql/change_count_both.sql"),
-        (true, false) => "\nselect count(*) from created",
-        _ => "\nselect count(*) from updated",
+        (true, false) => "\nselect (select count(*) from created)",
+        _ => "\nselect (select count(*) from updated)",
     });
+    push_definitions(statement, staged.iter().map(|staged| staged.change.definitions).min());
+}
+
+/// Adds nothing to the count, and fails where the rows were made by other search parameters than
+/// those of now. A write has its lock on `resource` before its snapshot: who changes a parameter
+/// either sees the lock, or is seen here. Of several numbers the lowest is an old one.
+fn push_definitions(statement: &mut Statement, definitions: Option<i64>) {
+    statement.push(include_str!("../sql/definitions_check.sql"));
+    statement.bind(definitions.unwrap_or_default());
+    statement.push(include_str!("../sql/definitions_check_end.sql"));
 }
 
 /// About what the values of a change take.
@@ -233,6 +243,10 @@ fn push_side_tables(statement: &mut Statement, staged: &[&Staged], gate: &'stati
         "high": "::numeric[]" = |(_, row)| row.high,
         "first_text": "::text[]" = |(_, row)| row.first_text.as_deref(),
         "second_text": "::text[]" = |(_, row)| row.second_text.as_deref()
+    ]);
+    side_table!(statement, staged, gate, texts, "text", [
+        "is_content": "::boolean[]" = |(_, row)| row.is_content,
+        "words": "::tsvector[]" = |(_, row)| &row.words
     ]);
 }
 

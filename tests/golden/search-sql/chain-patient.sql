@@ -1,24 +1,24 @@
 -- Observation?patient.name=eve&code=http://l|1
-select *, array[value::text]::text[] as sort_values from ((select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low as value
+select *, array[value::text]::text[] as sort_values, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact_id_if_assigned()::text, '')) as horizon from ((select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low as value
  from resource r
  where r.lead = $1
  and (r.patient in (select r.rid
  from resource r
- where not r.deleted and r.type = $2
+ where not r.deleted and r.type = 103
  and (r.rid in (select v.rid from string_value v
- where v.parameter = any(array[$3, $4])
- and (v.normalised >= $5 and v.normalised < $6)))))
+ where v.parameter = any(array[$2, $3])
+ and (v.normalised >= $4 and v.normalised < $5)))))
  order by r.date_low desc nulls last, r.rid desc limit 51)
  union all (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low as value
  from resource r
- where not r.deleted and r.type = $7 and r.rid = any(array(select h.rid from resource h
- where h.keys && $8))
- and (r.lead = $9) is not true
+ where not r.deleted and r.type = 96 and r.rid = any(array(select h.rid from resource h
+ where h.keys && $6))
+ and (r.lead = $7) is not true
  and (r.patient in (select r.rid
  from resource r
- where not r.deleted and r.type = $10
+ where not r.deleted and r.type = 103
  and (r.rid in (select v.rid from string_value v
- where v.parameter = any(array[$11, $12])
- and (v.normalised >= $13 and v.normalised < $14)))))
+ where v.parameter = any(array[$8, $9])
+ and (v.normalised >= $10 and v.normalised < $11)))))
  order by r.date_low desc nulls last, r.rid desc limit 51)) u
  order by value desc nulls last, rid desc limit 51

@@ -7,6 +7,6 @@ explain (format json) select r.rid
  where r.lead = $2
  union all select r.rid
  from resource r
- where not r.deleted and r.type = $3 and r.rid = any(array(select h.rid from resource h
- where h.keys && $4))
- and (r.lead = any($5)) is not true
+ where not r.deleted and r.type = 96 and r.rid = any(array(select h.rid from resource h
+ where h.keys && $3))
+ and (r.lead = any($4)) is not true

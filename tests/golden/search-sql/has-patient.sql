@@ -1,5 +1,5 @@
 -- Patient?_has:Observation:patient:code=http://l|1&gender=male
-select *, array[value::text]::text[] as sort_values from ((select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low as value
+select *, array[value::text]::text[] as sort_values, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact_id_if_assigned()::text, '')) as horizon from ((select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low as value
  from resource r
  where r.lead = $1
  and (r.rid in (select r.patient
@@ -7,31 +7,31 @@ select *, array[value::text]::text[] as sort_values from ((select r.rid, r.type,
  where r.lead = $2 and r.patient is not null
  union all select r.patient
  from resource r
- where not r.deleted and r.type = $3 and r.rid = any(array(select h.rid from resource h
- where h.keys && $4)) and r.patient is not null))
+ where not r.deleted and r.type = 96 and r.rid = any(array(select h.rid from resource h
+ where h.keys && $3)) and r.patient is not null))
  order by r.date_low desc nulls last, r.rid desc limit 51)
  union all (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low as value
  from resource r
- where r.lead = $5
+ where r.lead = $4
  and (r.rid in (select r.patient
  from resource r
- where r.lead = $6 and r.patient is not null
+ where r.lead = $5 and r.patient is not null
  union all select r.patient
  from resource r
- where not r.deleted and r.type = $7 and r.rid = any(array(select h.rid from resource h
- where h.keys && $8)) and r.patient is not null))
+ where not r.deleted and r.type = 96 and r.rid = any(array(select h.rid from resource h
+ where h.keys && $6)) and r.patient is not null))
  order by r.date_low desc nulls last, r.rid desc limit 51)
  union all (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low as value
  from resource r
- where not r.deleted and r.type = $9 and r.rid = any(array(select h.rid from resource h
- where h.keys && $10))
- and (r.lead = any($11)) is not true
+ where not r.deleted and r.type = 103 and r.rid = any(array(select h.rid from resource h
+ where h.keys && $7))
+ and (r.lead = any($8)) is not true
  and (r.rid in (select r.patient
  from resource r
- where r.lead = $12 and r.patient is not null
+ where r.lead = $9 and r.patient is not null
  union all select r.patient
  from resource r
- where not r.deleted and r.type = $13 and r.rid = any(array(select h.rid from resource h
- where h.keys && $14)) and r.patient is not null))
+ where not r.deleted and r.type = 96 and r.rid = any(array(select h.rid from resource h
+ where h.keys && $10)) and r.patient is not null))
  order by r.date_low desc nulls last, r.rid desc limit 51)) u
  order by value desc nulls last, rid desc limit 51

@@ -1,13 +1,13 @@
 -- Practitioner?_has:Observation:performer:code=http://l|1
 select count(*) from (select 1
  from resource r
- where not r.deleted and r.type = $1
+ where not r.deleted and r.type = 108
  and (r.rid in (select k.key & 281474976710655
  from resource r cross join lateral (select k.key from unnest(r.keys) as k(key)
- where k.key >> 48 = $2) k
- where r.lead = $3
+ where k.key >> 48 = $1) k
+ where r.lead = $2
  union all select k.key & 281474976710655
  from resource r cross join lateral (select k.key from unnest(r.keys) as k(key)
- where k.key >> 48 = $4) k
- where not r.deleted and r.type = $5 and r.rid = any(array(select h.rid from resource h
- where h.keys && $6))))) u
+ where k.key >> 48 = $3) k
+ where not r.deleted and r.type = 96 and r.rid = any(array(select h.rid from resource h
+ where h.keys && $4))))) u

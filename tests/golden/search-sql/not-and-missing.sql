@@ -1,7 +1,7 @@
 -- Patient?gender:not=male,other&birthdate:missing=true
-select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[r.last_updated::text]::text[] as sort_values
+select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact_id_if_assigned()::text, '')) as horizon from (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[r.last_updated::text]::text[] as sort_values
  from resource r
- where not r.deleted and r.type = $1
- and (r.lead = any($2) or r.keys && $3) is not true
- and (not r.present @> $4)
- order by r.last_updated desc, r.rid desc limit 51
+ where not r.deleted and r.type = 103
+ and (r.lead = any($1) or r.keys && $2) is not true
+ and (not r.present @> $3)
+ order by r.last_updated desc, r.rid desc limit 51) u

@@ -1,7 +1,7 @@
 -- Observation?patient=Patient/1&code=http://l|1
-select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[r.date_low::text]::text[] as sort_values
+select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact_id_if_assigned()::text, '')) as horizon from (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[r.date_low::text]::text[] as sort_values
  from resource r
- where not r.deleted and r.type = $1 and r.patient = $2
- and (r.lead = $3 or (r.keys && $4) is true)
- and (r.date_low < $5::text::timestamptz or r.date_low is null or (r.date_low = $6::text::timestamptz and r.rid < $7))
- order by r.date_low desc nulls last, r.rid desc limit 51
+ where not r.deleted and r.type = 96 and r.patient = $1
+ and (r.lead = $2 or (r.keys && $3) is true)
+ and (r.date_low < $4::text::timestamptz or r.date_low is null or (r.date_low = $5::text::timestamptz and r.rid < $6))
+ order by r.date_low desc nulls last, r.rid desc limit 51) u

@@ -1,11 +1,11 @@
 -- Patient?_id=a&_revinclude=Observation:patient
-with recursive page as materialized (select u.rid, u.type, u.id, u.version, u.last_updated, u.deleted, u.body, u.sort_values, row_number() over () as n from (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[r.last_updated::text]::text[] as sort_values
+with recursive page as materialized (select u.rid, u.type, u.id, u.version, u.last_updated, u.deleted, u.body, u.sort_values, u.horizon, row_number() over () as n from (select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact_id_if_assigned()::text, '')) as horizon from (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[r.last_updated::text]::text[] as sort_values
  from resource r
- where not r.deleted and r.type = $1
- and (r.id = $2)
- order by r.last_updated desc, r.rid desc limit 51) u), found as (select p.rid from page p
- where p.n <= $3), reached (rid) as (select y.rid from found x cross join lateral (select t.rid from resource t
- where t.patient = x.rid and t.type = $4 and not t.deleted) y) select * from page
- union all select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, null, null from (select distinct q.rid from reached q
+ where not r.deleted and r.type = 103
+ and (r.id = $1)
+ order by r.last_updated desc, r.rid desc limit 51) u) u), found as (select p.rid from page p
+ where p.n <= $2), reached (rid) as (select y.rid from found x cross join lateral (select t.rid from resource t
+ where t.patient = x.rid and t.type = $3 and not t.deleted) y) select * from page
+ union all select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, null, null, null from (select distinct q.rid from reached q
  where q.rid not in (select p.rid from found p) limit 1001) q join resource r on r.rid = q.rid
  order by n nulls last, type, rid

@@ -1,5 +1,5 @@
 -- Observation?_sort=-subject
-select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[greatest(s.value, x.value)::text]::text[] as sort_values
+select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact_id_if_assigned()::text, '')) as horizon from (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[greatest(s.value, x.value)::text]::text[] as sort_values
  from resource r
  left join lateral (select max(n.name || '/' || t.id) as value from unnest(r.keys) k cross join lateral (select o.type, o.id from resource o
  where o.rid = (k & 281474976710655)
@@ -8,5 +8,5 @@ select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[
  where (k >> 48) = $1) s on true
  left join (select v.rid, max(v.value) as value from uri_value v
  where v.parameter = $2 group by v.rid) x on x.rid = r.rid
- where not r.deleted and r.type = $3
- order by greatest(s.value, x.value) desc nulls last, r.rid desc limit 51
+ where not r.deleted and r.type = 96
+ order by greatest(s.value, x.value) desc nulls last, r.rid desc limit 51) u

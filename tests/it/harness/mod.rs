@@ -58,10 +58,14 @@ impl TestServer {
         let mut settings = Settings { base_url, insecure_no_auth: true, ..Settings::default() };
         change(&mut settings);
         let registry = Registry::r4().unwrap();
-        let store = StoreSettings { keeps_jsonb: settings.keeps_jsonb, ..store_settings() };
+        let store = StoreSettings {
+            keeps_jsonb: settings.keeps_jsonb,
+            indexes_content: settings.content_search,
+            ..store_settings()
+        };
         let store = Store::open(&database.database, &registry, &store).await.unwrap();
         let client = FhirClient::new(&settings.base_url);
-        let context = Context::new(store, registry, Clock::System, settings).unwrap();
+        let context = Context::open(store, registry, Clock::System, settings).await.unwrap();
         let context = Arc::new(context);
         let (stop, stopped) = oneshot::channel::<()>();
         let served = context.clone();
@@ -125,7 +129,13 @@ pub async fn open_store(database: &Database) -> Result<Store, StartError> {
 
 /// Small pools: many servers share the cluster.
 pub fn store_settings() -> StoreSettings {
-    StoreSettings { pool: 4, search_pool: 2, statement_seconds: 10, keeps_jsonb: true }
+    StoreSettings {
+        pool: 4,
+        search_pool: 2,
+        statement_seconds: 10,
+        keeps_jsonb: true,
+        indexes_content: false,
+    }
 }
 
 /// Ends the private cluster of a data folder as a loss of power would.

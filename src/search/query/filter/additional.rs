@@ -68,7 +68,7 @@ impl Place<'_> {
         let (first, second) = (self.child(row, &inner.first)?, self.child(row, step)?);
         let parts = |parameter: &&SearchParameter| -> Option<[&str; 2]> {
             let [one, other] = &parameter.components[..] else { return None };
-            parameter.is_supported().then_some([one.code, other.code])
+            parameter.is_offered().then_some([one.code, other.code])
         };
         let (left, right) = (with_system(&inner.value, 0), with_system(&comparison.value, 0));
         let mut known = self.planner.registry.parameters_of(*kind);

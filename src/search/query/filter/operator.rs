@@ -149,7 +149,7 @@ impl Reader<'_> {
 
     /// Some value of the parameter is another one.
     fn unequal(&self, equal: Vec<Predicate>) -> Clause {
-        match self.parameter.code {
+        match &*self.parameter.code {
             "_id" => Clause { is_negated: true, ..Clause::any(equal) },
             _ => {
                 let other = |predicate| Predicate::Unequal(Box::new(predicate));

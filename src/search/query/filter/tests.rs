@@ -303,7 +303,7 @@ fn a_filter_that_names_what_is_not_there_says_what_is_near() {
         ("gender.name eq a", "token"),
         ("gender[name eq a].name eq a", "token"),
         ("name:exact eq a", "modifier"),
-        ("_text eq a", "not offered"),
+        ("_text eq a", "co alone"),
         ("_list ne 42", "eq alone"),
         ("_filter eq a", "_filter"),
         ("_count eq 1", "_count"),

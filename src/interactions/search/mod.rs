@@ -1,5 +1,7 @@
 //! search: <https://hl7.org/fhir/R4/http.html#search>, of a type, a compartment or the system.
 
+mod horizon;
+
 use super::context::Context;
 use super::outcome::{Content, Outcome};
 use super::page::{self, PageLink};
@@ -9,9 +11,10 @@ use crate::fhir::bundle::{Bundle, Entry};
 use crate::fhir::interaction::{Handling, Parameter, Request, SearchScope};
 use crate::fhir::outcome;
 use crate::fhir::subset::Subset;
-use crate::search::{Cursor, Plan, unknown_page};
-use crate::storage::{Connection, Page};
+use crate::search::{Cursor, Horizon, Plan, Snapshot, unknown_page};
+use crate::storage::{Connection, Page, Placed};
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 /// What a page link of a search holds.
@@ -22,13 +25,20 @@ struct State {
     is_lenient: bool,
     /// None for the first page.
     cursor: Option<Cursor>,
+    /// What the first page saw.
+    horizon: Horizon,
 }
+
+/// Times that a search is run where its parameters change meanwhile.
+const ATTEMPTS: usize = 3;
 
 /// A search as asked for.
 struct Asked {
     parameters: Vec<Parameter>,
     handling: Handling,
     plan: Plan,
+    /// What the plan was made at.
+    now: DateTime<Utc>,
 }
 
 /// What a search is about: its scope, its parameters, and the request that they came with.
@@ -41,9 +51,27 @@ pub async fn search_alone(
     permit: &Permit,
     wanted: Wanted<'_>,
 ) -> Result<Outcome> {
-    let asked = asked(context, permit, wanted)?;
-    let page = context.store.search(permit, &asked.plan).await?;
-    bundle((context, permit), wanted, asked, page)
+    let mut context = context.clone();
+    for _ in 0..ATTEMPTS {
+        let asked = asked(&context, permit, wanted)?;
+        let mut page = context.store.search(permit, &asked.plan).await?;
+        if !page.is_outdated {
+            if page.may_have_changes {
+                let mut connection = context.store.search_connection().await?;
+                let of = (permit, &asked.plan);
+                page = horizon::restored(&context, &mut connection, of, page).await?;
+                connection.release();
+            }
+            return bundle((&context, permit), wanted, asked, page);
+        }
+        context = context.refreshed().await?;
+    }
+    Err(changed())
+}
+
+/// 503: search parameters that are searched by changed meanwhile.
+pub fn changed() -> FhirError {
+    FhirError::unavailable("The search parameters changed while they were searched by")
 }
 
 /// The same on a connection that may be inside a transaction.
@@ -54,7 +82,13 @@ pub async fn search(
     wanted: Wanted<'_>,
 ) -> Result<Outcome> {
     let asked = asked(context, permit, wanted)?;
-    let page = context.store.search_on(connection, permit, &asked.plan).await?;
+    let mut page = context.store.search_on(connection, permit, &asked.plan).await?;
+    if page.is_outdated {
+        return Err(changed());
+    }
+    if page.may_have_changes {
+        page = horizon::restored(context, connection, (permit, &asked.plan), page).await?;
+    }
     bundle((context, permit), wanted, asked, page)
 }
 
@@ -80,55 +114,77 @@ fn parsed(context: &Context, permit: &Permit, wanted: Wanted<'_>) -> Result<Aske
     let (scope, parameters, request) = wanted;
     let sealed = parameters.iter().find(|(name, _)| name == page::PARAMETER);
     let Some((_, text)) = sealed else {
-        let handling = request.prefer.handling;
-        let plan = context.plan(scope, parameters, handling)?;
-        return Ok(Asked { parameters: parameters.to_vec(), handling, plan });
+        let (handling, now) = (request.prefer.handling, context.clock.now());
+        let plan = context.plan_at(now, scope, (parameters, handling))?;
+        return Ok(Asked { parameters: parameters.to_vec(), handling, plan, now });
     };
     if parameters.len() > 1 {
         return Err(FhirError::bad_request("A page link takes no further search parameters"));
     }
     let state: State = page::open(context, permit, text)?;
-    if state.path != path_of(scope) {
+    if state.path != path_of(scope) || state.horizon.epoch != context.store.epoch() {
         return Err(unknown_page());
     }
     let handling = if state.is_lenient { Handling::Lenient } else { Handling::Strict };
-    let mut plan = context.plan(scope, &state.parameters, handling)?;
+    let now = state.horizon.now;
+    let mut plan = context.plan_at(now, scope, (&state.parameters, handling))?;
     plan.after = state.cursor;
-    Ok(Asked { parameters: state.parameters, handling, plan })
+    plan.as_of = Some(state.horizon);
+    Ok(Asked { parameters: state.parameters, handling, plan, now })
+}
+
+/// `self`, and the links that lead from the page to others.
+fn relations(links: &PageLink, asked: &Asked, page: &Page) -> Result<Vec<(&'static str, String)>> {
+    let plan = &asked.plan;
+    let saw = |snapshot: &Snapshot| Horizon {
+        epoch: links.context.store.epoch(),
+        snapshot: snapshot.clone(),
+        total: page.total,
+        now: asked.now,
+    };
+    let horizon = plan.as_of.clone().or_else(|| page.snapshot.as_ref().map(saw));
+    let applied = || links.of(plan.applied());
+    // Nothing goes on from a first page without rows.
+    let Some(horizon) = horizon else { return Ok(vec![("self", applied())]) };
+    let sealed = |cursor: Option<&Cursor>| {
+        links.sealed(&State {
+            path: links.path.to_owned(),
+            parameters: asked.parameters.clone(),
+            is_lenient: asked.handling == Handling::Lenient,
+            cursor: cursor.cloned(),
+            horizon: horizon.clone(),
+        })
+    };
+    // Links to further pages show nothing of the query; that of the first shows what the
+    // client sent, as far as it was applied.
+    let own = match &plan.as_of {
+        None => applied(),
+        Some(_) => sealed(plan.after.as_ref())?,
+    };
+    let (next, previous) = page.beside(plan);
+    let mut relations = vec![("self", own)];
+    if plan.as_of.is_some() || next.is_some() {
+        relations.push(("first", sealed(None)?));
+    }
+    for (relation, cursor) in [("next", next), ("previous", previous)] {
+        if cursor.is_some() {
+            relations.push((relation, sealed(cursor.as_ref())?));
+        }
+    }
+    Ok(relations)
 }
 
 fn bundle(
     (context, permit): (&Context, &Permit),
-    wanted: Wanted<'_>,
+    (scope, _, request): Wanted<'_>,
     asked: Asked,
     page: Page,
 ) -> Result<Outcome> {
-    let (scope, _, request) = wanted;
     let path = path_of(scope);
     let links = PageLink { context, permit, path: &path, presentation: &request.presentation };
-    let state = |cursor: Option<Cursor>| State {
-        path: links.path.to_owned(),
-        parameters: asked.parameters.clone(),
-        is_lenient: asked.handling == Handling::Lenient,
-        cursor,
-    };
-    // Links to further pages show nothing of the query; that of the first shows what the
-    // client sent, as far as it was applied.
-    let own = match &asked.plan.after {
-        None => links.of(asked.plan.applied()),
-        Some(cursor) => links.sealed(&state(Some(cursor.clone())))?,
-    };
-    let mut relations = vec![("self", own)];
-    if asked.plan.after.is_some() || page.next.is_some() {
-        relations.push(("first", links.sealed(&state(None))?));
-    }
-    for (relation, cursor) in [("next", page.next), ("previous", page.previous)] {
-        if let Some(cursor) = cursor {
-            relations.push((relation, links.sealed(&state(Some(cursor)))?));
-        }
-    }
+    let relations = relations(&links, &asked, &page)?;
     let base_url = &context.settings.base_url;
-    let matches = page.matches.into_iter().map(|stored| Entry {
+    let matches = page.matches.into_iter().map(|Placed { stored, .. }| Entry {
         full_url: Some(format!("{base_url}/{}", stored.key)),
         resource: Some(stored.body),
         search_mode: Some("match"),

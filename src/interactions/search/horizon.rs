@@ -1,0 +1,197 @@
+//! A page as of the first one (<https://hl7.org/fhir/R4/http.html#paging>): resources that were
+//! changed or deleted since are shown in the version that was current then, at its place.
+//!
+//! What is left out: other resources that a criterion is about, and those that go with a page,
+//! are as they are now (docs/decisions/0012).
+
+use crate::access::Permit;
+use crate::error::{ErrorKind, FhirError, IssueCode, Result};
+use crate::interactions::context::Context;
+use crate::search::{
+    Include, IndexRows, Known, Plan, Predicate, SortValue, Sorting, Standing, UriRow, unknown_page,
+};
+use crate::storage::{Connection, Page, Placed, Shown, Stored, sorting};
+use std::collections::HashSet;
+
+/// A version that is no longer current.
+struct Old {
+    stored: Stored,
+    rows: IndexRows,
+    standing: Standing,
+}
+
+/// The page with what was changed since its horizon. `page` has what was not. 410 where that is
+/// more than a page looks at.
+pub async fn restored(
+    context: &Context,
+    connection: &mut Connection,
+    (permit, plan): (&Permit, &Plan),
+    page: Page,
+) -> Result<Page> {
+    let most = context.settings.limits.page_changes;
+    let changed = context.store.changed(connection, (permit, plan), most + 1).await?;
+    if changed.len() > most {
+        return Err(changed_too_much(most));
+    }
+    if changed.is_empty() {
+        return Ok(page);
+    }
+    let sorting = sorting(plan);
+    let mut olds = Vec::new();
+    for stored in changed {
+        let rows = context.index_stored(&stored)?;
+        let standing = sorting.standing(&known(&stored, &rows, &[]), stored.rid);
+        if is_of_page(plan, &sorting, &standing)? {
+            olds.push(Old { stored, rows, standing });
+        }
+    }
+    let gate = (permit, plan);
+    let olds = matching(context, connection, gate, olds).await?;
+    let (page, shown) = merged((plan, &sorting), page, olds)?;
+    match (plan.includes.is_empty(), shown) {
+        (false, Some(shown)) => context.store.with_includes(connection, gate, (page, shown)).await,
+        _ => Ok(page),
+    }
+}
+
+fn changed_too_much(most: usize) -> FhirError {
+    let text = format!(
+        "More than {most} resources that this search goes over were changed since its first page \
+         (BHN_PAGE_CHANGES), so this page cannot be shown as of then; search again"
+    );
+    FhirError::new(ErrorKind::Gone, IssueCode::TooCostly, text)
+}
+
+fn known<'a>(
+    stored: &'a Stored,
+    rows: &'a IndexRows,
+    links: &'a [(&'a Predicate, bool)],
+) -> Known<'a> {
+    Known { key: &stored.key, rows, last_updated: Some(stored.last_updated), links }
+}
+
+/// Whether a row stands where the page begins, or after.
+fn is_of_page(plan: &Plan, sorting: &Sorting, standing: &Standing) -> Result<bool> {
+    let Some(cursor) = &plan.after else { return Ok(true) };
+    let begin = sorting.standing_of(cursor).ok_or_else(unknown_page)?;
+    let order = sorting.compare(standing, &begin);
+    Ok(if cursor.is_backward { order.is_lt() } else { order.is_gt() })
+}
+
+/// Those that meet the criteria.
+async fn matching(
+    context: &Context,
+    connection: &mut Connection,
+    (permit, plan): (&Permit, &Plan),
+    olds: Vec<Old>,
+) -> Result<Vec<Old>> {
+    let holds =
+        |old: &Old, links: &[(&Predicate, bool)]| plan.holds(&known(&old.stored, &old.rows, links));
+    let (mut matching, mut open) = (Vec::new(), Vec::new());
+    for old in olds {
+        match holds(&old, &[]) {
+            Some(true) => matching.push(old),
+            Some(false) => {}
+            None => open.push(old),
+        }
+    }
+    if open.is_empty() {
+        return Ok(matching);
+    }
+    let mut found: Vec<(&Predicate, HashSet<i64>)> = Vec::new();
+    for link in plan.links() {
+        let versions: Vec<_> = open.iter().map(|old| (old.stored.rid, &old.rows)).collect();
+        let of = (link, &versions[..]);
+        found.push((link, context.store.holding(connection, (permit, plan), of).await?));
+    }
+    for old in open {
+        let rid = old.stored.rid;
+        let links: Vec<_> = found.iter().map(|(link, rids)| (*link, rids.contains(&rid))).collect();
+        match holds(&old, &links) {
+            Some(true) => matching.push(old),
+            Some(false) => {}
+            None => return Err(cannot_tell()),
+        }
+    }
+    Ok(matching)
+}
+
+fn cannot_tell() -> FhirError {
+    let text = "A resource was changed since the first page, and what it was then cannot be \
+                compared with these criteria any more; search again";
+    FhirError::new(ErrorKind::Gone, IssueCode::NotSupported, text)
+}
+
+/// Both in one order, cut to the page; and, where that changed the page, what it shows.
+fn merged<'a>(
+    (plan, sorting): (&'a Plan, &Sorting),
+    page: Page,
+    olds: Vec<Old>,
+) -> Result<(Page, Option<Shown<'a>>)> {
+    if olds.is_empty() {
+        return Ok((page, None));
+    }
+    let mut all: Vec<(Standing, Placed, Option<IndexRows>)> = Vec::new();
+    let mut old_rids = HashSet::new();
+    for Old { stored, rows, standing } in olds {
+        let text = |value: &Option<SortValue>| value.as_ref().map(|v| v.text());
+        let values = standing.values.iter().map(text).collect();
+        old_rids.insert(stored.rid);
+        all.push((standing, Placed { stored, values }, Some(rows)));
+    }
+    for placed in page.matches {
+        // Where it was changed between the two statements, both have the same version.
+        if old_rids.contains(&placed.stored.rid) {
+            continue;
+        }
+        let standing = sorting.standing_of(&placed.cursor(false));
+        let unread = || FhirError::internal("a sort value that cannot be read");
+        all.push((standing.ok_or_else(unread)?, placed, None));
+    }
+    all.sort_by(|(a, ..), (b, ..)| sorting.compare(a, b));
+    let count = plan.count as usize;
+    let has_more = page.has_more || all.len() > count;
+    let beyond = all.len().saturating_sub(count);
+    match plan.after.as_ref().is_some_and(|cursor| cursor.is_backward) {
+        true => drop(all.drain(..beyond)),
+        false => all.truncate(count),
+    }
+    let mut shown = Shown::default();
+    for (_, placed, rows) in &all {
+        match rows {
+            None => shown.kept.push(placed.stored.rid),
+            Some(rows) => {
+                shown.old.push(placed.stored.rid);
+                add_targets(&mut shown, plan, (&placed.stored, rows));
+            }
+        }
+    }
+    let matches = all.into_iter().map(|(_, placed, _)| placed).collect();
+    Ok((Page { matches, has_more, ..page }, Some(shown)))
+}
+
+/// What a version refers to by the includes of the plan.
+fn add_targets<'a>(shown: &mut Shown<'a>, plan: &'a Plan, version: (&Stored, &IndexRows)) {
+    let (stored, rows) = version;
+    let is_source = |include: &&Include| {
+        !include.is_reverse && include.source.is_none_or(|kind| kind == stored.key.resource_type)
+    };
+    for include in plan.includes.iter().filter(is_source) {
+        let by = rows.references.iter().filter(|row| include.parameters.contains(&row.parameter));
+        let of_type = by.filter(|row| {
+            include.targets.is_empty() || include.targets.contains(&row.target.resource_type)
+        });
+        shown.targets.extend(of_type.map(|row| row.target.clone()));
+        let of = rows.uris.iter().filter(|row| include.canonicals.contains(&row.parameter));
+        let is_versioned = |row: &UriRow| {
+            let versioned = format!("{}|", row.value);
+            let same = rows.uris.iter().filter(|other| other.parameter == row.parameter);
+            same.into_iter().any(|other| other.value.starts_with(&versioned))
+        };
+        let values: Vec<String> =
+            of.filter(|row| !is_versioned(row)).map(|row| row.value.clone()).collect();
+        if !values.is_empty() {
+            shown.canonicals.push((include, values));
+        }
+    }
+}

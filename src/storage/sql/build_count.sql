@@ -1,0 +1,1 @@
+select count(*) from resource where type = any($1)

@@ -1,0 +1,2 @@
+ + (
+  select case when number = 

@@ -1,0 +1,3 @@
+ then 0 else search_definitions_changed() end
+  from search_definitions
+)

@@ -1,0 +1,1 @@
+update search_definitions set number = number + 1 where number = $1

@@ -1,0 +1,1 @@
+(select pg_current_snapshot()::text || coalesce('/' || pg_current_xact_id_if_assigned()::text, ''))

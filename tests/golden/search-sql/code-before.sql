@@ -1,0 +1,14 @@
+-- Observation?code=http://l|1&_sort=-date
+select *, array[value::text]::text[] as sort_values, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact_id_if_assigned()::text, '')) as horizon from ((select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low as value
+ from resource r
+ where r.lead = $1 and r.date_low >= $2::text::timestamptz
+ and (r.date_low > $3::text::timestamptz or (r.date_low = $4::text::timestamptz and r.rid > $5))
+ order by r.date_low nulls first, r.rid limit 51)
+ union all (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low as value
+ from resource r
+ where not r.deleted and r.type = 96 and r.rid = any(array(select h.rid from resource h
+ where h.keys && $6))
+ and (r.lead = $7) is not true
+ and (r.date_low > $8::text::timestamptz or (r.date_low = $9::text::timestamptz and r.rid > $10))
+ order by r.date_low nulls first, r.rid limit 51)) u
+ order by value nulls first, rid limit 51

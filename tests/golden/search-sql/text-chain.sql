@@ -1,0 +1,22 @@
+-- Observation?patient._content="broken arm"&code=http://l|1
+select *, array[value::text]::text[] as sort_values, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact_id_if_assigned()::text, '')) as horizon from ((select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low as value
+ from resource r
+ where r.lead = $1
+ and (r.patient in (select r.rid
+ from resource r
+ where not r.deleted and r.type = 103
+ and (r.rid in (select v.rid from text_value v
+ where v.is_content and v.words @@ $2::tsquery))))
+ order by r.date_low desc nulls last, r.rid desc limit 51)
+ union all (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low as value
+ from resource r
+ where not r.deleted and r.type = 96 and r.rid = any(array(select h.rid from resource h
+ where h.keys && $3))
+ and (r.lead = $4) is not true
+ and (r.patient in (select r.rid
+ from resource r
+ where not r.deleted and r.type = 103
+ and (r.rid in (select v.rid from text_value v
+ where v.is_content and v.words @@ $5::tsquery))))
+ order by r.date_low desc nulls last, r.rid desc limit 51)) u
+ order by value desc nulls last, rid desc limit 51
