@@ -261,8 +261,7 @@ fn filter_parameter() -> Value {
         "name": "_filter",
         "type": "special",
         "documentation": "An expression over the other parameters, such as \
-                          `given eq \"peter\" and birthdate ge 2014-10-10`. The operators ss, sb, \
-                          in and ni are not offered",
+                          `given eq \"peter\" and birthdate ge 2014-10-10`",
     })
 }
 
