@@ -131,7 +131,7 @@ fn head(resource_type: &str, name: &str, settings: &Settings) -> Value {
 fn is_offered(parameter: &SearchParameter, settings: &Settings) -> bool {
     match parameter.text_of() {
         Some(of) => !of.is_content() || settings.content_search,
-        None => parameter.is_supported(),
+        None => parameter.is_offered(),
     }
 }
 

@@ -14,7 +14,7 @@ impl Conditions<'_> {
             let select = |sql: &mut Statement| {
                 sql.push("select r.rid from resource r");
             };
-            self.push_selects(sql, link, &select, "");
+            self.push_selects(sql, link, (&select, ""));
             sql.push(")");
             return;
         }
@@ -25,7 +25,7 @@ impl Conditions<'_> {
                     sql.push(" | r.rid from resource r");
                 };
                 sql.push("r.keys && array(");
-                self.push_selects(sql, link, &select, "");
+                self.push_selects(sql, link, (&select, ""));
                 sql.push(")");
             }
             // Few rows are left: each looks at what it refers to.
@@ -46,7 +46,7 @@ impl Conditions<'_> {
             let select = |sql: &mut Statement| {
                 sql.push("select r.patient from resource r");
             };
-            self.push_selects(sql, link, &select, " and r.patient is not null");
+            self.push_selects(sql, link, (&select, " and r.patient is not null"));
             sql.push(")");
             return;
         }
@@ -60,7 +60,7 @@ impl Conditions<'_> {
             sql.push(" cross join lateral (select k.key from unnest(r.keys) as k(key)");
             sql.push(" where k.key >> 48 = ").bind(link.parameter.0).push(") k");
         };
-        self.push_selects(sql, link, &select, "");
+        self.push_selects(sql, link, (&select, ""));
         sql.push(")");
     }
 
@@ -70,8 +70,7 @@ impl Conditions<'_> {
         &self,
         sql: &mut Statement,
         link: &Link,
-        push_select: &dyn Fn(&mut Statement),
-        condition: &'static str,
+        (push_select, condition): (&dyn Fn(&mut Statement), &'static str),
     ) {
         push_select(sql);
         let Some((leads, keys)) = self.found.leading(&link.clause) else {

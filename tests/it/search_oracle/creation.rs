@@ -88,12 +88,24 @@ impl Creation<'_> {
             _ => panic!("{kind} is not created"),
         };
         let mut body = json!({"resourceType": kind, "id": id});
+        let narrative = self.maybe(Creation::narrative);
+        body["text"] = narrative;
         let meta = self.meta();
         let target = body.as_object_mut().expect("an object");
         target.insert("meta".to_owned(), meta);
         target.extend(elements);
         target.retain(|_, value| !is_empty(value));
         body
+    }
+
+    fn narrative(&mut self) -> Value {
+        let mut pick = || self.random.pick(&TEXTS);
+        let (first, second, third) = (pick(), pick(), pick());
+        let div = format!(
+            "<div xmlns=\"http://www.w3.org/1999/xhtml\"><p title=\"Title\">{first}</p>\
+             <p>{second}<b>{third}</b></p></div>"
+        );
+        json!({"status": "generated", "div": div})
     }
 
     fn text(&mut self) -> Value {

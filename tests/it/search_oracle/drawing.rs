@@ -87,6 +87,9 @@ impl Drawing<'_> {
     }
 
     fn modifier(&mut self, parameter: &Parameter) -> Option<&'static str> {
+        if matches!(parameter.kind, Kind::Words) {
+            return None;
+        }
         if self.random.percent(8) && !matches!(parameter.kind, Kind::Pair(_)) {
             return Some("missing");
         }
@@ -162,8 +165,9 @@ impl Drawing<'_> {
     }
 
     fn sort(&mut self, types: &[&'static str]) -> Option<Sort> {
-        let sortable =
-            |parameter: &&Parameter| !matches!(parameter.kind, Kind::Reference | Kind::Pair(_));
+        let sortable = |parameter: &&Parameter| {
+            !matches!(parameter.kind, Kind::Reference | Kind::Words | Kind::Pair(_))
+        };
         let own = match types {
             [kind] if self.random.percent(85) => all(parameters::own(kind)),
             _ => shared(types),

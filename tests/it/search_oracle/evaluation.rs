@@ -5,7 +5,7 @@ use super::numbers::{self, Number, quantity_matches};
 use super::parameters::{self, Kind, Pair, Parameter, at};
 use super::query::{Criterion, Include, Link, Query, Sort};
 use super::texts::{
-    self, codings, family_matches, folded, string_matches, token_matches, uri_matches,
+    self, codings, family_matches, folded, string_matches, token_matches, uri_matches, words_match,
 };
 use super::world::{Key, Resource, World, key_of, local_key};
 use rust_decimal::Decimal;
@@ -158,6 +158,7 @@ impl Oracle<'_> {
             }
             Kind::Quantity => quantity_matches(element, one),
             Kind::Uri => uri_matches(element, false, one),
+            Kind::Words => words_match(element, one),
             Kind::Canonical => uri_matches(element, true, one),
             Kind::Reference | Kind::Pair(_) => panic!("neither is a single value"),
         }
@@ -266,7 +267,7 @@ fn sort_values(element: &Value, parameter: &Parameter) -> Vec<SortValue> {
             let low = |span: numbers::Span| span.low.map_or(Decimal::MIN, |(low, _)| low);
             numbers::span(element).map(|span| SortValue::Number(low(span))).into_iter().collect()
         }
-        Kind::Reference | Kind::Pair(_) => Vec::new(),
+        Kind::Reference | Kind::Words | Kind::Pair(_) => Vec::new(),
     }
 }
 

@@ -20,6 +20,8 @@ pub enum Kind {
     Uri,
     /// A uri whose stored version need not be named.
     Canonical,
+    /// Words of a narrative.
+    Words,
     Pair(&'static Pair),
 }
 
@@ -57,7 +59,7 @@ const fn pair(name: &'static str, pair: &'static Pair) -> Parameter {
     of(name, Kind::Pair(pair), &[])
 }
 
-use Kind::{Canonical, Coded, Date, Number, Plain, Quantity, Text, Uri};
+use Kind::{Canonical, Coded, Date, Number, Plain, Quantity, Text, Uri, Words};
 
 const EVERYWHERE: &[Parameter] = &[
     of("_id", Plain, &["id"]),
@@ -66,6 +68,7 @@ const EVERYWHERE: &[Parameter] = &[
     of("_security", Coded, &["meta.security"]),
     of("_profile", Canonical, &["meta.profile"]),
     of("_source", Uri, &["meta.source"]),
+    of("_text", Words, &["text.div"]),
 ];
 
 /// Elements of type instant, which are points in time.

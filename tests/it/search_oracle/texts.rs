@@ -67,6 +67,37 @@ pub fn string_matches(element: &Value, modifier: Option<&str>, one: &str) -> boo
     }
 }
 
+/// The words of a narrative in their order; `b` is within a word, all other markup is not.
+pub fn words(element: &Value) -> Vec<String> {
+    let div = element.as_str().unwrap_or_default().replace("<b>", "").replace("</b>", "");
+    let text: String = div
+        .split('<')
+        .map(|part| part.split_once('>').map_or(part, |(_, text)| text))
+        .collect::<Vec<_>>()
+        .join(" ");
+    let folded = folded(&text);
+    let words = folded.split(|letter: char| !letter.is_alphanumeric());
+    words.filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}
+
+/// `a`, `a b`, `a OR b`, `"a b"`, `a*` or `a not b`.
+pub fn words_match(element: &Value, one: &str) -> bool {
+    let (words, one) = (words(element), unescape(one));
+    let has = |word: &str| words.contains(&folded(word));
+    if let Some(phrase) = one.strip_prefix('"') {
+        let phrase = phrase.trim_end_matches('"').split(' ').map(folded).collect::<Vec<_>>();
+        return words.windows(phrase.len()).any(|part| part == phrase);
+    }
+    if let Some(beginning) = one.strip_suffix('*') {
+        return words.iter().any(|word| word.starts_with(&folded(beginning)));
+    }
+    match one.split(' ').collect::<Vec<_>>()[..] {
+        [first, "OR", second] => has(first) || has(second),
+        [first, "not", second] => !words.is_empty() && has(first) && !has(second),
+        ref all => all.iter().all(|word| has(word)),
+    }
+}
+
 /// System and code of the values within an element.
 pub fn codings(element: &Value) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();

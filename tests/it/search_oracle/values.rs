@@ -4,7 +4,7 @@ use super::creation::{CODES, IDS, NUMBERS, SYSTEMS, TEXTS, TIMES, URIS};
 use super::numbers::{UCUM, UNITS, decimal};
 use super::parameters::{Kind, Parameter, at, find, has_no_case, implied_system};
 use super::random::Random;
-use super::texts::{codings, escape, names};
+use super::texts::{codings, escape, names, words};
 use super::world::{TYPES, World, local_key};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
@@ -80,6 +80,7 @@ impl Values<'_> {
             Kind::Number => self.ordered_number(&number_of(element)),
             Kind::Quantity => self.quantity(element),
             Kind::Uri | Kind::Canonical => self.uri(element),
+            Kind::Words => self.words(element),
             Kind::Pair(_) => panic!("a composite has no value of its own"),
         }
     }
@@ -130,6 +131,26 @@ impl Values<'_> {
             _ => part,
         };
         escape(&changed)
+    }
+
+    /// An expression over words that some narrative has.
+    fn words(&mut self, element: &Value) -> String {
+        let mut stored = words(element);
+        if stored.is_empty() || self.random.percent(10) {
+            stored = words(&json!(self.random.pick(&TEXTS)));
+        }
+        let at = self.random.below(stored.len());
+        let (first, second) = (&stored[at], stored.get(at + 1).unwrap_or(&stored[0]));
+        let beginning: String = first.chars().take(2).collect();
+        match self.random.below(8) {
+            0 => format!("{first} {second}"),
+            1 => format!("{first} OR {second}"),
+            2 => format!("\"{first} {second}\""),
+            3 => format!("{beginning}*"),
+            4 => format!("{first} not {second}"),
+            5 => first.to_uppercase(),
+            _ => first.clone(),
+        }
     }
 
     fn date(&mut self, element: &Value) -> String {
