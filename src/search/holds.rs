@@ -87,13 +87,7 @@ impl Predicate {
             Predicate::Uri { parameter, test } => {
                 rows.uris.iter().any(|row| row.parameter == *parameter && test.admits(&row.value))
             }
-            Predicate::String { parameter, test, has_words } => rows.strings.iter().any(|row| {
-                let is_beside = row.parameter == parameter.beside();
-                let is_long = is_beside && row.normalised.is_empty();
-                let counts = row.parameter == *parameter || *has_words && is_beside;
-                counts && test.admits(&row.normalised, &row.raw)
-                    || is_long && test.admits_long(&row.raw)
-            }),
+            Predicate::String { .. } => self.has_string(rows),
             Predicate::Date { parameter, test, main, .. } => {
                 let main = rows.main_date.filter(|_| main.contains(&key.resource_type));
                 let others = rows.dates.iter().filter(|row| row.parameter == *parameter);
@@ -129,13 +123,7 @@ impl Predicate {
             Predicate::Both(clauses) => return all(clauses.iter().map(|one| one.holds(known))),
             Predicate::All(clauses) => return all(clauses.iter().map(|one| one.holds(known))),
             Predicate::Unequal(equal) => return equal.has_other(rows),
-            Predicate::CodeText { parameter, text, .. } => {
-                let displays = rows.tokens.iter().filter(|row| row.parameter == *parameter);
-                let displays = displays.filter_map(|row| row.display.as_ref());
-                let others = rows.code_texts.iter().filter(|row| row.parameter == *parameter);
-                let mut texts = displays.chain(others.map(|row| &row.text));
-                texts.any(|one| normalised(one).starts_with(text))
-            }
+            Predicate::CodeText { .. } => self.has_code_text(rows),
             Predicate::Chain(_)
             | Predicate::Has(_)
             | Predicate::Concept { .. }
@@ -144,6 +132,28 @@ impl Predicate {
                 return found.map(|(_, holds)| *holds);
             }
         })
+    }
+}
+
+impl Predicate {
+    fn has_string(&self, rows: &IndexRows) -> bool {
+        let Predicate::String { parameter, test, has_words } = self else { return false };
+        rows.strings.iter().any(|row| {
+            let is_beside = row.parameter == parameter.beside();
+            let is_long = is_beside && row.normalised.is_empty();
+            let counts = row.parameter == *parameter || *has_words && is_beside;
+            counts && test.admits(&row.normalised, &row.raw)
+                || is_long && test.admits_long(&row.raw)
+        })
+    }
+
+    fn has_code_text(&self, rows: &IndexRows) -> bool {
+        let Predicate::CodeText { parameter, text, .. } = self else { return false };
+        let displays = rows.tokens.iter().filter(|row| row.parameter == *parameter);
+        let displays = displays.filter_map(|row| row.display.as_ref());
+        let others = rows.code_texts.iter().filter(|row| row.parameter == *parameter);
+        let mut texts = displays.chain(others.map(|row| &row.text));
+        texts.any(|one| normalised(one).starts_with(text))
     }
 }
 
