@@ -74,8 +74,10 @@ impl Planner<'_> {
                 definitions: None,
             },
         };
-        // "Empty parameters are not an error - they are just ignored": search.html#errors.
-        for (name, value) in parameters.iter().filter(|(_, value)| !value.is_empty()) {
+        // "Empty parameters are not an error - they are just ignored": search.html#errors. What has
+        // no name either is none.
+        let counts = |(name, value): &&Parameter| !value.is_empty() || name.is_empty();
+        for (name, value) in parameters.iter().filter(counts) {
             match draft.take(name, value) {
                 Ok(Taken::Yes) => draft.plan.applied.push((name.clone(), value.clone())),
                 Ok(Taken::Replaced(value)) => draft.plan.applied.push((name.clone(), value)),
