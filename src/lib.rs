@@ -9,6 +9,7 @@ pub mod interactions;
 pub mod jobs;
 pub mod search;
 pub mod storage;
+pub mod terminology;
 
 pub mod clock;
 pub mod config;

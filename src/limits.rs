@@ -33,6 +33,12 @@ pub struct Limits {
     pub search_chain: usize,
     /// Links of all chained parameters of one query, counted over every type they may lead to.
     pub search_links: usize,
+    /// Codes of one value set, and concepts under one, in a search.
+    pub value_set_codes: usize,
+    /// Value sets and code systems that one value set draws upon.
+    pub value_set_parts: usize,
+    /// Resources that are part of one, or that one is part of, in `:below` and `:above`.
+    pub hierarchy_members: i32,
     /// Keys of one `_sort`.
     pub sort_keys: usize,
     /// Matches that the database may have to sort for a page in an order of several keys.
@@ -80,6 +86,9 @@ impl Default for Limits {
             search_values: 256,
             search_chain: 5,
             search_links: 1_000,
+            value_set_codes: 100_000,
+            value_set_parts: 100,
+            hierarchy_members: 10_000,
             sort_keys: 4,
             sort_matches: 500_000,
             filter_comparisons: 64,

@@ -131,7 +131,7 @@ fn head(resource_type: &str, name: &str, settings: &Settings) -> Value {
 fn is_offered(parameter: &SearchParameter, settings: &Settings) -> bool {
     match parameter.text_of() {
         Some(of) => !of.is_content() || settings.content_search,
-        None => parameter.is_supported(),
+        None => parameter.is_offered(),
     }
 }
 
@@ -261,8 +261,7 @@ fn filter_parameter() -> Value {
         "name": "_filter",
         "type": "special",
         "documentation": "An expression over the other parameters, such as \
-                          `given eq \"peter\" and birthdate ge 2014-10-10`. The operators ss, sb, \
-                          in and ni are not offered",
+                          `given eq \"peter\" and birthdate ge 2014-10-10`",
     })
 }
 

@@ -2,7 +2,7 @@
 //! written as rows of the parameter's type.
 
 use super::full_text::{self, TextOf, Words};
-use super::index_rows::{IndexRows, Lead, ParameterId, ReferenceRow, TextRow, Token, TokenRow};
+use super::index_rows::{IndexRows, Lead, ParameterId, ReferenceRow, TextRow, Token};
 use super::registry::{Kind, ListItems, Registry, SearchParameter, TypeParameters};
 use super::value::{
     IndexSettings, Node, composite, date, position, quantity, reference, string, text, token, uri,
@@ -108,7 +108,8 @@ fn add_versioned(url: ParameterId, resource: &Resource, rows: &mut IndexRows) {
 
 /// A value that several elements hold is one row.
 fn keep_first_of_equals(rows: &mut IndexRows) {
-    distinct(&mut rows.tokens, is_same_token, |row| (row.parameter, row.token.clone()));
+    distinct(&mut rows.tokens, PartialEq::eq, Clone::clone);
+    distinct(&mut rows.code_texts, PartialEq::eq, Clone::clone);
     distinct(&mut rows.identifiers, PartialEq::eq, Clone::clone);
     distinct(&mut rows.references, PartialEq::eq, Clone::clone);
     distinct(&mut rows.strings, PartialEq::eq, Clone::clone);
@@ -116,10 +117,6 @@ fn keep_first_of_equals(rows: &mut IndexRows) {
     distinct(&mut rows.quantities, PartialEq::eq, Clone::clone);
     distinct(&mut rows.uris, PartialEq::eq, Clone::clone);
     distinct(&mut rows.composites, PartialEq::eq, Clone::clone);
-}
-
-fn is_same_token(a: &TokenRow, b: &TokenRow) -> bool {
-    a.parameter == b.parameter && a.token == b.token
 }
 
 /// Most resources have so few rows that comparing each with each costs less than hashing.
@@ -149,6 +146,7 @@ fn labels(codings: &[Value]) -> Vec<Token> {
         .iter()
         .flat_map(|value| token::tokens(Node { value, type_name: "Coding" }))
         .map(|(token, _)| token)
+        .filter(|token| !token.code.is_empty())
         .collect();
     labels.sort_unstable();
     labels.dedup();
@@ -157,6 +155,7 @@ fn labels(codings: &[Value]) -> Vec<Token> {
 
 fn size(rows: &IndexRows) -> usize {
     rows.tokens.len()
+        + rows.code_texts.len()
         + rows.identifiers.len()
         + rows.references.len()
         + rows.strings.len()
@@ -180,7 +179,12 @@ fn index_parameter(
         match parameter.kind {
             Kind::Number => quantity::index_number(node, id, &mut rows.quantities),
             Kind::Date => date::index(node, id, settings, &mut rows.dates),
-            Kind::String => string::index(node, id, &mut rows.strings),
+            Kind::String => {
+                string::index(node, id, &mut rows.strings);
+                if let (true, Some(family)) = (parameter.reads.is_family, node.value.as_str()) {
+                    string::index_words(family, id, &mut rows.strings);
+                }
+            }
             Kind::Token => token::index(node, id, rows),
             Kind::Reference => reference::index(node, id, settings, rows),
             Kind::Quantity => quantity::index(node, id, &mut rows.quantities),

@@ -7,6 +7,7 @@ use super::index_rows::{CompositeRow, IndexRows, ParameterId, Token};
 use super::plan::{Clause, Plan, Predicate, Second};
 use super::value::date::instant_test;
 use super::value::string::StringTest;
+use super::value::text::normalised;
 use super::value::token::TokenTest;
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::resource::ResourceKey;
@@ -50,7 +51,10 @@ impl Clause {
     fn add_links<'a>(&'a self, links: &mut Vec<&'a Predicate>) {
         for predicate in &self.alternatives {
             match predicate {
-                Predicate::Chain(_) | Predicate::Has(_) => links.push(predicate),
+                Predicate::Chain(_)
+                | Predicate::Has(_)
+                | Predicate::Concept { .. }
+                | Predicate::Along { .. } => links.push(predicate),
                 Predicate::All(clauses) => clauses.iter().for_each(|one| one.add_links(links)),
                 Predicate::Both(clauses) => clauses.iter().for_each(|one| one.add_links(links)),
                 _ => {}
@@ -83,10 +87,7 @@ impl Predicate {
             Predicate::Uri { parameter, test } => {
                 rows.uris.iter().any(|row| row.parameter == *parameter && test.admits(&row.value))
             }
-            Predicate::String { parameter, test } => rows
-                .strings
-                .iter()
-                .any(|row| row.parameter == *parameter && test.admits(&row.normalised, &row.raw)),
+            Predicate::String { .. } => self.has_string(rows),
             Predicate::Date { parameter, test, main, .. } => {
                 let main = rows.main_date.filter(|_| main.contains(&key.resource_type));
                 let others = rows.dates.iter().filter(|row| row.parameter == *parameter);
@@ -119,7 +120,11 @@ impl Predicate {
             Predicate::Both(clauses) => return all(clauses.iter().map(|one| one.holds(known))),
             Predicate::All(clauses) => return all(clauses.iter().map(|one| one.holds(known))),
             Predicate::Unequal(equal) => return equal.has_other(rows),
-            Predicate::Chain(_) | Predicate::Has(_) => {
+            Predicate::CodeText { .. } => self.has_code_text(rows),
+            Predicate::Chain(_)
+            | Predicate::Has(_)
+            | Predicate::Concept { .. }
+            | Predicate::Along { .. } => {
                 let found = known.links.iter().find(|(link, _)| *link == self);
                 return found.map(|(_, holds)| *holds);
             }
@@ -140,6 +145,28 @@ fn is_in_compartment(
     };
     let has_itself = members.iter().any(|(kind, _)| *kind == of.resource_type);
     (has_itself && key == of) || members.iter().any(is_member)
+}
+
+impl Predicate {
+    fn has_string(&self, rows: &IndexRows) -> bool {
+        let Predicate::String { parameter, test, has_words } = self else { return false };
+        rows.strings.iter().any(|row| {
+            let is_beside = row.parameter == parameter.beside();
+            let is_long = is_beside && row.normalised.is_empty();
+            let counts = row.parameter == *parameter || *has_words && is_beside;
+            counts && test.admits(&row.normalised, &row.raw)
+                || is_long && test.admits_long(&row.raw)
+        })
+    }
+
+    fn has_code_text(&self, rows: &IndexRows) -> bool {
+        let Predicate::CodeText { parameter, text, .. } = self else { return false };
+        let displays = rows.tokens.iter().filter(|row| row.parameter == *parameter);
+        let displays = displays.filter_map(|row| row.display.as_ref());
+        let others = rows.code_texts.iter().filter(|row| row.parameter == *parameter);
+        let mut texts = displays.chain(others.map(|row| &row.text));
+        texts.any(|one| normalised(one).starts_with(text))
+    }
 }
 
 /// None where that cannot be told.
@@ -193,7 +220,7 @@ impl Predicate {
                 .identifiers
                 .iter()
                 .any(|row| row.parameter == *parameter && !test.admits(&row.system, &row.value)),
-            Predicate::String { parameter, test } => {
+            Predicate::String { parameter, test, .. } => {
                 let mut of = rows.strings.iter().filter(|row| row.parameter == *parameter);
                 of.any(|row| !test.admits(&row.normalised, &row.raw))
             }
@@ -210,6 +237,10 @@ impl TokenTest {
         match self {
             TokenTest::Code(code) => code == value,
             TokenTest::System(system) => system == of,
+            TokenTest::MediaType(kind) => {
+                let rest = value.strip_prefix(kind.as_str());
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(';'))
+            }
             TokenTest::Exact(token) => token.system == of && token.code == value,
         }
     }
@@ -227,6 +258,15 @@ impl StringTest {
             StringTest::EndsWith(text) => normalised.ends_with(text),
             StringTest::From(text) => normalised >= text.as_str(),
             StringTest::Before(text) => normalised < text.as_str(),
+        }
+    }
+
+    /// Of all of what is long.
+    fn admits_long(&self, whole: &str) -> bool {
+        match self {
+            StringTest::Contains(text) => whole.contains(text),
+            StringTest::EndsWith(text) => whole.ends_with(text),
+            _ => false,
         }
     }
 }

@@ -14,8 +14,10 @@ use rust_decimal::Decimal;
 pub struct ParameterId(pub i16);
 
 impl ParameterId {
-    /// Stands for the parameter's identifiers by their type (`:of-type`).
-    pub fn of_type(self) -> ParameterId {
+    /// Stands for what is indexed beside the parameter's own values: identifiers by their type
+    /// (`:of-type`), the texts of coded values among keys (`:text`), and among strings further
+    /// words of family names and all of what is long (`:contains`).
+    pub fn beside(self) -> ParameterId {
         ParameterId(-self.0)
     }
 }
@@ -24,7 +26,7 @@ impl ParameterId {
 /// every entry is marked as deleted.
 pub const REMOVED_ITEM: ParameterId = ParameterId(4096);
 
-/// A coded value. An empty system stands for none.
+/// A coded value. An empty system stands for none, and so does an empty code beside a system.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Token {
     pub system: String,
@@ -35,11 +37,19 @@ pub struct Token {
 pub struct TokenRow {
     pub parameter: ParameterId,
     pub token: Token,
-    /// Text for `:text`, kept with the coded value where it is new.
+    /// What it is called there, for `:text`.
     pub display: Option<String>,
 }
 
-/// A token whose codes are unbounded: Identifier and ContactPoint values, plain strings.
+/// A further text of a parameter's values, for `:text`: one that is the display of no token row.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct CodeTextRow {
+    pub parameter: ParameterId,
+    pub text: String,
+}
+
+/// A token whose codes are unbounded: Identifier and ContactPoint values, and plain strings, these
+/// without case. An empty value stands for none.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct IdentifierRow {
     pub parameter: ParameterId,
@@ -57,8 +67,10 @@ pub struct ReferenceRow {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct StringRow {
     pub parameter: ParameterId,
-    /// Without case, accents and combining marks; white space folded.
+    /// Without case, accents and combining marks; white space folded; the beginning of what is
+    /// long. Empty in a row beside the parameter's own: `raw` is then all of what is long.
     pub normalised: String,
+    /// Empty in a row about a family name from a further word on.
     pub raw: String,
 }
 
@@ -140,6 +152,7 @@ pub struct IndexRows {
     /// among the keys.
     pub lead: Option<Lead>,
     pub tokens: Vec<TokenRow>,
+    pub code_texts: Vec<CodeTextRow>,
     pub identifiers: Vec<IdentifierRow>,
     pub references: Vec<ReferenceRow>,
     pub strings: Vec<StringRow>,

@@ -1,5 +1,6 @@
 //! Search planning and index rows, no SQL: <https://hl7.org/fhir/R4/search.html>.
 
+mod elements;
 mod extraction;
 pub mod full_text;
 mod holds;
@@ -19,12 +20,13 @@ pub mod value;
 pub use holds::Known;
 pub use horizon::{Horizon, Snapshot};
 pub use index_rows::{
-    CompositeRow, DateRow, IdentifierRow, IndexRows, ParameterId, PositionRow, QuantityRow,
-    ReferenceRow, StringRow, TextRow, Token, TokenRow, UnitOfMeasure, UriRow,
+    CodeTextRow, CompositeRow, DateRow, IdentifierRow, IndexRows, ParameterId, PositionRow,
+    QuantityRow, ReferenceRow, StringRow, TextRow, Token, TokenRow, UnitOfMeasure, UriRow,
 };
 pub use page::{KEY_BYTES, Sealer, unknown_page};
 pub use plan::{
-    Clause, Cursor, Include, Link, Plan, Predicate, Second, Total, identifier_lock_key,
+    Clause, Cursor, Direction, Include, Link, Plan, Predicate, Second, TermBounds, Total,
+    identifier_lock_key,
 };
 pub use query::Planner;
 pub use registry::{Custom, CustomState, Definition, Registry, SearchParameter, is_of_r4};

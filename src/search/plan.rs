@@ -4,6 +4,7 @@ use super::full_text::{TextOf, TextQuery};
 use super::horizon::Horizon;
 use super::index_rows::{ParameterId, Token};
 use super::sort::Sort;
+use super::value::concept::{CodeForm, ConceptTest};
 use super::value::position::NearTest;
 use super::value::prefix::Test;
 use super::value::quantity::QuantityTest;
@@ -26,6 +27,8 @@ pub struct Plan {
     pub clauses: Vec<Clause>,
     /// By precedence. Empty where the client gave no order: storage takes one that an index has.
     pub sort: Vec<Sort>,
+    /// Of what code systems and value sets are asked.
+    pub terms: TermBounds,
     /// Matches that an order of several keys may make the database sort for one page.
     pub most_sorted: u64,
     /// What goes with the matches of a page.
@@ -42,6 +45,15 @@ pub struct Plan {
     pub(super) applied: Vec<Parameter>,
     /// The number of the registry, where the plan rests on custom parameters.
     pub definitions: Option<i64>,
+}
+
+/// How much terminology a search may ask for.
+#[derive(Clone, Copy, Debug)]
+pub struct TermBounds {
+    /// Codes of one value set, and concepts under one.
+    pub codes: usize,
+    /// Value sets and code systems that it draws upon.
+    pub parts: usize,
 }
 
 /// `_include` or `_revinclude` (search.html#revinclude).
@@ -99,6 +111,19 @@ pub enum Predicate {
         test: TokenTest,
         leads: Vec<ResourceType>,
     },
+    /// A coded value of which code systems and value sets say this.
+    Concept {
+        parameter: ParameterId,
+        test: ConceptTest,
+        form: CodeForm,
+        leads: Vec<ResourceType>,
+    },
+    /// A value with a text that begins so, without case and accents (`:text`).
+    CodeText {
+        parameter: ParameterId,
+        text: String,
+        leads: Vec<ResourceType>,
+    },
     /// Identifier, ContactPoint or text of a token parameter; the identifier of a reference.
     Identifier {
         parameter: ParameterId,
@@ -111,13 +136,25 @@ pub enum Predicate {
         targets: Vec<ResourceKey>,
         is_subject: bool,
     },
+    /// A reference to one of these, or to what is part of one or what one is part of, as this
+    /// parameter of their type tells.
+    Along {
+        parameter: ParameterId,
+        targets: Vec<ResourceKey>,
+        parent: ParameterId,
+        direction: Direction,
+        /// Members of the hierarchy.
+        most: i32,
+    },
     Uri {
         parameter: ParameterId,
         test: UriTest,
     },
+    /// `has_words`: further words of a family name count as its beginning does.
     String {
         parameter: ParameterId,
         test: StringTest,
+        has_words: bool,
     },
     /// `main` are the types (of those searched) whose main date this is. `has_rows` is false
     /// where the rows of the resources themselves hold every value.
@@ -167,6 +204,15 @@ pub enum Predicate {
         key: ResourceKey,
         members: Vec<(ResourceType, Vec<ParameterId>)>,
     },
+}
+
+/// Which way a hierarchy is followed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Direction {
+    /// To what is part of it: `:below`.
+    Down,
+    /// To what it is part of: `:above`.
+    Up,
 }
 
 /// From one resource to others.

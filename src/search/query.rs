@@ -2,8 +2,8 @@
 //!
 //! Left out, and refused by name: `_query`.
 
-use super::index_rows::ParameterId;
-use super::plan::{Clause, Plan, Predicate, Total};
+use super::index_rows::{ParameterId, Token};
+use super::plan::{Clause, Plan, Predicate, TermBounds, Total};
 use super::registry::{Registry, SearchParameter};
 use super::value::{IndexSettings, text};
 use crate::error::{ErrorKind, FhirError, Issue, IssueCode, Result};
@@ -19,7 +19,9 @@ mod full_text;
 mod include;
 mod link;
 mod list;
+mod reference;
 mod sort;
+mod token;
 
 use link::Place;
 
@@ -57,6 +59,10 @@ impl Planner<'_> {
                 types,
                 clauses,
                 sort: Vec::new(),
+                terms: TermBounds {
+                    codes: self.limits.value_set_codes,
+                    parts: self.limits.value_set_parts,
+                },
                 most_sorted: self.limits.sort_matches,
                 includes: Vec::new(),
                 count: self.limits.page_default,
@@ -68,7 +74,10 @@ impl Planner<'_> {
                 definitions: None,
             },
         };
-        for (name, value) in parameters {
+        // "Empty parameters are not an error - they are just ignored": search.html#errors. What has
+        // no name either is none.
+        let counts = |(name, value): &&Parameter| !value.is_empty() || name.is_empty();
+        for (name, value) in parameters.iter().filter(counts) {
             match draft.take(name, value) {
                 Ok(Taken::Yes) => draft.plan.applied.push((name.clone(), value.clone())),
                 Ok(Taken::Replaced(value)) => draft.plan.applied.push((name.clone(), value)),
@@ -291,9 +300,6 @@ impl Draft<'_> {
     }
 
     fn clause(&self, name: &str, value: &str) -> Result<Clause, Refusal> {
-        if value.is_empty() {
-            return Err(wrong_value(name, value, "it must not be empty"));
-        }
         let (base, _) = link::split(name);
         let is_given_once = |found: &SearchParameter| found.restrictions.is_given_once;
         let again = || self.plan.applied.iter().any(|(known, _)| link::split(known).0 == base);

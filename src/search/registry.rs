@@ -1,6 +1,7 @@
 //! The search parameters of every resource type, compiled once: HL7's definitions
 //! (<https://hl7.org/fhir/R4/searchparameter-registry.html>) with their extraction programs.
 
+use super::elements;
 use super::full_text::TextOf;
 use super::index_rows::{ParameterId, REMOVED_ITEM};
 use super::main_values::{MainValues, MainValuesTable};
@@ -63,6 +64,8 @@ pub struct SearchParameter {
     pub targets: Vec<ResourceType>,
     /// Where the values of a token parameter are: one store, or both.
     pub stores: Vec<TokenStore>,
+    /// What the elements are that it reads.
+    pub reads: elements::Reads,
     /// True where its values may be Identifiers, which have a type.
     pub has_identifiers: bool,
     /// True where its values may be canonical URLs, which name a resource by its `url`.
@@ -292,16 +295,17 @@ impl TypeParameters {
 }
 
 /// What a definition says of a parameter, before its programs.
-struct Named {
+struct Named<'e> {
     id: ParameterId,
     url: Cow<'static, str>,
     code: Cow<'static, str>,
     kind: Kind,
     description: Cow<'static, str>,
     targets: Vec<ResourceType>,
+    expression: &'e str,
 }
 
-impl Named {
+impl Named<'_> {
     /// The parameter of one type with these programs.
     fn assembled(
         self,
@@ -320,6 +324,7 @@ impl Named {
             description: self.description,
             targets: self.targets,
             stores: stores(&types),
+            reads: elements::Reads::of(self.expression, resource_type, &types),
             has_identifiers: is_any(&types, &["Identifier"]),
             has_canonicals: is_any(&types, &["canonical", "uri"]),
             is_conjunction: !components.is_empty() && types.iter().any(|id| Some(*id) == root),
@@ -442,6 +447,7 @@ impl Builder {
             kind: kind(row),
             description: Cow::Borrowed(&row.description),
             targets: target.map_or_else(|| targets(row), |target| vec![target]),
+            expression: row.expression.as_deref().unwrap_or_default(),
         };
         Ok(named.assembled(resource_type, program, components))
     }
@@ -550,35 +556,12 @@ fn reads_one_value<'a>(
     resource_type: ResourceType,
     expressions: impl Iterator<Item = &'a str>,
 ) -> bool {
-    let mut paths: Vec<&str> = expressions
-        .flat_map(|expression| expression.split('|'))
-        .map(|path| path.trim().trim_start_matches('('))
-        .filter_map(|path| path.strip_prefix(resource_type.name())?.strip_prefix('.'))
-        .map(|path| {
-            let ends = [".where(", ".as(", ".ofType(", " as ", ")"];
-            let end = ends.iter().filter_map(|end| path.find(end)).min();
-            &path[..end.unwrap_or(path.len())]
-        })
-        .collect();
+    let mut paths: Vec<&str> =
+        expressions.flat_map(|expression| elements::paths(expression, resource_type)).collect();
     paths.sort_unstable();
     paths.dedup();
     match paths[..] {
-        [path] => is_single(resource_type, path),
+        [path] => elements::is_single(resource_type, path),
         _ => false,
     }
-}
-
-/// True where no element on the path repeats.
-fn is_single(resource_type: ResourceType, path: &str) -> bool {
-    let mut definition = resource_type.definition();
-    for name in path.split('.') {
-        let Some(element) = definition.element(name) else { return false };
-        if element.is_repeating() {
-            return false;
-        }
-        if let [only] = &element.types[..] {
-            definition = Definitions::r4().type_def(only.id);
-        }
-    }
-    true
 }

@@ -110,7 +110,9 @@ impl SortKey {
                 let codes = codes.filter(|_| *has_codes).map(|row| text(&row.token.code));
                 let texts = rows.identifiers.iter().filter(|row| row.parameter == *parameter);
                 let texts = texts.filter(|_| *has_texts || !*has_codes);
-                codes.chain(texts.map(|row| text(&row.value))).collect()
+                // A system alone has no value to be ordered by.
+                let is_value = |value: &SortValue| *value != text("");
+                codes.chain(texts.map(|row| text(&row.value))).filter(is_value).collect()
             }
             SortKey::Uri { parameter, .. } => uris(*parameter).collect(),
             SortKey::Reference(parameter) => {

@@ -29,6 +29,9 @@ impl Predicate {
             Predicate::Compartment { .. } | Predicate::Text { .. } => false,
             Predicate::Missing { parameter, .. }
             | Predicate::Token { parameter, .. }
+            | Predicate::Concept { parameter, .. }
+            | Predicate::CodeText { parameter, .. }
+            | Predicate::Along { parameter, .. }
             | Predicate::Identifier { parameter, .. }
             | Predicate::Reference { parameter, .. }
             | Predicate::Uri { parameter, .. }

@@ -5,13 +5,14 @@ use super::failure::of_sqlx;
 use super::store::{Connection, Store, Stored};
 use super::write::Unit;
 use super::write::index_rows::{
-    Composite, Dates, Identifier, Ids, Names, Quantity, RowIndex, SideRows, Text, TextWords, Uri,
-    parameter_of,
+    Coded, Composite, Dates, Identifier, Ids, Names, Quantity, RowIndex, SideRows, Text, TextWords,
+    Uri, parameter_of,
 };
 use super::write::sql::GENERATION;
 use crate::error::{FhirError, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::resource::{Id, ResourceKey};
+use crate::search::value::text::normalised;
 use crate::search::{IndexRows, ParameterId, Token, UnitOfMeasure};
 use futures_util::TryStreamExt;
 use sqlx::Row;
@@ -295,6 +296,7 @@ fn named(row: &PgRow) -> Result<String> {
 async fn known_ids<'a>(connection: &mut Connection, rows: &[&'a IndexRows]) -> Result<Ids<'a>> {
     let names = Names::of(rows);
     let tokens: Vec<&Token> = names.tokens.into_keys().collect();
+    let texts: Vec<&str> = names.texts.into_iter().collect();
     let targets: Vec<&ResourceKey> = names.targets.into_iter().collect();
     let units: Vec<&UnitOfMeasure> = names.units.into_iter().collect();
     let found = sqlx::query(include_str!("sql/check_known.sql"))
@@ -305,6 +307,7 @@ async fn known_ids<'a>(connection: &mut Connection, rows: &[&'a IndexRows]) -> R
         .bind(units.iter().map(|unit| unit.system.as_str()).collect::<Vec<_>>())
         .bind(units.iter().map(|unit| unit.code.as_str()).collect::<Vec<_>>())
         .bind(units.iter().map(|unit| unit.text.as_str()).collect::<Vec<_>>())
+        .bind(texts.iter().map(|text| normalised(text)).collect::<Vec<_>>())
         .fetch_all(connection)
         .await
         .map_err(of_sqlx)?;
@@ -314,8 +317,12 @@ async fn known_ids<'a>(connection: &mut Connection, rows: &[&'a IndexRows]) -> R
             (column(row, "kind")?, column(row, "n")?, column(row, "id")?);
         let place = n as usize - 1;
         match kind {
-            0 => drop(ids.tokens.insert(tokens[place], id)),
+            0 => {
+                let coded = Coded { id, text: column(row, "text")? };
+                ids.tokens.insert(tokens[place], coded);
+            }
             1 => drop(ids.references.insert(targets[place], id)),
+            3 => drop(ids.texts.insert(texts[place], id)),
             _ => drop(ids.units.insert(units[place], id as i32)),
         }
     }
@@ -328,9 +335,8 @@ fn without(
     (mut row, mut side): (RowIndex, SideRows),
 ) -> (RowIndex, SideRows) {
     if !parameters.is_empty() {
-        let is_other = |number: i16| {
-            !parameters.iter().any(|one| one.0 == number || one.of_type().0 == number)
-        };
+        let is_other =
+            |number: i16| !parameters.iter().any(|one| one.0 == number || one.beside().0 == number);
         row.keys.retain(|key| is_other(parameter_of(*key)));
         row.present.retain(|number| is_other(*number));
         side.identifiers.retain(|row| is_other(row.parameter));

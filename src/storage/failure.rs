@@ -22,6 +22,13 @@ pub fn of_sqlx(error: sqlx::Error) -> FhirError {
                 let failure = FhirError::new(ErrorKind::Unavailable, IssueCode::Timeout, text);
                 return failure.with_source(error);
             }
+            // Raised by at_most of the migrations.
+            Some("BHN01") => {
+                let most = cause.message();
+                return FhirError::too_costly(format!(
+                    "A hierarchy of :above or :below has more than {most} members"
+                ));
+            }
             Some("53100") => "The database's disk is full",
             Some("53200" | "53300" | "53400") => "The database is out of resources",
             Some("57P01" | "57P02" | "57P03" | "57P05") => "The database is restarting",

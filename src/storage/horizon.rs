@@ -7,7 +7,7 @@ use super::store::{Connection, Store, Stored};
 use crate::access::{Permit, RowFilter};
 use crate::error::{FhirError, Result};
 use crate::fhir::resource::ResourceKey;
-use crate::search::{Include, IndexRows, Plan, Predicate, Sorting};
+use crate::search::{Include, IndexRows, ParameterId, Plan, Predicate, Sorting, Token};
 use sqlx::Row;
 use std::collections::HashSet;
 
@@ -34,7 +34,7 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<Stored>> {
         let Some(horizon) = &plan.as_of else { return Ok(Vec::new()) };
-        let found = self.found(connection, plan, Reads::UnderWay).await?;
+        let found = self.found(connection, (permit, plan), Reads::UnderWay).await?;
         let query = Query { plan, found: &found, filter: permit.filter() };
         let rows = fetch_all(connection, query.changed(horizon, limit as i64)).await?;
         rows.iter().map(|row| self.stored(row)).collect()
@@ -51,19 +51,39 @@ impl Store {
         let mut referring = Referring::default();
         for (rid, rows) in versions {
             match predicate {
-                Predicate::Chain(link) => {
-                    let by = rows.references.iter().filter(|row| row.parameter == link.parameter);
-                    by.for_each(|row| referring.add(*rid, &row.target));
-                }
+                Predicate::Chain(link) => referring.add_by(*rid, (rows, link.parameter)),
+                Predicate::Along { parameter, .. } => referring.add_by(*rid, (rows, *parameter)),
                 _ => referring.rids.push(*rid),
             }
         }
-        let found = self.found(connection, plan, Reads::UnderWay).await?;
+        let found = self.found(connection, (permit, plan), Reads::UnderWay).await?;
+        if let Predicate::Concept { parameter, test, form, .. } = predicate {
+            let ids: HashSet<i64> = found.concept_ids(test, *form).iter().copied().collect();
+            return self.meaning(connection, (*parameter, &ids), versions).await;
+        }
         let query = Query { plan, found: &found, filter: permit.filter() };
         let undecided = || FhirError::internal("a condition that no version is asked about");
         let statement = query.holding(predicate, referring).ok_or_else(undecided)?;
         let rows = fetch_all(connection, statement).await?;
         rows.iter().map(|row| row.try_get(0).map_err(FhirError::internal)).collect()
+    }
+
+    /// Those of these versions that have one of these coded values by the parameter.
+    async fn meaning(
+        &self,
+        connection: &mut Connection,
+        (parameter, ids): (ParameterId, &HashSet<i64>),
+        versions: &[(i64, &IndexRows)],
+    ) -> Result<HashSet<i64>> {
+        let coded = |rows: &&IndexRows| -> Vec<Token> {
+            let of = rows.tokens.iter().filter(|row| row.parameter == parameter);
+            of.map(|row| row.token.clone()).collect()
+        };
+        let wanted = versions.iter().flat_map(|(_, rows)| coded(rows)).collect();
+        let known = self.token_ids(connection, wanted).await?;
+        let is_meant = |token: &Token| known.get(token).is_some_and(|id| ids.contains(id));
+        let holding = versions.iter().filter(|(_, rows)| coded(rows).iter().any(is_meant));
+        Ok(holding.map(|(rid, _)| *rid).collect())
     }
 
     /// The page with what goes with these rows.
@@ -73,7 +93,7 @@ impl Store {
         (permit, plan): (&Permit, &Plan),
         (page, shown): (Page, Shown<'_>),
     ) -> Result<Page> {
-        let found = self.found(connection, plan, Reads::UnderWay).await?;
+        let found = self.found(connection, (permit, plan), Reads::UnderWay).await?;
         let query = Query { plan, found: &found, filter: permit.filter() };
         let mut rows = fetch_all(connection, query.beside(&shown, INCLUDED as i64)).await?;
         let (included, is_cut) = self.included(&mut rows)?;

@@ -2,27 +2,27 @@
 //! asked for, one for the total.
 
 mod explain;
+mod keys;
+pub mod terms;
 
 pub use explain::{Explained, ExplainedStatement};
 
 use super::failure::of_sqlx;
 use super::read::{fetch_all, fetch_optional};
-use super::search_sql::{Found, Query, Wanted};
+use super::search_sql::Query;
 use super::statement::Statement;
 use super::store::{Connection, Store, Stored};
 use crate::access::Permit;
 use crate::error::{FhirError, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::resource::{Id, ResourceKey};
-use crate::search::value::quantity::UnitTest;
-use crate::search::{Cursor, Plan, Snapshot, Token, Total, UnitOfMeasure};
+use crate::search::{Cursor, Plan, Snapshot, Total};
 use serde_json::Value;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
-use std::collections::BTreeSet;
 
 /// Coded values that `system|` may stand for.
-const SYSTEM_CODES: i64 = 10_000;
+pub(super) const SYSTEM_CODES: i64 = 10_000;
 
 /// Resources that go with one page, at most.
 pub(super) const INCLUDED: usize = 1_000;
@@ -89,7 +89,7 @@ impl Store {
     /// the others.
     pub async fn search(&self, permit: &Permit, plan: &Plan) -> Result<Page> {
         let mut connection = self.settled_pool.acquire().await.map_err(of_sqlx)?;
-        let found = self.found(&mut connection, plan, Reads::Committed).await?;
+        let found = self.found(&mut connection, (permit, plan), Reads::Committed).await?;
         if !plan.is_settled() {
             connection.release();
             connection = self.search_connection().await?;
@@ -107,7 +107,7 @@ impl Store {
         permit: &Permit,
         plan: &Plan,
     ) -> Result<Page> {
-        let found = self.found(connection, plan, Reads::UnderWay).await?;
+        let found = self.found(connection, (permit, plan), Reads::UnderWay).await?;
         let query = Query { plan, found: &found, filter: permit.filter() };
         self.page_and_total(connection, &query).await
     }
@@ -138,7 +138,7 @@ impl Store {
         (permit, plan): (&Permit, &Plan),
         limit: usize,
     ) -> Result<Vec<ResourceKey>> {
-        let found = self.found(connection, plan, Reads::UnderWay).await?;
+        let found = self.found(connection, (permit, plan), Reads::UnderWay).await?;
         let query = Query { plan, found: &found, filter: permit.filter() };
         let rows = fetch_all(connection, query.matching(limit as i64)).await?;
         if !self.is_plan_of_now(connection, plan).await? {
@@ -206,80 +206,6 @@ impl Store {
         let included = rows.iter().map(|row| self.stored(row)).collect::<Result<Vec<_>>>()?;
         Ok((included, is_cut))
     }
-
-    /// Ids of what the plan names. Coded values are remembered, and rids where no transaction is
-    /// under way that may take back those that it sees.
-    pub(super) async fn found(
-        &self,
-        connection: &mut Connection,
-        plan: &Plan,
-        reads: Reads,
-    ) -> Result<Found> {
-        let mut wanted = Wanted::of(plan);
-        let mut found = Found::default();
-        wanted.tokens.retain(|token| match self.interned.token(token) {
-            Some(id) => found.tokens.insert(token.clone(), id).is_some(),
-            None => true,
-        });
-        wanted.references.retain(|key| match self.interned.rid(key) {
-            Some(rid) => found.references.insert(key.clone(), rid).is_some(),
-            None => true,
-        });
-        let units = std::mem::take(&mut wanted.units);
-        if !units.is_empty() {
-            found.units = stored_units(connection, &units).await?;
-        }
-        if !wanted.is_empty() {
-            let references = wanted.references.clone();
-            self.look_up(connection, wanted, &mut found).await?;
-            let known = references.iter().filter(|_| reads == Reads::Committed);
-            for (key, rid) in known.filter_map(|key| found.references.get_key_value(key)) {
-                self.interned.remember(key, *rid);
-            }
-        }
-        Ok(found)
-    }
-
-    async fn look_up(
-        &self,
-        connection: &mut Connection,
-        wanted: Wanted,
-        found: &mut Found,
-    ) -> Result<()> {
-        let tokens: Vec<&Token> = wanted.tokens.iter().collect();
-        let codes: Vec<&String> = wanted.codes.iter().collect();
-        let systems: Vec<&String> = wanted.systems.iter().collect();
-        let references: Vec<&ResourceKey> = wanted.references.iter().collect();
-        let rows: Vec<(i32, i64, i64)> = sqlx::query_as(include_str!("sql/search_keys_read.sql"))
-            .bind(tokens.iter().map(|token| token.system.as_str()).collect::<Vec<_>>())
-            .bind(tokens.iter().map(|token| token.code.as_str()).collect::<Vec<_>>())
-            .bind(codes.iter().map(|code| code.as_str()).collect::<Vec<_>>())
-            .bind(systems.iter().map(|system| system.as_str()).collect::<Vec<_>>())
-            .bind(SYSTEM_CODES + 1)
-            .bind(references.iter().map(|key| key.resource_type.number()).collect::<Vec<_>>())
-            .bind(references.iter().map(|key| key.id.as_str()).collect::<Vec<_>>())
-            .fetch_all(connection)
-            .await
-            .map_err(of_sqlx)?;
-        for (kind, place, id) in rows {
-            let at = usize::try_from(place - 1).map_err(FhirError::internal)?;
-            match kind {
-                0 => {
-                    self.interned.remember_token(tokens[at], id);
-                    found.tokens.insert(tokens[at].clone(), id);
-                }
-                1 => found.codes.entry(codes[at].clone()).or_default().push(id),
-                2 => found.systems.entry(systems[at].clone()).or_default().push(id),
-                _ => drop(found.references.insert(references[at].clone(), id)),
-            }
-        }
-        match found.systems.iter().find(|(_, ids)| ids.len() as i64 > SYSTEM_CODES) {
-            Some((system, _)) => Err(FhirError::too_costly(format!(
-                "{system}| stands for more than {SYSTEM_CODES} codes; name the code as well"
-            ))),
-            None => Ok(()),
-        }
-    }
 }
 
 /// How many rows, the first ones, are matches.
@@ -291,31 +217,6 @@ fn matches_of(rows: &[PgRow]) -> Result<usize> {
         }
     }
     Ok(rows.len())
-}
-
-/// The units of the database that any of these may mean.
-async fn stored_units(
-    connection: &mut Connection,
-    wanted: &BTreeSet<UnitTest>,
-) -> Result<Vec<(i32, UnitOfMeasure)>> {
-    let mut codes = Vec::new();
-    for unit in wanted {
-        match unit {
-            UnitTest::Any => {}
-            UnitTest::Written(code) | UnitTest::Coded { code, .. } => codes.push(code.as_str()),
-        }
-    }
-    let dimensions: Vec<String> = wanted.iter().filter_map(UnitTest::dimension).collect();
-    let rows: Vec<(i32, String, String, String)> =
-        sqlx::query_as(include_str!("sql/search_units_read.sql"))
-            .bind(wanted.contains(&UnitTest::Any))
-            .bind(codes)
-            .bind(dimensions)
-            .fetch_all(connection)
-            .await
-            .map_err(of_sqlx)?;
-    let unit = |(id, system, code, text)| (id, UnitOfMeasure { system, code, text });
-    Ok(rows.into_iter().map(unit).collect())
 }
 
 async fn count(connection: &mut Connection, query: &Query<'_>) -> Result<i64> {

@@ -5,6 +5,7 @@ use super::failure::of_sqlx;
 use super::gather::Gather;
 use super::pool::{Pool, Pooled};
 use super::read::Reads;
+use super::search::terms::Terms;
 use super::write::Creates;
 use super::write::intern::Interned;
 use super::write::under_way::WritesUnderWay;
@@ -32,6 +33,7 @@ pub struct Store {
     pub(super) creates: Gather<Creates>,
     pub(super) codec: BodyCodec,
     pub(super) interned: Interned,
+    pub(super) terms: Terms,
     /// For the instants of new versions; see `history`.
     pub writes_under_way: WritesUnderWay,
     /// Writes since the key index was flushed.

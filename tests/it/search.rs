@@ -239,8 +239,9 @@ async fn a_composite_is_missing_where_one_element_has_not_both_parts() {
         ("component-code-value-quantity", "o3", "o1 o2 o4"),
         ("combo-code-value-quantity", "o1 o2 o3", "o4"),
     ] {
-        for (is_missing, expected) in [(false, there), (true, missing)] {
-            let path = format!("Observation?{composite}:missing={is_missing}");
+        // `:missing` is for all others (search.html#modifiers).
+        for (is_present, expected) in [(true, there), (false, missing)] {
+            let path = format!("Observation?_filter={composite} pr {is_present}");
             let mut found = ids(&server.get(&path).await.expect(200));
             found.sort();
             assert_eq!(found.join(" "), expected, "{path}");

@@ -534,7 +534,6 @@ async fn a_filter_that_cannot_be_read_is_400_and_says_where_and_why() {
         ("Patient", "gender co male", "invalid", "The operator co is not for gender"),
         ("Patient", "organization eq Organization/1", "invalid", "pr re"),
         ("Patient", "nmae eq a", "not-supported", "near names are name"),
-        ("Observation", "code in http://v", "not-supported", "terminology"),
         ("Observation", "subject.nmae eq a", "not-supported", "nmae"),
         ("RiskAssessment", "probability co 1", "not-supported", "precision"),
         ("Patient", "birthdate ge yesterday", "value", "'birthdate ge yesterday'"),

@@ -150,7 +150,7 @@ async fn a_chain_that_cannot_be_read_is_400_and_says_why() {
         ("Patient?_has=a", "_has:[type]"),
         ("Patient?organization.partof.partof.partof.partof.partof.name=a", "at most"),
         ("Observation?patient.birthdate=yesterday", "yesterday"),
-        ("Observation?patient.name=", "empty"),
+        ("Observation?patient.name=a,", "empty"),
     ] {
         let reply = server.get(path).await.expect(400);
         let text = reply.body["issue"][0]["diagnostics"].as_str().unwrap_or_default();

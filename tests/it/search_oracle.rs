@@ -15,9 +15,8 @@
 //! `customs`. The curl lines leave their definitions out.
 //!
 //! Queries keep away from where the server is known to do less than the section says: punctuation
-//! and the parts of a family name in strings, texts beyond 800 bytes, tokens of type string in
-//! another case, the system that a code is implied to have, Codings and Identifiers with nothing
-//! but a system, chains into contained resources, empty parameters.
+//! in strings, chains into contained resources; and from what has tests of its own: long texts, ids
+//! alone that name several resources, terminology, empty parameters.
 
 mod comparison;
 mod creation;

@@ -40,9 +40,12 @@ async fn every_parameter_that_a_type_states_is_searched_by_and_no_other() {
     let mut refused = Vec::new();
     for (index, resource) in resources.iter().enumerate() {
         let (kind, own) = (of(resource), names(resource));
-        let plain = own.iter().filter(|name| *name != "_filter");
-        answered.extend(plain.map(|name| format!("{kind}?{name}:missing=false&_count=1")));
-        answered.push(format!("{kind}?_filter=_id eq x"));
+        answered.extend(own.iter().map(|name| match name.as_str() {
+            "_filter" => format!("{kind}?_filter=_id eq x"),
+            // Words have no modifiers.
+            "_text" | "_content" => format!("{kind}?{name}=word"),
+            name => format!("{kind}?_filter={name} pr true&_count=1"),
+        }));
         let next = names(&resources[(index + 1) % resources.len()]);
         refused.extend(next.difference(&own).map(|name| format!("{kind}?{name}:missing=false")));
     }

@@ -6,6 +6,7 @@
 mod client;
 mod floor;
 mod import;
+mod plans;
 mod processes;
 mod search;
 mod searches;
@@ -23,6 +24,13 @@ use work::{ENTRIES, Kind, Work};
 const CLIENTS: usize = 16;
 const FLOOR_ROWS: u64 = 100_000;
 
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Subject {
+    ReadsAndWrites,
+    Searches,
+    Plans,
+}
+
 /// What is asked for on the command line.
 struct Options {
     binary: PathBuf,
@@ -32,8 +40,8 @@ struct Options {
     seconds: f64,
     resources: u64,
     only: Option<String>,
-    /// Searches instead of reads and writes.
-    is_search: bool,
+    /// What is measured.
+    subject: Subject,
     /// A second store, a tenth as large, for what grows with the store.
     smaller: Option<PathBuf>,
 }
@@ -73,11 +81,15 @@ fn options() -> Result<Options, String> {
         seconds: 4.0,
         resources: 300_000,
         only: None,
-        is_search: false,
+        subject: Subject::ReadsAndWrites,
         smaller: None,
     };
     let mut arguments = std::env::args().skip(1).peekable();
-    options.is_search = arguments.next_if(|first| first == "search").is_some();
+    if arguments.next_if(|first| first == "search").is_some() {
+        options.subject = Subject::Searches;
+    } else if arguments.next_if(|first| first == "plans").is_some() {
+        options.subject = Subject::Plans;
+    }
     while let Some(name) = arguments.next() {
         let value = arguments.next().ok_or(format!("{name} needs a value"))?;
         let number = || value.parse::<f64>().map_err(|_| format!("{name} needs a number"));
@@ -99,9 +111,10 @@ fn options() -> Result<Options, String> {
 fn run(options: &Options) -> Result<Vec<Row>, String> {
     let folder = std::env::temp_dir().join(format!("bhn-bench-{}", std::process::id()));
     let data = options.data.clone().unwrap_or(folder);
-    let result = match options.is_search {
-        true => search::measure(options, &data),
-        false => measure(options, &data),
+    let result = match options.subject {
+        Subject::ReadsAndWrites => measure(options, &data),
+        Subject::Searches => search::measure(options, &data),
+        Subject::Plans => plans::check(options, &data),
     };
     if options.data.is_none() && result.is_ok() {
         let _ = std::fs::remove_dir_all(&data);

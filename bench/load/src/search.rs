@@ -20,17 +20,17 @@ const WALKED: usize = 10_000;
 const PAGE: usize = 100;
 
 /// A store of some size, and what is asked of it.
-struct Side {
-    server: Server,
+pub struct Side {
+    pub server: Server,
     data: PathBuf,
-    resources: u64,
+    pub resources: u64,
     /// Of each search, in their order.
-    cases: Vec<Vec<Case>>,
+    pub cases: Vec<Vec<Case>>,
 }
 
 /// One URL with the ids that its reference statement finds.
-struct Case {
-    path: String,
+pub struct Case {
+    pub path: String,
     statement: String,
     /// Matches in order, then what goes with them; of a count its number.
     expected: Expected,
@@ -117,7 +117,7 @@ fn rows_of(search: &Search, sides: &[Side], costs: &[Vec<Cost>]) -> Vec<Row> {
 }
 
 impl Side {
-    fn open(options: &Options, data: &Path, resources: u64) -> Result<Side, String> {
+    pub fn open(options: &Options, data: &Path, resources: u64) -> Result<Side, String> {
         let server = Server::start(&options.binary, data)?;
         fill(&server, &options.synthea, resources)?;
         sql(&server, "postgres", "alter system set autovacuum = off")?;

@@ -19,6 +19,14 @@ impl ValueSet {
         ValueSet { url: leak(row.url), systems }
     }
 
+    /// The one system that all its codes are of; None where there are several.
+    pub fn system(&self) -> Option<&'static str> {
+        match self.systems.len() {
+            1 => self.systems.keys().next().copied(),
+            _ => None,
+        }
+    }
+
     /// Membership of a `code`, whose system is implied by the binding.
     pub fn has_code(&self, code: &str) -> bool {
         self.systems.values().any(|codes| codes.contains(code))

@@ -92,11 +92,14 @@ fn criteria(context: &Context, by: &TypeCriteria, assigned: ResourceKey) -> Resu
     Ok(Target::Criteria(Box::new(Criteria { plan, normalised, assigned })))
 }
 
-/// The plan of the criteria of a conditional interaction. Unknown parameters are refused
-/// whatever the client prefers: ignoring one would match more than was meant. 412 where the
+/// The plan of the criteria of a conditional interaction. Unknown and empty parameters are
+/// refused whatever the client prefers: ignoring one would match more than was meant. 412 where the
 /// criteria select nothing in particular.
 pub fn plan(context: &Context, by: &TypeCriteria) -> Result<Plan> {
     let parameters = decode_query(&by.query)?;
+    if let Some((name, _)) = parameters.iter().find(|(_, value)| value.is_empty()) {
+        return Err(FhirError::invalid_value(format!("http.{name}"), "A criterion has a value"));
+    }
     let scope = SearchScope::Type(by.resource_type);
     let plan = context.plan(&scope, &parameters, Handling::Strict)?;
     match plan.has_criteria() {

@@ -1,17 +1,18 @@
 //! One `name:modifier=value,value` as a clause.
 
-use super::{Planner, Refusal, is_patient, not_supported, wrong_value};
+use super::{Planner, Refusal, not_supported, wrong_value};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::resource::Id;
-use crate::search::plan::{Clause, Predicate, Second};
+use crate::search::plan::{Clause, Direction, Predicate, Second};
 use crate::search::registry::{Component, Kind, SearchParameter};
+use crate::search::value::concept::ConceptTest;
 use crate::search::value::position::NearTest;
 use crate::search::value::prefix::{Prefix, Test};
 use crate::search::value::reference::ReferenceTest;
 use crate::search::value::string::StringTest;
-use crate::search::value::token::{TokenTest, of_type};
+use crate::search::value::token::TokenTest;
 use crate::search::value::uri::UriTest;
-use crate::search::value::{TokenStore, date, quantity, text};
+use crate::search::value::{date, quantity, text};
 use chrono::{DateTime, Utc};
 
 /// Reads the values of one parameter.
@@ -34,43 +35,19 @@ impl Reader<'_> {
         self.check_restrictions(modifier, value)?;
         match (modifier, self.parameter.kind) {
             (None, _) => self.any(value, |one| self.plain(one)),
-            (Some("missing"), _) => self.missing(value),
+            // "For all parameters (except combination)": search.html#modifiers.
+            (Some("missing"), kind) if kind != Kind::Composite => self.missing(value),
+            (Some(modifier), Kind::Token) => self.modified_token(modifier, value),
+            (Some(modifier), Kind::Reference) => self.modified_reference(modifier, value),
             (Some("exact"), Kind::String) => {
                 self.any(value, |one| self.string(StringTest::exact(one)))
             }
             (Some("contains"), Kind::String) => {
                 self.any(value, |one| self.string(StringTest::contains(one)))
             }
-            (Some("not"), Kind::Token) => {
-                let clause = self.any(value, |one| self.plain(one))?;
-                Ok(Clause { is_negated: true, ..clause })
-            }
-            (Some("of-type"), Kind::Token) if self.parameter.has_identifiers => {
-                self.any(value, |one| {
-                    let token = of_type(one).map_err(|text| self.wrong(one, text))?;
-                    let (parameter, test) = (self.parameter.id.of_type(), TokenTest::Exact(token));
-                    Ok(vec![Predicate::Identifier { parameter, test }])
-                })
-            }
             (Some("below"), Kind::Uri) => self.any(value, |one| self.uri(one, UriTest::below)),
             (Some("above"), Kind::Uri) => self.any(value, |one| self.uri(one, UriTest::above)),
-            (Some("identifier"), Kind::Reference) => self.any(value, |one| {
-                let test = TokenTest::parse(one).map_err(|text| self.wrong(one, text))?;
-                Ok(vec![Predicate::Identifier { parameter: self.parameter.id, test }])
-            }),
-            (Some(modifier), Kind::Reference) if ResourceType::parse(modifier).is_some() => {
-                let kind: Vec<ResourceType> = ResourceType::parse(modifier).into_iter().collect();
-                self.any(value, |one| self.reference(one, &kind))
-            }
-            (Some(modifier), kind) => Err(not_supported(
-                self.name,
-                format!(
-                    "The modifier :{} is not offered for {}, which is of type {}",
-                    text::beginning(modifier, 60),
-                    self.parameter.code,
-                    kind.as_str()
-                ),
-            )),
+            (Some(modifier), _) => Err(self.no_modifier(modifier)),
         }
     }
 
@@ -104,7 +81,56 @@ impl Reader<'_> {
         }
     }
 
-    fn any(&self, value: &str, read: impl Fn(&str) -> Read<Vec<Predicate>>) -> Read<Clause> {
+    fn modified_token(&self, modifier: &str, value: &str) -> Read<Clause> {
+        let parameter = self.parameter;
+        let has_concepts = !parameter.code_forms().is_empty();
+        match modifier {
+            "not" => {
+                let clause = self.any(value, |one| self.plain(one))?;
+                Ok(Clause { is_negated: true, ..clause })
+            }
+            "of-type" if parameter.has_identifiers => self.any(value, |one| self.of_type(one)),
+            "text" if parameter.has_texts() => self.any(value, |one| self.text(one)),
+            "in" | "not-in" if has_concepts => self.within(value, modifier == "not-in"),
+            "below" if parameter.reads.has_media_types => {
+                self.any(value, |one| self.below_media_type(one))
+            }
+            "below" if has_concepts => {
+                self.any(value, |one| self.hierarchy(one, ConceptTest::Below))
+            }
+            "above" if has_concepts => {
+                self.any(value, |one| self.hierarchy(one, ConceptTest::Above))
+            }
+            _ => Err(self.no_modifier(modifier)),
+        }
+    }
+
+    fn modified_reference(&self, modifier: &str, value: &str) -> Read<Clause> {
+        let is_canonical = self.parameter.has_canonicals;
+        match (modifier, ResourceType::parse(modifier)) {
+            ("identifier", _) => self.any(value, |one| {
+                let test = TokenTest::parse(one).map_err(|text| self.wrong(one, text))?;
+                Ok(vec![Predicate::Identifier { parameter: self.parameter.id, test }])
+            }),
+            ("below", _) if is_canonical => self.any(value, |one| self.below_canonical(one)),
+            ("below", _) => self.any(value, |one| self.along(one, Direction::Down)),
+            ("above", _) if !is_canonical => self.any(value, |one| self.along(one, Direction::Up)),
+            (_, Some(kind)) => self.any(value, |one| self.reference(one, &[kind])),
+            _ => Err(self.no_modifier(modifier)),
+        }
+    }
+
+    fn no_modifier(&self, modifier: &str) -> Refusal {
+        let text = format!(
+            "The modifier :{} is not offered for {}, which is of type {}",
+            text::beginning(modifier, 60),
+            self.parameter.code,
+            self.parameter.kind.as_str()
+        );
+        not_supported(self.name, text)
+    }
+
+    pub fn any(&self, value: &str, read: impl Fn(&str) -> Read<Vec<Predicate>>) -> Read<Clause> {
         let mut alternatives = Vec::new();
         for one in text::split(value, ',') {
             if one.is_empty() {
@@ -119,7 +145,7 @@ impl Reader<'_> {
         wrong_value(self.name, value, expected)
     }
 
-    fn missing(&self, value: &str) -> Read<Clause> {
+    pub fn missing(&self, value: &str) -> Read<Clause> {
         let is_missing = match value {
             "true" => true,
             "false" => false,
@@ -168,23 +194,14 @@ impl Reader<'_> {
         }
     }
 
-    fn token(&self, one: &str) -> Read<Vec<Predicate>> {
-        let test = TokenTest::parse(one).map_err(|text| self.wrong(one, text))?;
-        let parameter = self.parameter.id;
-        let of = |store: &TokenStore| match store {
-            TokenStore::Interned => {
-                let leads = self.planner.led_types(self.types, parameter);
-                Predicate::Token { parameter, test: test.clone(), leads }
-            }
-            TokenStore::Text => Predicate::Identifier { parameter, test: test.clone() },
-        };
-        Ok(self.parameter.stores.iter().map(of).collect())
-    }
-
     pub fn string(&self, test: StringTest) -> Read<Vec<Predicate>> {
         match test.is_empty() {
             true => Err(self.wrong("", "a string has a letter or digit")),
-            false => Ok(vec![Predicate::String { parameter: self.parameter.id, test }]),
+            false => {
+                let is_beginning = matches!(test, StringTest::StartsWith(_));
+                let has_words = is_beginning && self.parameter.reads.has_families;
+                Ok(vec![Predicate::String { parameter: self.parameter.id, test, has_words }])
+            }
         }
     }
 
@@ -214,28 +231,6 @@ impl Reader<'_> {
     fn uri(&self, one: &str, read: UriReader) -> Read<Vec<Predicate>> {
         let test = read(one).map_err(|text| self.wrong(one, text))?;
         Ok(vec![Predicate::Uri { parameter: self.parameter.id, test }])
-    }
-
-    fn reference(&self, one: &str, targets: &[ResourceType]) -> Read<Vec<Predicate>> {
-        let parameter = self.parameter.id;
-        let base_url = &self.planner.settings.base_url;
-        let test = ReferenceTest::parse(one, targets, base_url);
-        match test.map_err(|text| self.wrong(one, text))? {
-            ReferenceTest::Local(targets) => {
-                let are_patients = targets.iter().all(|target| is_patient(target.resource_type));
-                let is_subject =
-                    are_patients && self.planner.is_single_subject(self.types, self.parameter);
-                let mut found = vec![Predicate::Reference { parameter, targets, is_subject }];
-                // A canonical or uri that names a resource of this server by its URL.
-                if one.contains(':') {
-                    found.push(Predicate::Uri { parameter, test: UriTest::is(one) });
-                }
-                Ok(found)
-            }
-            ReferenceTest::Elsewhere(value) => {
-                Ok(vec![Predicate::Uri { parameter, test: UriTest::Is(vec![value]) }])
-            }
-        }
     }
 
     /// A composite on the resource itself is both components together; elsewhere it has rows.

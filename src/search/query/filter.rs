@@ -1,8 +1,8 @@
 //! `_filter`: <https://hl7.org/fhir/R4/search_filter.html>. A filter becomes clauses like those
 //! of ordinary parameters, and places of a path are those of chains and `_has`.
 //!
-//! Left out: `ss`, `sb`, `in` and `ni`, which ask for terminology; `co` of numbers; the page's
-//! additional parameters, but for those that a composite parameter of R4 answers.
+//! Left out: `co` of numbers; the page's additional parameters, but for those that a composite
+//! parameter of R4 answers.
 
 use super::link::{Place, split};
 use super::{Draft, Refusal, expression, list, not_supported, wrong_value};

@@ -177,6 +177,7 @@ impl Definition {
             kind: self.kind,
             description: Cow::Owned(self.description.clone()),
             targets: self.targets_of(base),
+            expression: self.expression.source(),
         };
         let parameter = named.assembled(base, Some(program), components);
         Ok(SearchParameter { restrictions: self.restrictions.clone(), ..parameter })

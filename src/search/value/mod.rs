@@ -2,6 +2,7 @@
 //! its search values side by side (<https://hl7.org/fhir/R4/search.html#ptypes>).
 
 pub mod composite;
+pub mod concept;
 pub mod date;
 pub mod decimal;
 pub mod letters;

@@ -1,6 +1,6 @@
 //! Strings: <https://hl7.org/fhir/R4/search.html#string>.
 
-use super::text::{normalised, unescape};
+use super::text::{KEPT_BYTES, folded, normalised, unescape};
 use super::{Node, items, text_of};
 use crate::search::index_rows::{ParameterId, StringRow};
 use serde_json::Value;
@@ -33,7 +33,7 @@ impl StringTest {
     }
 
     pub fn contains(text: &str) -> StringTest {
-        StringTest::Contains(normalised(&unescape(text)))
+        StringTest::Contains(folded(&unescape(text), usize::MAX))
     }
 
     pub fn exact(text: &str) -> StringTest {
@@ -46,7 +46,7 @@ impl StringTest {
     }
 
     pub fn ends_with(text: &str) -> StringTest {
-        StringTest::EndsWith(normalised(&unescape(text)))
+        StringTest::EndsWith(folded(&unescape(text), usize::MAX))
     }
 
     /// `gt`, `lt`, `ge` and `le` of `_filter`, which compare the first character alone.
@@ -83,14 +83,54 @@ const NAME_PARTS: [&str; 5] = ["family", "given", "prefix", "suffix", "text"];
 const ADDRESS_PARTS: [&str; 7] =
     ["line", "city", "district", "state", "postalCode", "country", "text"];
 
-/// Adds a row for each part of a HumanName or Address, or one for a text.
+/// Adds a row for each part of a HumanName or Address, or one for a text; a second row for what
+/// is long; and one for each further word of a family name, which the section wants to be found
+/// as well (search.html#string).
 pub fn index(node: Node<'_>, parameter: ParameterId, rows: &mut Vec<StringRow>) {
     for raw in texts(node) {
         let row = StringRow { parameter, normalised: normalised(raw), raw: raw.replace('\0', "") };
-        if !row.normalised.is_empty() {
-            rows.push(row);
+        if row.normalised.is_empty() {
+            continue;
+        }
+        if row.normalised.len() + MOST_OF_A_LETTER > KEPT_BYTES {
+            let whole = folded(raw, usize::MAX);
+            if whole.len() > row.normalised.len() {
+                let (parameter, normalised) = (parameter.beside(), String::new());
+                rows.push(StringRow { parameter, normalised, raw: whole });
+            }
+        }
+        rows.push(row);
+    }
+    if node.type_name == "HumanName"
+        && let Some(family) = text_of(node.value, "family")
+    {
+        index_words(family, parameter, rows);
+    }
+}
+
+/// Bytes of a letter in UTF-8, at most.
+const MOST_OF_A_LETTER: usize = 4;
+/// Further words of one family name.
+const WORDS: usize = 8;
+
+/// Adds rows of a family name from each word on but the first.
+pub fn index_words(family: &str, parameter: ParameterId, rows: &mut Vec<StringRow>) {
+    if !family.contains(is_between_words) {
+        return;
+    }
+    let whole = normalised(family);
+    let starts = whole.match_indices(is_between_words).map(|(at, between)| at + between.len());
+    for start in starts.take(WORDS) {
+        let rest = whole[start..].trim_start_matches(is_between_words);
+        if !rest.is_empty() {
+            let (parameter, normalised) = (parameter.beside(), rest.to_owned());
+            rows.push(StringRow { parameter, normalised, raw: String::new() });
         }
     }
+}
+
+fn is_between_words(letter: char) -> bool {
+    letter.is_whitespace() || matches!(letter, '-' | '\u{2010}' | '\u{2011}')
 }
 
 /// The texts that a string parameter searches in.
@@ -129,6 +169,10 @@ mod tests {
         assert_eq!(found("HumanName", name), ["dupre", "eve", "anne"]);
         let address = json!({"line": ["1 Main St"], "city": "Iqaluit", "postalCode": "X0A 0H0"});
         assert_eq!(found("Address", address), ["1 main st", "iqaluit", "x0a 0h0"]);
+        assert_eq!(
+            found("HumanName", json!({"family": "De la Cruz-Ortiz"})),
+            ["de la cruz-ortiz", "la cruz-ortiz", "cruz-ortiz", "ortiz"]
+        );
         assert_eq!(found("string", json!("  A  B ")), ["a b"]);
         assert!(found("string", json!(" ")).is_empty());
     }

@@ -8,7 +8,8 @@ use unicode_normalization::char::is_combining_mark;
 
 /// An index entry holds at most a third of a page (2,704 bytes) over all its columns.
 pub const KEY_BYTES: usize = 900;
-const KEPT_BYTES: usize = 800;
+/// What is kept of the beginning of a longer text.
+pub const KEPT_BYTES: usize = 800;
 
 /// The parts between unescaped separators; escapes stay.
 pub fn split(text: &str, separator: char) -> Vec<&str> {
@@ -112,7 +113,7 @@ pub fn folded(text: &str, most_bytes: usize) -> String {
             folded.push(' ');
         }
         is_after_space = letter.is_whitespace();
-        if folded.len() > most_bytes + 4 {
+        if folded.len() > most_bytes.saturating_add(4) {
             break;
         }
     }

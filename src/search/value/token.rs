@@ -3,7 +3,9 @@
 
 use super::text::{escape, key, split, split_once, unescape};
 use super::{Node, items, text_of};
-use crate::search::index_rows::{IdentifierRow, IndexRows, ParameterId, Token, TokenRow};
+use crate::search::index_rows::{
+    CodeTextRow, IdentifierRow, IndexRows, ParameterId, Token, TokenRow,
+};
 use serde_json::Value;
 
 /// Where the values of an element type are found.
@@ -34,6 +36,8 @@ pub enum TokenTest {
     Exact(Token),
     /// Any code of this system.
     System(String),
+    /// This media type, with parameters or without.
+    MediaType(String),
 }
 
 impl TokenTest {
@@ -76,13 +80,47 @@ pub fn index(node: Node<'_>, parameter: ParameterId, rows: &mut IndexRows) {
         TokenStore::Interned => {
             let row = |(token, display)| TokenRow { parameter, token, display };
             rows.tokens.extend(tokens(node).into_iter().map(row));
+            add_texts(node, parameter, rows);
         }
         TokenStore::Text => {
             rows.identifiers.extend(identifier(node, parameter));
             if node.type_name == "Identifier" {
                 add_of_type(node.value, parameter, rows);
+                add_texts(node, parameter, rows);
             }
         }
+    }
+}
+
+/// Adds a row for each text of an element that `:text` searches in and that no token row of the
+/// parameter has yet (search.html#token, modifiers).
+fn add_texts(node: Node<'_>, parameter: ParameterId, rows: &mut IndexRows) {
+    match node.type_name {
+        "CodeableConcept" => {
+            for coding in items(node.value, "coding") {
+                add_text(text_of(coding, "display"), parameter, rows);
+            }
+            add_text(text_of(node.value, "text"), parameter, rows);
+        }
+        "Coding" => add_text(text_of(node.value, "display"), parameter, rows),
+        "Identifier" => {
+            let kind = node.value.get("type");
+            add_text(kind.and_then(|kind| text_of(kind, "text")), parameter, rows);
+        }
+        _ => {}
+    }
+}
+
+fn add_text(text: Option<&str>, parameter: ParameterId, rows: &mut IndexRows) {
+    let Some(text) = text else { return };
+    let mut displays = rows.tokens.iter().rev().filter(|row| row.parameter == parameter);
+    if displays.any(|row| row.display.as_deref() == Some(text)) {
+        return;
+    }
+    let text = key(text);
+    let mut displays = rows.tokens.iter().filter(|row| row.parameter == parameter);
+    if !displays.any(|row| row.display.as_ref() == Some(&text)) {
+        rows.code_texts.push(CodeTextRow { parameter, text });
     }
 }
 
@@ -95,7 +133,7 @@ fn add_of_type(identifier: &Value, parameter: ParameterId, rows: &mut IndexRows)
     for coding in codings {
         let Some(code) = text_of(coding, "code").filter(|code| !code.is_empty()) else { continue };
         let system = type_key(text_of(coding, "system").unwrap_or_default(), code);
-        let (parameter, value) = (parameter.of_type(), key(value));
+        let (parameter, value) = (parameter.beside(), key(value));
         rows.identifiers.push(IdentifierRow { parameter, system, value });
     }
 }
@@ -121,23 +159,37 @@ fn without_system(code: &str) -> Token {
 }
 
 fn coding(coding: &Value, text: Option<&str>) -> Option<(Token, Option<String>)> {
-    let code = text_of(coding, "code").filter(|code| !code.is_empty())?;
+    let code = text_of(coding, "code").unwrap_or_default();
     let system = text_of(coding, "system").unwrap_or_default();
+    if code.is_empty() && system.is_empty() {
+        return None;
+    }
     let display = text_of(coding, "display").or(text).map(key);
     Some((Token { system: key(system), code: key(code) }, display))
 }
 
-/// The text row of an Identifier, ContactPoint, string or uri.
+/// The text row of an Identifier, ContactPoint, string or uri. A system alone is a row of an
+/// Identifier.
 pub fn identifier(node: Node<'_>, parameter: ParameterId) -> Option<IdentifierRow> {
+    let is_identifier = node.type_name == "Identifier";
     let (system, value) = match node.value {
-        Value::String(text) => ("", text.as_str()),
-        Value::Object(_) => (node.text("system").unwrap_or_default(), node.text("value")?),
+        Value::String(text) if node.type_name == "string" => ("", key(&without_case(text))),
+        Value::String(text) => ("", key(text)),
+        Value::Object(_) => {
+            let value = node.text("value").unwrap_or_default();
+            (node.text("system").unwrap_or_default(), key(value))
+        }
         _ => return None,
     };
-    if value.is_empty() {
+    if value.is_empty() && (system.is_empty() || !is_identifier) {
         return None;
     }
-    Some(IdentifierRow { parameter, system: key(system), value: key(value) })
+    Some(IdentifierRow { parameter, system: key(system), value })
+}
+
+/// Tokens of elements of type string have no case (search.html#token).
+pub fn without_case(text: &str) -> String {
+    text.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect()
 }
 
 #[cfg(test)]
@@ -180,6 +232,8 @@ mod tests {
             .collect();
         let weight = ("http://loinc.org", "29463-7", Some("Body Weight"));
         assert_eq!(found, [weight, ("", "w", Some("Weight"))]);
+        let texts: Vec<_> = rows.code_texts.iter().map(|row| row.text.as_str()).collect();
+        assert_eq!(texts, ["no code"], "the others are displays of tokens");
     }
 
     #[test]
@@ -188,7 +242,10 @@ mod tests {
         assert_eq!((mrn[0].system.as_str(), mrn[0].value.as_str()), ("urn:mrn", "7"));
         let phone = rows("ContactPoint", json!({"system": "phone", "value": "555"})).identifiers;
         assert_eq!((phone[0].system.as_str(), phone[0].value.as_str()), ("phone", "555"));
-        assert!(rows("Identifier", json!({"system": "urn:mrn"})).identifiers.is_empty());
+        let alone = rows("Identifier", json!({"system": "urn:mrn"})).identifiers;
+        assert_eq!((alone[0].system.as_str(), alone[0].value.as_str()), ("urn:mrn", ""));
+        assert!(rows("ContactPoint", json!({"system": "phone"})).identifiers.is_empty());
+        assert_eq!(rows("string", json!("V1.É")).identifiers[0].value, "v1.é");
         assert_eq!(rows("code", json!("male")).tokens[0].token, without_system("male"));
         assert_eq!(rows("boolean", json!(true)).tokens[0].token, without_system("true"));
         assert_eq!(rows("uri", json!("urn:x")).identifiers[0].value, "urn:x");

@@ -26,6 +26,14 @@ impl UriTest {
         Ok(UriTest::Below { itself, prefix })
     }
 
+    /// `:below` of canonical URLs: in any version, or in those that begin with the one that is
+    /// named, such as 1.0 and 1.1 with 1.
+    pub fn below_version(text: &str) -> Result<UriTest, &'static str> {
+        let itself = url(text)?;
+        let prefix = format!("{itself}{}", if itself.contains('|') { "." } else { "|" });
+        Ok(UriTest::Below { itself, prefix })
+    }
+
     /// `:above`: the URL, and every URL that it is under.
     pub fn above(text: &str) -> Result<UriTest, &'static str> {
         let url = url(text)?;

@@ -13,6 +13,7 @@ use super::body::BodyCodec;
 use super::gather::Gather;
 use super::pool::{LOOKS_FOR_CLIENT_MS, Pool, PoolBounds};
 use super::read::Reads;
+use super::search::terms::Terms;
 use super::store::{Place, Store};
 use super::write::Creates;
 use super::write::intern::Interned;
@@ -101,6 +102,7 @@ impl Store {
             settled_pool: pools.of_searches(settings.search_pool, "force_generic_plan").await?,
             codec: BodyCodec::new(contents.dictionaries),
             interned: Interned::default(),
+            terms: Terms::new(registry),
             writes_under_way: WritesUnderWay::default(),
             has_written: AtomicBool::new(false),
             has_older_index: AtomicBool::new(has_older_index),

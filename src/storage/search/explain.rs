@@ -52,7 +52,7 @@ impl Store {
         plan: &Plan,
     ) -> Result<Explained> {
         let begun = Instant::now();
-        let found = self.found(connection, plan, Reads::UnderWay).await?;
+        let found = self.found(connection, (permit, plan), Reads::UnderWay).await?;
         let ids_ms = begun.elapsed().as_secs_f64() * 1000.0;
         let query = Query { plan, found: &found, filter: permit.filter() };
         let mut statements = Vec::new();

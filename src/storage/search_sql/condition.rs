@@ -1,6 +1,6 @@
 //! Predicates as conditions on the row `r`.
 
-use super::keys::Found;
+use super::keys::{Found, keys_as_leads};
 use super::near::push_near;
 use super::quantity::quantity_tests;
 use super::test_sql::{
@@ -14,6 +14,7 @@ use crate::search::value::token::TokenTest;
 use crate::search::value::uri::UriTest;
 use crate::search::{Clause, ParameterId, Predicate, Second};
 use crate::storage::statement::Statement;
+use crate::storage::write::OWN_TEXTS;
 use crate::storage::write::index_rows::packed_key;
 
 /// Whether conditions on keys may use the GIN index.
@@ -72,6 +73,11 @@ impl Conditions<'_> {
                     parts.leads.extend(self.found.lead_keys(leads, test));
                     parts.keys.extend(self.found.token_keys(*parameter, test));
                 }
+                Predicate::Concept { parameter, test, form, leads } => {
+                    let ids = self.found.concept_ids(test, *form);
+                    parts.leads.extend(keys_as_leads(leads, ids));
+                    parts.keys.extend(ids.iter().map(|id| packed_key(*parameter, *id)));
+                }
                 Predicate::Reference { parameter, targets, .. } => {
                     parts.keys.extend(self.found.reference_keys(*parameter, targets));
                 }
@@ -100,7 +106,7 @@ impl Conditions<'_> {
     /// One set of rids for all alternatives, so that the planner may start from it. Those on
     /// one table and parameter are one select: of a union it cannot tell the size.
     fn push_in_sets(&self, sql: &mut Statement, parts: &Parts<'_>) {
-        let mut selects: Vec<((&'static str, ParameterId), Vec<&Predicate>)> = Vec::new();
+        let mut selects: Vec<(Head, Vec<&Predicate>)> = Vec::new();
         for predicate in parts.sets.iter().copied() {
             let Some(head) = head(predicate) else { continue };
             match selects.iter_mut().find(|(known, _)| *known == head) {
@@ -109,15 +115,20 @@ impl Conditions<'_> {
             }
         }
         let mut separator = "r.rid in (";
-        for ((select, parameter), predicates) in selects {
+        for (head, predicates) in selects {
             sql.push(separator);
             match quantity_tests(&predicates) {
-                Some(tests) => self.push_quantities(sql, parameter, &[tests]),
+                Some(tests) => self.push_quantities(sql, head.parameter, &[tests]),
                 None => {
-                    sql.push(select).bind(parameter.0).push(" and ");
+                    push_head(sql, head);
                     self.push_any(sql, &predicates);
                 }
             }
+            separator = " union all ";
+        }
+        for predicate in parts.sets.iter().filter(|predicate| is_within(predicate)) {
+            sql.push(separator);
+            push_long(sql, predicate);
             separator = " union all ";
         }
         for predicate in &parts.sets {
@@ -205,6 +216,8 @@ impl Conditions<'_> {
             }
             Predicate::Date { .. } => self.push_date(sql, predicate),
             Predicate::Compartment { .. } => self.push_compartment(sql, predicate),
+            Predicate::CodeText { .. } => self.push_text_of_codes(sql, predicate),
+            Predicate::Along { .. } => self.push_along(sql, predicate),
             Predicate::Chain(link) => self.push_chain(sql, link),
             Predicate::All(clauses) => self.push_all(sql, clauses),
             Predicate::Unequal(equal) => self.push_other_key(sql, equal),
@@ -250,6 +263,24 @@ impl Conditions<'_> {
             sql.bind(self.found.lead_keys(leads, test)).push(")");
         }
         sql.push(")");
+    }
+
+    /// A text of its own, or a coded value that is called so, where it is not called otherwise.
+    fn push_text_of_codes(&self, sql: &mut Statement, predicate: &Predicate) {
+        let Predicate::CodeText { parameter, text, leads } = predicate else { return };
+        let found = self.found.texts.get(text).cloned().unwrap_or_default();
+        let keys = |parameter: ParameterId, ids: &[i64]| -> Vec<i64> {
+            ids.iter().map(|id| packed_key(parameter, *id)).collect()
+        };
+        let coded = keys(*parameter, &found.tokens);
+        sql.push("(r.keys && ").bind(keys(parameter.beside(), &found.texts)).push(" or (");
+        if !leads.is_empty() {
+            push_lead(sql, &keys_as_leads(leads, &found.tokens));
+            sql.push(" or ");
+        }
+        sql.push("r.keys && ").bind(coded).push(") and not r.keys && ");
+        sql.bind(keys(parameter.beside(), &[OWN_TEXTS])).push(")");
+        sql.push(if self.keys == Keys::Fenced { " is true" } else { "" });
     }
 
     /// Any of these keys.
@@ -381,10 +412,30 @@ pub fn push_lead(sql: &mut Statement, keys: &[i64]) {
     };
 }
 
-/// The select of a side table up to the parameter, and the parameter; None for what is no
-/// condition on a side table.
-fn head(predicate: &Predicate) -> Option<(&'static str, ParameterId)> {
-    Some(match predicate {
+/// The beginning of a select of a side table.
+#[derive(Clone, Copy, PartialEq)]
+struct Head {
+    /// Up to the parameter.
+    select: &'static str,
+    parameter: ParameterId,
+    /// Rows of further words count as well.
+    has_words: bool,
+}
+
+fn push_head(sql: &mut Statement, head: Head) {
+    sql.push(head.select);
+    match head.has_words {
+        true => {
+            sql.push("any(array[").bind(head.parameter.0).push(", ");
+            sql.bind(head.parameter.beside().0).push("]) and ");
+        }
+        false => drop(sql.bind(head.parameter.0).push(" and ")),
+    }
+}
+
+/// None for what is no condition on a side table.
+fn head(predicate: &Predicate) -> Option<Head> {
+    let (select, parameter) = match predicate {
         Predicate::Identifier { parameter, .. } => {
             ("select v.rid from identifier_value v where v.parameter = ", *parameter)
         }
@@ -405,7 +456,23 @@ fn head(predicate: &Predicate) -> Option<(&'static str, ParameterId)> {
         }
         Predicate::Unequal(equal) => return head(equal),
         _ => return None,
-    })
+    };
+    let has_words = matches!(predicate, Predicate::String { has_words: true, .. });
+    Some(Head { select, parameter, has_words })
+}
+
+/// Whether it asks for what is anywhere in a string, or at its end.
+fn is_within(predicate: &Predicate) -> bool {
+    let Predicate::String { test, .. } = predicate else { return false };
+    matches!(test, StringTest::Contains(_) | StringTest::EndsWith(_))
+}
+
+/// Rows of what is too long for an index.
+fn push_long(sql: &mut Statement, predicate: &Predicate) {
+    let Predicate::String { parameter, test, .. } = predicate else { return };
+    sql.push("select v.rid from string_value v where v.normalised = '' and v.parameter = ");
+    sql.bind(parameter.beside().0).push(" and ");
+    push_text(sql, ("v.raw", "v.raw"), test);
 }
 
 /// Whether the planner can start from one of the clauses, rather than look at every row.
@@ -413,6 +480,7 @@ fn is_selective(clauses: &[Clause]) -> bool {
     let is_indexed = |predicate: &Predicate| match predicate {
         Predicate::Id(_)
         | Predicate::Token { .. }
+        | Predicate::Concept { .. }
         | Predicate::Identifier { .. }
         | Predicate::Reference { .. }
         | Predicate::Uri { .. }
@@ -432,6 +500,7 @@ fn push_identifier(sql: &mut Statement, test: &TokenTest) {
     match test {
         TokenTest::Code(value) => sql.push("v.value = ").bind(value.as_str()),
         TokenTest::System(system) => sql.push("v.system = ").bind(system.as_str()),
+        TokenTest::MediaType(_) => sql.push("false"),
         TokenTest::Exact(token) => {
             sql.push("(v.value = ").bind(token.code.as_str());
             sql.push(" and v.system = ").bind(token.system.as_str()).push(")")

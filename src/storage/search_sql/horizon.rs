@@ -6,7 +6,7 @@ use super::shape::Query;
 use crate::access::RowFilter;
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::resource::ResourceKey;
-use crate::search::{Horizon, Predicate};
+use crate::search::{Horizon, IndexRows, ParameterId, Predicate};
 use crate::storage::horizon::Shown;
 use crate::storage::statement::Statement;
 
@@ -24,6 +24,14 @@ impl Referring {
         self.rids.push(rid);
         self.types.push(target.resource_type.number());
         self.ids.push(target.id.as_str().to_owned());
+    }
+}
+
+impl Referring {
+    /// A row refers to what its version names by the parameter.
+    pub fn add_by(&mut self, rid: i64, (rows, parameter): (&IndexRows, ParameterId)) {
+        let by = rows.references.iter().filter(|row| row.parameter == parameter);
+        by.for_each(|row| self.add(rid, &row.target));
     }
 }
 
@@ -96,6 +104,12 @@ impl Query<'_> {
                 sql.bind(of.types).push(", ").bind(of.ids).push(") as c(rid, type, id)");
                 sql.push(" join resource r on r.id = c.id and r.type = c.type");
                 conditions.push_there(&mut sql, link);
+            }
+            Predicate::Along { .. } => {
+                sql.push("select distinct c.rid from unnest(").bind(of.rids).push(", ");
+                sql.bind(of.types).push(", ").bind(of.ids).push(") as c(rid, type, id)");
+                sql.push(" join resource r on r.id = c.id and r.type = c.type where ");
+                conditions.push_member(&mut sql, predicate);
             }
             Predicate::Has(link) => {
                 sql.push("select c.rid from unnest(").bind(of.rids).push(") as c(rid)");

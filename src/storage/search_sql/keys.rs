@@ -2,9 +2,11 @@
 
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::resource::ResourceKey;
+use crate::search::value::concept::{CodeForm, ConceptTest};
 use crate::search::value::quantity::UnitTest;
 use crate::search::value::token::TokenTest;
 use crate::search::{Clause, ParameterId, Plan, Predicate, Second, Token, UnitOfMeasure};
+use crate::storage::search::terms::{Asked, Concepts};
 use crate::storage::write::index_rows::{lead_key, packed_key};
 use std::collections::{BTreeSet, HashMap};
 
@@ -19,6 +21,13 @@ pub struct Wanted {
     pub references: BTreeSet<ResourceKey>,
     /// Units that search values of quantities may mean.
     pub units: BTreeSet<UnitTest>,
+    /// Media types with any parameters.
+    pub media_types: BTreeSet<String>,
+    /// Beginnings of texts of coded values.
+    pub texts: BTreeSet<String>,
+    pub concepts: Asked,
+    /// What an id alone may name, one of them at most, by the parameter that refers to it.
+    pub alternatives: Vec<(ParameterId, Vec<ResourceKey>)>,
 }
 
 /// What was found; what is not here does not exist, and nothing can refer to it.
@@ -30,6 +39,18 @@ pub struct Found {
     pub references: HashMap<ResourceKey, i64>,
     /// Of those that are wanted, and maybe others.
     pub units: Vec<(i32, UnitOfMeasure)>,
+    pub media_types: HashMap<String, Vec<i64>>,
+    pub texts: HashMap<String, TextIds>,
+    pub concepts: Concepts,
+}
+
+/// Texts that begin so.
+#[derive(Default, Clone, Debug)]
+pub struct TextIds {
+    /// Their own ids.
+    pub texts: Vec<i64>,
+    /// Those of the coded values that are called so where nothing else is said.
+    pub tokens: Vec<i64>,
 }
 
 impl Wanted {
@@ -46,7 +67,17 @@ impl Wanted {
     fn predicate(&mut self, predicate: &Predicate) {
         match predicate {
             Predicate::Token { test, .. } => self.token(test),
-            Predicate::Reference { targets, .. } => self.references.extend(targets.clone()),
+            Predicate::Concept { test, form, .. } => {
+                self.concepts.insert((test.clone(), *form));
+            }
+            Predicate::CodeText { text, .. } => drop(self.texts.insert(text.clone())),
+            Predicate::Reference { parameter, targets, .. } => {
+                self.references.extend(targets.iter().cloned());
+                if targets.len() > 1 {
+                    self.alternatives.push((*parameter, targets.clone()));
+                }
+            }
+            Predicate::Along { targets, .. } => self.references.extend(targets.clone()),
             Predicate::Quantity { test, .. } => drop(self.units.insert(test.unit.clone())),
             Predicate::Compartment { key, .. } => drop(self.references.insert(key.clone())),
             Predicate::Chain(link) | Predicate::Has(link) => self.clause(&link.clause),
@@ -80,6 +111,7 @@ impl Wanted {
             TokenTest::Exact(token) => drop(self.tokens.insert(token.clone())),
             TokenTest::Code(code) => drop(self.codes.insert(code.clone())),
             TokenTest::System(system) => drop(self.systems.insert(system.clone())),
+            TokenTest::MediaType(kind) => drop(self.media_types.insert(kind.clone())),
         }
     }
 
@@ -95,6 +127,7 @@ impl Found {
             TokenTest::Exact(token) => self.tokens.get(token).copied().into_iter().collect(),
             TokenTest::Code(code) => self.codes.get(code).cloned().unwrap_or_default(),
             TokenTest::System(system) => self.systems.get(system).cloned().unwrap_or_default(),
+            TokenTest::MediaType(kind) => self.media_types.get(kind).cloned().unwrap_or_default(),
         }
     }
 
@@ -103,10 +136,14 @@ impl Found {
         self.ids(test).into_iter().map(|id| packed_key(parameter, id)).collect()
     }
 
+    /// Ids of the coded values that code systems say this of.
+    pub fn concept_ids(&self, test: &ConceptTest, form: CodeForm) -> &[i64] {
+        self.concepts.get(&(test.clone(), form)).map(Vec::as_slice).unwrap_or_default()
+    }
+
     /// Keys of the rows of these types that the coded values lead.
     pub fn lead_keys(&self, leads: &[ResourceType], test: &TokenTest) -> Vec<i64> {
-        let ids = self.ids(test);
-        leads.iter().flat_map(|kind| ids.iter().map(|id| lead_key(*kind, *id))).collect()
+        keys_as_leads(leads, &self.ids(test))
     }
 
     /// Where every alternative is a coded value that may lead: the keys as leads, and as keys.
@@ -137,4 +174,9 @@ impl Found {
     pub fn reference_keys(&self, parameter: ParameterId, targets: &[ResourceKey]) -> Vec<i64> {
         self.rids(targets).into_iter().map(|rid| packed_key(parameter, rid)).collect()
     }
+}
+
+/// Keys of the rows of these types that coded values of these ids lead.
+pub fn keys_as_leads(leads: &[ResourceType], ids: &[i64]) -> Vec<i64> {
+    leads.iter().flat_map(|kind| ids.iter().map(|id| lead_key(*kind, *id))).collect()
 }

@@ -10,6 +10,7 @@
 //! The row filter of the permit is in every branch, before any limit.
 
 mod condition;
+mod hierarchy;
 mod horizon;
 mod include;
 mod keys;

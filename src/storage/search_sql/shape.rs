@@ -21,6 +21,8 @@ pub struct Query<'a> {
 enum Driver {
     /// Rows of these patients: the clause of that index.
     Patients(usize, Vec<i64>),
+    /// Rows of these patients that one coding leads, or that hold it elsewhere.
+    Coded(usize, Vec<i64>, Leading),
     /// Rows that one of these codings leads, or that hold it elsewhere.
     Lead(Leading),
     /// A condition that is rare by nature; keys are fenced.
@@ -130,7 +132,8 @@ impl Query<'_> {
     /// The planner's plan of a page whose order may make the database sort all matches: one of
     /// several keys, where no condition selects few rows by nature.
     pub fn page_plan(&self, limit: i64) -> Option<Statement> {
-        let is_few = matches!(self.driver(), Driver::Patients(..) | Driver::Rare);
+        let driver = self.driver();
+        let is_few = matches!(driver, Driver::Patients(..) | Driver::Coded(..) | Driver::Rare);
         if is_few || self.plan.sort.len() < 2 {
             return None;
         }
@@ -175,7 +178,11 @@ impl Query<'_> {
         let clauses = || self.plan.clauses.iter().enumerate().filter(|(_, one)| !one.is_negated);
         let patients = clauses().find_map(|(at, clause)| Some((at, self.patients(clause)?)));
         if let Some((at, patients)) = patients {
-            return Driver::Patients(at, patients);
+            let leading = clauses().find_map(|(at, clause)| self.leading(at, clause));
+            return match leading.filter(|leading| leading.leads.len() == 1) {
+                Some(leading) => Driver::Coded(at, patients, leading),
+                None => Driver::Patients(at, patients),
+            };
         }
         let is_rare = |clause: &Clause| {
             clause.alternatives.iter().all(|predicate| match predicate {
@@ -204,7 +211,7 @@ impl Query<'_> {
     /// What selects the rows, in words.
     pub fn shape(&self) -> &'static str {
         match self.driver() {
-            Driver::Patients(..) => "the rows of patients, by their own index",
+            Driver::Patients(..) | Driver::Coded(..) => "the rows of patients, by their own index",
             Driver::Lead(..) => "the rows of a main code, by their own index",
             Driver::Rare => "a condition that few rows meet",
             Driver::References(_) => "the rows that refer to something, by the index of keys",
@@ -242,7 +249,7 @@ impl Query<'_> {
             return Sorting::by(self.plan.sort.clone());
         }
         match driver {
-            Driver::Lead(..) | Driver::Patients(..) | Driver::Dated => {
+            Driver::Lead(..) | Driver::Patients(..) | Driver::Coded(..) | Driver::Dated => {
                 Sorting::descending(SortKey::MainDate)
             }
             _ if self.plan.types.len() == 1 => Sorting::descending(SortKey::LastUpdated),
@@ -253,7 +260,7 @@ impl Query<'_> {
     /// The patients whose rows alone match.
     pub(super) fn driving_patients(&self) -> Option<Vec<i64>> {
         match self.driver() {
-            Driver::Patients(_, patients) => Some(patients),
+            Driver::Patients(_, patients) | Driver::Coded(_, patients, _) => Some(patients),
             _ => None,
         }
     }
@@ -272,6 +279,9 @@ impl Query<'_> {
                 };
                 leads.iter().flat_map(of).chain([Branch::Held]).collect()
             }
+            Driver::Coded(..) if !order.is_joined() => {
+                vec![Branch::Led(Some(0), Span::All), Branch::Held]
+            }
             Driver::Dated if !order.is_joined() => {
                 spans(&self.plan.clauses).into_iter().map(Branch::Whole).collect()
             }
@@ -286,12 +296,15 @@ impl Query<'_> {
             span.push(sql);
         }
         let leads: &[i64] = match (driver, branch) {
-            (Driver::Lead(leading), Branch::Led(at, _)) => leading.of_branch(at),
+            (Driver::Lead(leading) | Driver::Coded(_, _, leading), Branch::Led(at, _)) => {
+                leading.of_branch(at)
+            }
             _ => &[],
         };
         let mut singles: Vec<ParameterId> = Vec::new();
         for (at, clause) in self.plan.clauses.iter().enumerate() {
-            if Some(at) != taken {
+            let is_by_patient = matches!(driver, Driver::Coded(by, ..) if *by == at);
+            if Some(at) != taken && !is_by_patient {
                 let keys = match driver {
                     Driver::References(leading) if *leading == at => Keys::Indexed,
                     Driver::Lead(leading) if leading.clause == at => Keys::Indexed,
@@ -325,15 +338,19 @@ impl Query<'_> {
             return Some(leading.clause);
         }
         push_visible(sql, &self.plan.types, self.filter);
+        if let Driver::Patients(_, patients) | Driver::Coded(_, patients, _) = driver {
+            match &patients[..] {
+                [patient] => sql.push(" and r.patient = ").bind(*patient),
+                many => sql.push(" and r.patient = any(").bind(many.to_vec()).push(")"),
+            };
+        }
         match (driver, branch) {
-            (Driver::Patients(at, patients), _) => {
-                match &patients[..] {
-                    [patient] => sql.push(" and r.patient = ").bind(*patient),
-                    many => sql.push(" and r.patient = any(").bind(many.to_vec()).push(")"),
-                };
-                Some(*at)
+            (Driver::Coded(_, _, leading), Branch::Led(..)) => {
+                sql.push(" and ");
+                push_lead(sql, &leading.leads);
+                Some(leading.clause)
             }
-            (Driver::Lead(leading), Branch::Held) => {
+            (Driver::Lead(leading) | Driver::Coded(_, _, leading), Branch::Held) => {
                 sql.push(" and ");
                 push_held(sql, &leading.keys);
                 sql.push(" and (");
@@ -341,6 +358,7 @@ impl Query<'_> {
                 sql.push(") is not true");
                 Some(leading.clause)
             }
+            (Driver::Patients(at, _) | Driver::Coded(at, ..), _) => Some(*at),
             _ => None,
         }
     }

@@ -52,9 +52,12 @@ macro_rules! least_and_greatest {
         (concat!("(select min(", $value, ")", $from), concat!("(select max(", $value, ")", $from))
     };
     (by rid $value:literal, $table:literal) => {
+        least_and_greatest!(by rid $value, $table, "")
+    };
+    (by rid $value:literal, $table:literal, $only:literal) => {
         (
-            concat!("(select v.rid, min(", $value, ") as value from ", $table, " v where "),
-            concat!("(select v.rid, max(", $value, ") as value from ", $table, " v where "),
+            concat!("(select v.rid, min(", $value, ") as value from ", $table, " v where ", $only),
+            concat!("(select v.rid, max(", $value, ") as value from ", $table, " v where ", $only),
         )
     };
 }
@@ -62,7 +65,9 @@ macro_rules! least_and_greatest {
 const DATES: (&str, &str) = least_and_greatest!(by rid "v.low", "date_value");
 const STRINGS: (&str, &str) = least_and_greatest!(by rid "v.normalised", "string_value");
 const NUMBERS: (&str, &str) = least_and_greatest!(by rid "v.low", "quantity_value");
-const IDENTIFIERS: (&str, &str) = least_and_greatest!(by rid "v.value", "identifier_value");
+const IDENTIFIERS: (&str, &str) = least_and_greatest!(
+    by rid "v.value", "identifier_value", "v.value <> '' and "
+);
 const URIS: (&str, &str) = least_and_greatest!(by rid "v.value", "uri_value");
 const DISTANCES: (&str, &str) = ("(select v.rid, min(", "(select v.rid, max(");
 const CODES: (&str, &str) = least_and_greatest!("t.code", " as value from unnest(r.keys");
@@ -191,7 +196,7 @@ impl Joined {
             sql.push(") then ").bind(packed_key(*parameter, 0));
             sql.push(" | (r.lead & 281474976710655) end");
         }
-        sql.push(") k join token t on t.token = (k & 281474976710655) where ");
+        sql.push(") k join token t on t.token = (k & 281474976710655) and t.code <> '' where ");
     }
 
     /// The value of a row.

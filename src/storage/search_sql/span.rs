@@ -72,9 +72,11 @@ impl Span {
         match self {
             Span::All => {}
             Span::Narrow(bound) => {
-                sql.push(" and r.date_low >= ");
+                // Beside an upper bound, a plan for all values takes a range for a few rows and
+                // sorts them; of the row it takes a third, and reads them in order.
+                sql.push(" and (r.date_low, r.rid) >= (");
                 bound.bind(sql);
-                sql.push(" and (").push(IS_WIDE).push(") is not true");
+                sql.push(", 0) and (").push(IS_WIDE).push(") is not true");
             }
             Span::Wide => drop(sql.push(" and ").push(IS_WIDE)),
         }

@@ -1,5 +1,6 @@
 //! One golden file for each shape. `BHN_BLESS=1` writes them anew.
 
+use super::keys::TextIds;
 use super::*;
 use crate::access::RowFilter;
 use crate::config::Settings;
@@ -68,6 +69,17 @@ fn found(plan: &Plan) -> Found {
             true => Vec::new(),
             false => ["mg", "g", "kg"].map(ucum_unit).into_iter().zip(1..).map(swap).collect(),
         },
+        media_types: wanted.media_types.into_iter().map(|kind| (kind, vec![next()])).collect(),
+        texts: wanted
+            .texts
+            .into_iter()
+            .map(|text| (text, TextIds { texts: vec![next()], tokens: vec![next(), next()] }))
+            .collect(),
+        concepts: wanted
+            .concepts
+            .into_iter()
+            .map(|asked| (asked, vec![next(), next(), next()]))
+            .collect(),
     }
 }
 
@@ -123,7 +135,7 @@ fn composed(scope: &str, query: &str, of: &Of, filter: &RowFilter) -> Statement 
     }
 }
 
-const SHAPES: [(&str, &str, &str, Of); 62] = [
+const SHAPES: [(&str, &str, &str, Of); 69] = [
     ("type", "Patient", "", Of::Page),
     ("type-after", "Patient", "_sort=_lastUpdated", Of::After),
     ("system", "", "_tag=http://t|a", Of::Page),
@@ -234,6 +246,18 @@ const SHAPES: [(&str, &str, &str, Of); 62] = [
         "_filter=encounter[status eq finished].service-provider[active eq true].name pr false \
          or subject.gender ne male",
         Of::Page,
+    ),
+    ("code-text", "Observation", "code:text=body&category:text=vital", Of::Page),
+    ("code-text-fenced", "Patient", "identifier=a|b&identifier:text=medical", Of::Page),
+    ("code-in", "Observation", "code:in=http://v", Of::Page),
+    ("code-not-in", "Condition", "code:not-in=ValueSet/v&severity:below=http://s|1", Of::Count),
+    ("media-type", "DocumentReference", "contenttype:below=text/xml", Of::Page),
+    ("reference-below", "Procedure", "location:below=42", Of::Page),
+    (
+        "reference-above",
+        "MedicationAdministration",
+        "context:above=Encounter/21&status=completed",
+        { Of::Count },
     ),
     ("code-after", "Observation", "code=http://l|1", Of::After),
     ("code-before", "Observation", "code=http://l|1&_sort=-date", Of::Before),

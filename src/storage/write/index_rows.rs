@@ -121,19 +121,45 @@ pub struct Resolved {
     pub side: SideRows,
 }
 
+/// The id of a coded value, and that of what it is called where nothing else is said: 0 for
+/// nothing, None where that is not known.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Coded {
+    pub id: i64,
+    pub text: Option<i64>,
+}
+
+impl Coded {
+    /// 0 stands for no text.
+    pub(super) fn usual_text(self) -> i64 {
+        self.text.unwrap_or_default()
+    }
+}
+
 /// Ids of everything that some index rows name.
 #[derive(Default)]
 pub struct Ids<'a> {
-    pub(in crate::storage) tokens: Map<&'a Token, i64>,
+    pub(in crate::storage) tokens: Map<&'a Token, Coded>,
+    pub(in crate::storage) texts: Map<&'a str, i64>,
     pub(in crate::storage) references: Map<&'a ResourceKey, i64>,
     pub(in crate::storage) units: Map<&'a UnitOfMeasure, i32>,
+}
+
+/// What a coded value is called.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Called<'a> {
+    /// Nothing is said about it.
+    #[default]
+    Unsaid,
+    Nothing,
+    Text(&'a str),
 }
 
 /// Everything that some index rows name.
 #[derive(Default)]
 pub struct Names<'a> {
-    /// With a text for those that have one.
-    pub tokens: Map<&'a Token, Option<&'a str>>,
+    pub tokens: Map<&'a Token, Called<'a>>,
+    pub texts: Set<&'a str>,
     pub targets: Set<&'a ResourceKey>,
     pub units: Set<&'a UnitOfMeasure>,
 }
@@ -143,9 +169,15 @@ impl<'a> Names<'a> {
         let mut names = Names::default();
         for rows in rows {
             for row in &rows.tokens {
-                let display = names.tokens.entry(&row.token).or_default();
-                *display = display.or(row.display.as_deref());
+                let called = names.tokens.entry(&row.token).or_default();
+                match (&row.display, *called) {
+                    (_, Called::Text(_)) => {}
+                    (Some(text), _) => *called = Called::Text(text),
+                    (None, _) => *called = Called::Nothing,
+                }
+                names.texts.extend(row.display.as_deref());
             }
+            names.texts.extend(rows.code_texts.iter().map(|row| row.text.as_str()));
             names.units.extend(rows.quantities.iter().filter_map(|row| row.unit.as_ref()));
             names.targets.extend(rows.references.iter().map(|row| &row.target));
             names.targets.extend(&rows.subjects);
@@ -172,18 +204,27 @@ impl Store {
         rows: &[&'a IndexRows],
         known: Map<&'a ResourceKey, i64>,
     ) -> Result<Ids<'a>> {
-        let Names { tokens, targets, units } = Names::of(rows);
+        let mut names = Names::of(rows);
+        let targets = std::mem::take(&mut names.targets);
         let wanted = targets.into_iter().filter(|key| !known.contains_key(key));
         let mut references = self.intern_references(wanted).await?;
         references.extend(known);
-        let (tokens, units) = self.intern_values(tokens, units).await?;
-        Ok(Ids { tokens, references, units })
+        Ok(Ids { references, ..self.intern_values(names).await? })
     }
 }
 
 impl Ids<'_> {
-    fn token(&self, token: &Token) -> i64 {
+    pub(super) fn coded(&self, token: &Token) -> Coded {
         self.tokens.get(token).copied().unwrap_or_default()
+    }
+
+    fn token(&self, token: &Token) -> i64 {
+        self.coded(token).id
+    }
+
+    /// 0 stands for no text.
+    pub(super) fn text(&self, text: Option<&String>) -> i64 {
+        text.and_then(|text| self.texts.get(text.as_str())).copied().unwrap_or_default()
     }
 
     fn target(&self, key: &ResourceKey) -> i64 {
@@ -197,16 +238,22 @@ impl Ids<'_> {
 
     /// Replaces names by ids. `rows` must be among those that were interned.
     pub fn resolve(&self, rows: &IndexRows) -> Resolved {
-        let token_keys = rows.tokens.iter().enumerate();
-        let mut keys: Vec<i64> = token_keys
-            .filter(|(index, _)| rows.lead.is_none_or(|lead| lead.token != *index))
-            .map(|(_, row)| packed_key(row.parameter, self.token(&row.token)))
-            .chain(
-                rows.references
-                    .iter()
-                    .map(|row| packed_key(row.parameter, self.target(&row.target))),
-            )
-            .collect();
+        let mut keys: Vec<i64> = Vec::with_capacity(rows.tokens.len() + rows.references.len());
+        let led = rows.lead.and_then(|lead| rows.tokens.get(lead.token));
+        let led = led.map(|row| (row.parameter, &row.token));
+        let mut is_usual = rows.code_texts.is_empty();
+        for row in &rows.tokens {
+            let coded = self.coded(&row.token);
+            if led != Some((row.parameter, &row.token)) {
+                keys.push(packed_key(row.parameter, coded.id));
+            }
+            is_usual &= coded.usual_text() == self.text(row.display.as_ref());
+        }
+        if !is_usual {
+            self.push_text_keys(rows, &mut keys);
+        }
+        let targets = rows.references.iter();
+        keys.extend(targets.map(|row| packed_key(row.parameter, self.target(&row.target))));
         keys.sort_unstable();
         keys.dedup();
         let mut subject_rids: Vec<i64> = rows.subjects.iter().map(|key| self.target(key)).collect();

@@ -5,12 +5,13 @@
 //! their own, before the transaction that uses them, and on connections of the searches: those
 //! of the writes may all be waiting for a lock whose holder is here.
 
-use super::index_rows::{Map, Set};
+use super::index_rows::{Called, Coded, Ids, Map, Names};
 use crate::error::{FhirError, Result};
 use crate::fhir::resource::ResourceKey;
+use crate::search::value::text::normalised;
 use crate::search::{Token, UnitOfMeasure};
 use crate::storage::failure::of_sqlx;
-use crate::storage::store::Store;
+use crate::storage::store::{Connection, Store};
 use quick_cache::UnitWeighter;
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use std::sync::Mutex;
@@ -25,16 +26,18 @@ const CACHED: usize = 100_000;
 const CACHED_UNITS: usize = 10_000;
 
 /// Keys are chosen by clients, so they are hashed with a secret.
-type Known<K> = Cache<K, i64, UnitWeighter, foldhash::quality::RandomState>;
+type Known<K, V = i64> = Cache<K, V, UnitWeighter, foldhash::quality::RandomState>;
 
-fn known<K: Eq + std::hash::Hash>(entries: usize) -> Known<K> {
+fn known<K: Eq + std::hash::Hash, V: Clone>(entries: usize) -> Known<K, V> {
     let (hasher, lifecycle) = (Default::default(), DefaultLifecycle::default());
     Cache::with(entries, entries as u64, UnitWeighter, hasher, lifecycle)
 }
 
 /// Caches of one server process.
 pub struct Interned {
-    tokens: Known<Token>,
+    tokens: Known<Token, Coded>,
+    /// As they are written.
+    texts: Known<String>,
     references: Known<ResourceKey>,
     units: Known<UnitOfMeasure>,
     rids: Mutex<Vec<std::ops::Range<i64>>>,
@@ -44,6 +47,7 @@ impl Default for Interned {
     fn default() -> Self {
         Interned {
             tokens: known(CACHED),
+            texts: known(CACHED),
             references: known(CACHED),
             units: known(CACHED_UNITS),
             rids: Mutex::new(Vec::new()),
@@ -59,12 +63,12 @@ impl Interned {
 
     /// The id of a coded value, where it is at hand.
     pub fn token(&self, token: &Token) -> Option<i64> {
-        self.tokens.get(token)
+        self.tokens.get(token).map(|coded| coded.id)
     }
 
     /// Remembers the id of a coded value.
     pub fn remember_token(&self, token: &Token, id: i64) {
-        self.tokens.insert(token.clone(), id);
+        self.tokens.insert(token.clone(), Coded { id, text: None });
     }
 
     /// The rid of a resource or reference target, where it is at hand.
@@ -91,6 +95,54 @@ impl Interned {
     }
 }
 
+/// What is not at hand.
+#[derive(Default)]
+struct Missing<'a> {
+    tokens: Vec<(&'a Token, Called<'a>)>,
+    units: Vec<&'a UnitOfMeasure>,
+    texts: Vec<&'a str>,
+}
+
+/// Ids in the order asked for: of coded values, of what they are called, of units, of texts.
+type MadeIds = (
+    Option<Vec<Option<i64>>>,
+    Option<Vec<Option<i64>>>,
+    Option<Vec<i32>>,
+    Option<Vec<Option<i64>>>,
+);
+
+impl Missing<'_> {
+    fn is_empty(&self) -> bool {
+        self.tokens.is_empty() && self.units.is_empty() && self.texts.is_empty()
+    }
+
+    async fn made(&self, connection: &mut Connection) -> Result<MadeIds> {
+        let Missing { tokens, units, texts } = self;
+        let display = |(_, called): &(&Token, Called<'_>)| match called {
+            Called::Text(text) => Some((*text).to_owned()),
+            _ => None,
+        };
+        let folded = |one: &(&Token, Called<'_>)| match one.1 {
+            Called::Unsaid => None,
+            Called::Nothing => Some(String::new()),
+            Called::Text(text) => Some(normalised(text)),
+        };
+        sqlx::query_as(include_str!("../sql/value_intern.sql"))
+            .bind(tokens.iter().map(|(token, _)| token.system.as_str()).collect::<Vec<_>>())
+            .bind(tokens.iter().map(|(token, _)| token.code.as_str()).collect::<Vec<_>>())
+            .bind(tokens.iter().map(display).collect::<Vec<_>>())
+            .bind(tokens.iter().map(folded).collect::<Vec<_>>())
+            .bind(units.iter().map(|unit| unit.system.as_str()).collect::<Vec<_>>())
+            .bind(units.iter().map(|unit| unit.code.as_str()).collect::<Vec<_>>())
+            .bind(units.iter().map(|unit| unit.text.as_str()).collect::<Vec<_>>())
+            .bind(units.iter().map(|unit| unit.dimension()).collect::<Vec<_>>())
+            .bind(texts.iter().map(|text| normalised(text)).collect::<Vec<_>>())
+            .fetch_one(connection)
+            .await
+            .map_err(of_sqlx)
+    }
+}
+
 impl Store {
     /// `count` new rids, ascending. Asks the database once where the block at hand is used up.
     pub async fn allocate_rids(&self, count: usize) -> Result<Vec<i64>> {
@@ -107,58 +159,70 @@ impl Store {
         Ok(rids)
     }
 
-    /// Ids of coded values and of units, new ones made for those never seen. Displays go with
-    /// new ones. One statement, none where all are at hand.
-    pub async fn intern_values<'a>(
-        &self,
-        tokens: Map<&'a Token, Option<&'a str>>,
-        units: Set<&'a UnitOfMeasure>,
-    ) -> Result<(Map<&'a Token, i64>, Map<&'a UnitOfMeasure, i32>)> {
-        let mut found = (Map::default(), Map::default());
-        let mut missing = (Vec::new(), Vec::new());
-        for (token, display) in tokens {
-            match self.interned.tokens.get(token) {
-                Some(id) => drop(found.0.insert(token, id)),
-                None => missing.0.push((token, display)),
+    /// Ids of coded values, of their texts and of units, new ones made for those never seen. One
+    /// statement, none where all are at hand.
+    pub async fn intern_values<'a>(&self, names: Names<'a>) -> Result<Ids<'a>> {
+        let mut ids = Ids::default();
+        let mut missing = Missing::default();
+        for (token, called) in names.tokens {
+            let known = self.interned.tokens.get(token);
+            match known.filter(|known| known.text.is_some() || called == Called::Unsaid) {
+                Some(coded) => drop(ids.tokens.insert(token, coded)),
+                None => missing.tokens.push((token, called)),
             }
         }
-        for unit in units {
+        for unit in names.units {
             match self.interned.units.get(unit) {
-                Some(id) => drop(found.1.insert(unit, id as i32)),
-                None => missing.1.push(unit),
+                Some(id) => drop(ids.units.insert(unit, id as i32)),
+                None => missing.units.push(unit),
             }
         }
-        if missing.0.is_empty() && missing.1.is_empty() {
-            return Ok(found);
+        for text in names.texts {
+            match self.interned.texts.get(text) {
+                Some(id) => drop(ids.texts.insert(text, id)),
+                None => missing.texts.push(text),
+            }
         }
-        let (tokens, units) = missing;
-        let mut connection = self.search_connection().await?;
-        let ids: (Option<Vec<i64>>, Option<Vec<i32>>) =
-            sqlx::query_as(include_str!("../sql/value_intern.sql"))
-                .bind(tokens.iter().map(|(token, _)| token.system.as_str()).collect::<Vec<_>>())
-                .bind(tokens.iter().map(|(token, _)| token.code.as_str()).collect::<Vec<_>>())
-                .bind(tokens.iter().map(|(_, display)| *display).collect::<Vec<_>>())
-                .bind(units.iter().map(|unit| unit.system.as_str()).collect::<Vec<_>>())
-                .bind(units.iter().map(|unit| unit.code.as_str()).collect::<Vec<_>>())
-                .bind(units.iter().map(|unit| unit.text.as_str()).collect::<Vec<_>>())
-                .bind(units.iter().map(|unit| unit.dimension()).collect::<Vec<_>>())
-                .fetch_one(&mut *connection)
-                .await
-                .map_err(of_sqlx)?;
-        connection.release();
-        let ids = (ids.0.unwrap_or_default(), ids.1.unwrap_or_default());
-        if ids.0.len() != tokens.len() || ids.1.len() != units.len() {
-            return Err(FhirError::internal("a coded value or unit was left without an id"));
+        if !missing.is_empty() {
+            let mut connection = self.search_connection().await?;
+            let made = missing.made(&mut connection).await?;
+            connection.release();
+            self.remember_made(&missing, made, &mut ids)?;
         }
-        for ((token, _), id) in tokens.into_iter().zip(ids.0) {
-            self.interned.tokens.insert(token.clone(), id);
-            found.0.insert(token, id);
+        Ok(ids)
+    }
+
+    fn remember_made<'a>(
+        &self,
+        missing: &Missing<'a>,
+        made: MadeIds,
+        ids: &mut Ids<'a>,
+    ) -> Result<()> {
+        let [tokens, called, texts] =
+            [made.0.unwrap_or_default(), made.1.unwrap_or_default(), made.3.unwrap_or_default()];
+        let units = made.2.unwrap_or_default();
+        let is_whole = tokens.len() == missing.tokens.len()
+            && called.len() == tokens.len()
+            && units.len() == missing.units.len()
+            && texts.len() == missing.texts.len();
+        if !is_whole {
+            return Err(FhirError::internal("a coded value, unit or text was left without an id"));
         }
-        for (unit, id) in units.into_iter().zip(ids.1) {
-            self.interned.units.insert(unit.clone(), i64::from(id));
-            found.1.insert(unit, id);
+        let id = |id: Option<i64>| id.unwrap_or_default();
+        for (((token, _), made), text) in missing.tokens.iter().zip(tokens).zip(called) {
+            let coded = Coded { id: id(made), text };
+            self.interned.tokens.insert((*token).clone(), coded);
+            ids.tokens.insert(token, coded);
         }
-        Ok(found)
+        for (unit, id) in missing.units.iter().zip(units) {
+            self.interned.units.insert((*unit).clone(), i64::from(id));
+            ids.units.insert(unit, id);
+        }
+        for (text, made) in missing.texts.iter().zip(texts) {
+            self.interned.texts.insert((*text).to_owned(), id(made));
+            ids.texts.insert(text, id(made));
+        }
+        Ok(())
     }
 
     /// Rids of reference targets; one that does not exist yet gets a stub that it will adopt.

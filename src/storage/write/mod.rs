@@ -10,8 +10,11 @@ mod copy;
 pub mod index_rows;
 pub mod intern;
 pub mod sql;
+mod text_keys;
 mod tsvector;
 pub mod under_way;
+
+pub use text_keys::OWN_TEXTS;
 
 use super::failure::{is_lost_race, of_sqlx};
 use super::gather::Batch;

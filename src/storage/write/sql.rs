@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use std::fmt::{Display, Write};
 
 /// Version of the index data that this program writes.
-pub const GENERATION: i16 = 4;
+pub const GENERATION: i16 = 5;
 
 /// What the values of a change take, roughly, without its body and JSON.
 const CHANGE_BYTES: usize = 800;

@@ -6,6 +6,6 @@ select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact
  from resource r
  where not r.deleted and r.type = 108
  and (r.rid in (select v.rid from string_value v
- where v.parameter = $2
- and (v.normalised >= $3 and v.normalised < $4))) and r.rid = (k.key & 281474976710655) and k.key >> 48 = $5) t))
+ where v.parameter = any(array[$2, $3])
+ and (v.normalised >= $4 and v.normalised < $5))) and r.rid = (k.key & 281474976710655) and k.key >> 48 = $6) t))
  order by r.date_low desc nulls last, r.rid desc limit 51) u

@@ -6,19 +6,19 @@ select *, array[value::text]::text[] as sort_values, (select pg_current_snapshot
  from resource r
  where not r.deleted and r.type = 103
  and (r.rid in (select v.rid from string_value v
- where v.parameter = $2
- and (v.normalised >= $3 and v.normalised < $4)))))
+ where v.parameter = any(array[$2, $3])
+ and (v.normalised >= $4 and v.normalised < $5)))))
  order by r.date_low desc nulls last, r.rid desc limit 51)
  union all (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low as value
  from resource r
  where not r.deleted and r.type = 96 and r.rid = any(array(select h.rid from resource h
- where h.keys && $5))
- and (r.lead = $6) is not true
+ where h.keys && $6))
+ and (r.lead = $7) is not true
  and (r.patient in (select r.rid
  from resource r
  where not r.deleted and r.type = 103
  and (r.rid in (select v.rid from string_value v
- where v.parameter = $7
- and (v.normalised >= $8 and v.normalised < $9)))))
+ where v.parameter = any(array[$8, $9])
+ and (v.normalised >= $10 and v.normalised < $11)))))
  order by r.date_low desc nulls last, r.rid desc limit 51)) u
  order by value desc nulls last, rid desc limit 51

@@ -4,8 +4,8 @@ select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact
  where not r.deleted and r.type = 103
  and ((r.lead = any($1) or r.keys && $2)
  and (r.rid in (select v.rid from string_value v
- where v.parameter = $3
- and (v.normalised >= $4 and v.normalised < $5)))) is not true
- and (r.keys && $6 or (r.rid in (select v.rid from string_value v
- where v.parameter = $7 and v.normalised = $8)) is not true)
+ where v.parameter = any(array[$3, $4])
+ and (v.normalised >= $5 and v.normalised < $6)))) is not true
+ and (r.keys && $7 or (r.rid in (select v.rid from string_value v
+ where v.parameter = $8 and v.normalised = $9)) is not true)
  order by r.last_updated desc, r.rid desc limit 51) u

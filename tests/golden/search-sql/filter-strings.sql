@@ -7,5 +7,9 @@ select * from (select r.rid, r.type, r.id, r.version
  and (v.normalised = $2 or v.normalised >= $3 or v.normalised < $4)
  union all select v.rid from string_value v
  where v.parameter = $5
- and (v.normalised like $6 or v.normalised like $7)))) u
+ and (v.normalised like $6 or v.normalised like $7)
+ union all select v.rid from string_value v
+ where v.normalised = '' and v.parameter = $8 and v.raw like $9
+ union all select v.rid from string_value v
+ where v.normalised = '' and v.parameter = $10 and v.raw like $11))) u
  order by rid limit 2

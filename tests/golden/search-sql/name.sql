@@ -3,11 +3,13 @@ select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact
  from resource r
  where not r.deleted and r.type = 103
  and (r.rid in (select v.rid from string_value v
- where v.parameter = $1
- and (v.normalised >= $2 and v.normalised < $3)))
+ where v.parameter = any(array[$1, $2])
+ and (v.normalised >= $3 and v.normalised < $4)))
  and (r.rid in (select v.rid from string_value v
- where v.parameter = $4
- and (v.normalised = $5 and v.raw = $6)))
+ where v.parameter = $5
+ and (v.normalised = $6 and v.raw = $7)))
  and (r.rid in (select v.rid from string_value v
- where v.parameter = $7 and v.normalised like $8))
+ where v.parameter = $8 and v.normalised like $9
+ union all select v.rid from string_value v
+ where v.normalised = '' and v.parameter = $10 and v.raw like $11))
  order by r.last_updated desc, r.rid desc limit 51) u

@@ -1,7 +1,14 @@
 -- Observation?patient=Patient/1&code=http://l|1
-select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact_id_if_assigned()::text, '')) as horizon from (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[r.date_low::text]::text[] as sort_values
+select *, array[value::text]::text[] as sort_values, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact_id_if_assigned()::text, '')) as horizon from ((select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low as value
  from resource r
- where not r.deleted and r.type = 96 and r.patient = $1
- and (r.lead = $2 or (r.keys && $3) is true)
+ where not r.deleted and r.type = 96 and r.patient = $1 and r.lead = $2 and r.date_low >= $3::text::timestamptz
  and (r.date_low > $4::text::timestamptz or (r.date_low = $5::text::timestamptz and r.rid > $6))
- order by r.date_low nulls first, r.rid limit 51) u
+ order by r.date_low nulls first, r.rid limit 51)
+ union all (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low as value
+ from resource r
+ where not r.deleted and r.type = 96 and r.patient = $7 and r.rid = any(array(select h.rid from resource h
+ where h.keys && $8))
+ and (r.lead = $9) is not true
+ and (r.date_low > $10::text::timestamptz or (r.date_low = $11::text::timestamptz and r.rid > $12))
+ order by r.date_low nulls first, r.rid limit 51)) u
+ order by value nulls first, rid limit 51

@@ -1,6 +1,12 @@
 -- Observation?patient=Patient/1&code=http://l|1&_sort=-date
-select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact_id_if_assigned()::text, '')) as horizon from (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[r.date_low::text]::text[] as sort_values
+select *, array[value::text]::text[] as sort_values, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact_id_if_assigned()::text, '')) as horizon from ((select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low as value
  from resource r
- where not r.deleted and r.type = 96 and r.patient = $1
- and (r.lead = $2 or (r.keys && $3) is true)
- order by r.date_low desc nulls last, r.rid desc limit 51) u
+ where not r.deleted and r.type = 96 and r.patient = $1 and r.lead = $2
+ order by r.date_low desc nulls last, r.rid desc limit 51)
+ union all (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low as value
+ from resource r
+ where not r.deleted and r.type = 96 and r.patient = $3 and r.rid = any(array(select h.rid from resource h
+ where h.keys && $4))
+ and (r.lead = $5) is not true
+ order by r.date_low desc nulls last, r.rid desc limit 51)) u
+ order by value desc nulls last, rid desc limit 51

@@ -1,7 +1,7 @@
 -- Observation?_sort=-code&code=http://l|1
 select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact_id_if_assigned()::text, '')) as horizon from (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[s.value::text]::text[] as sort_values
  from resource r
- left join lateral (select max(t.code) as value from unnest(r.keys || case when r.type = any($1) then $2 | (r.lead & 281474976710655) end) k join token t on t.token = (k & 281474976710655)
+ left join lateral (select max(t.code) as value from unnest(r.keys || case when r.type = any($1) then $2 | (r.lead & 281474976710655) end) k join token t on t.token = (k & 281474976710655) and t.code <> ''
  where (k >> 48) = $3) s on true
  where not r.deleted and r.type = 96
  and (r.lead = $4 or r.keys && $5)

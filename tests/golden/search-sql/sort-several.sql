@@ -1,9 +1,9 @@
 -- Observation?_sort=status,-date,category
 select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact_id_if_assigned()::text, '')) as horizon from (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[s.value::text, r.date_low::text, s3.value::text]::text[] as sort_values
  from resource r
- left join lateral (select min(t.code) as value from unnest(r.keys) k join token t on t.token = (k & 281474976710655)
+ left join lateral (select min(t.code) as value from unnest(r.keys) k join token t on t.token = (k & 281474976710655) and t.code <> ''
  where (k >> 48) = $1) s on true
- left join lateral (select min(t.code) as value from unnest(r.keys) k join token t on t.token = (k & 281474976710655)
+ left join lateral (select min(t.code) as value from unnest(r.keys) k join token t on t.token = (k & 281474976710655) and t.code <> ''
  where (k >> 48) = $2) s3 on true
  where not r.deleted and r.type = 96
  and (s.value > $3::text or s.value is null or (s.value = $4::text

@@ -143,6 +143,18 @@ pub fn kill_postmaster(data: &std::path::Path) {
     process::signal(cluster::postmaster_pid(data), "KILL");
 }
 
+/// The ids of the matches of a search, ascending.
+pub async fn found(server: &TestServer, query: &str) -> String {
+    server.get(query).await.expect(200).sorted_ids("match")
+}
+
+/// A search is 400, and says this.
+pub async fn refused(server: &TestServer, query: &str, text: &str) {
+    let outcome = server.get(query).await.expect(400).body;
+    let said = outcome["issue"][0]["diagnostics"].as_str().unwrap_or_default();
+    assert!(said.contains(text), "{query}: {outcome}");
+}
+
 fn type_of(resource: &Value) -> String {
     resource["resourceType"].as_str().expect("a resource names its type").to_owned()
 }

@@ -134,11 +134,19 @@ impl Creation<'_> {
     }
 
     fn coding(&mut self) -> Value {
-        let code = self.random.pick(&CODES);
-        match self.random.percent(80) {
-            true => json!({"system": self.random.pick(&SYSTEMS), "code": code}),
-            false => json!({ "code": code }),
+        let (system, code) = (self.random.pick(&SYSTEMS), self.random.pick(&CODES));
+        let mut coding = match self.random.below(20) {
+            0 => json!({ "system": system }),
+            1..4 => json!({ "code": code }),
+            _ => json!({"system": system, "code": code}),
+        };
+        // Mostly the same for a code, as in life.
+        match self.random.below(10) {
+            0..4 => coding["display"] = json!(format!("{code} of {system}")),
+            4 => coding["display"] = self.text(),
+            _ => {}
         }
+        coding
     }
 
     fn concept(&mut self) -> Value {
@@ -153,11 +161,16 @@ impl Creation<'_> {
     }
 
     fn identifier(&mut self) -> Value {
-        let value = self.random.pick(&IDENTIFIERS);
-        match self.random.percent(80) {
-            true => json!({"system": self.random.pick(&SYSTEMS), "value": value}),
-            false => json!({ "value": value }),
+        let (system, value) = (self.random.pick(&SYSTEMS), self.random.pick(&IDENTIFIERS));
+        let mut identifier = match self.random.below(20) {
+            0 => json!({ "system": system }),
+            1..4 => json!({ "value": value }),
+            _ => json!({"system": system, "value": value}),
+        };
+        if self.random.percent(30) {
+            identifier["type"] = json!({"text": self.text()});
         }
+        identifier
     }
 
     fn contact(&mut self) -> Value {

@@ -102,6 +102,7 @@ impl Drawing<'_> {
             return None;
         }
         match parameter.kind {
+            Kind::Coded if self.random.percent(50) => Some("text"),
             Kind::Coded | Kind::Plain => Some("not"),
             Kind::Text => Some(self.random.pick(&["exact", "contains"])),
             Kind::Reference => match self.random.percent(50) {

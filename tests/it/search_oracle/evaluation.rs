@@ -6,7 +6,7 @@ use super::parameters::{self, Kind, Pair, Parameter, at};
 use super::places;
 use super::query::{Criterion, Include, Link, Query, Sort};
 use super::texts::{
-    self, codings, folded, string_matches, token_matches, uri_matches, words_match,
+    self, codings, family_matches, folded, string_matches, token_matches, uri_matches, words_match,
 };
 use super::world::{Key, Resource, World, key_of, local_key};
 use rust_decimal::Decimal;
@@ -98,14 +98,36 @@ impl Oracle<'_> {
             return self.has_pair(resource, pair, one);
         }
         let elements = parameter.elements(resource);
+        let (has_no_case, implied) = (
+            parameters::has_no_case(resource.kind(), parameter),
+            parameters::implied_system(resource.kind(), parameter),
+        );
+        let of_system = implied.and_then(|system| one.strip_prefix(system)?.strip_prefix('|'));
         let passes = |element: &Value| match (parameter.kind, criterion.modifier) {
+            (Kind::Coded, Some("text")) => {
+                let wanted = folded(&texts::unescape(one));
+                texts::names(element).iter().any(|name| folded(name).starts_with(&wanted))
+            }
+            (Kind::Plain, _) if of_system == Some("") => true,
+            (Kind::Plain, _) if of_system.is_some() => {
+                token_matches(element, of_system.unwrap_or_default())
+            }
+            (Kind::Plain, _) if has_no_case => {
+                let lower = element.as_str().unwrap_or_default().to_lowercase();
+                token_matches(&lower.into(), &one.to_lowercase())
+            }
             (Kind::Reference, Some("identifier")) => {
                 element.get("identifier").is_some_and(|found| token_matches(found, one))
             }
             (Kind::Reference, kind) => self.refers(element, kind, one),
             (kind, modifier) => self.passes(element, kind, (modifier, one)),
         };
-        elements.iter().any(passes)
+        let is_of_name = matches!(parameter.name, "family" | "name");
+        let mut families = match criterion.modifier {
+            None if is_of_name => at(&resource.body, "name.family").into_iter(),
+            _ => Vec::new().into_iter(),
+        };
+        elements.iter().any(passes) || families.any(|one_of| family_matches(&one_of, one))
     }
 
     fn has_pair(&self, resource: &Resource, pair: &Pair, one: &str) -> bool {
@@ -217,7 +239,13 @@ impl Oracle<'_> {
             let least = ways.reduce(f64::min)?;
             return Some(SortValue::Distance((least * 10.0).round()));
         }
+        let has_no_case = parameters::has_no_case(resource.kind(), parameter);
+        let folded = |value| match value {
+            SortValue::Text(text) if has_no_case => SortValue::Text(text.to_lowercase()),
+            other => other,
+        };
         let values = elements.iter().flat_map(|element| sort_values(element, parameter));
+        let values = values.map(folded);
         let better = |a: SortValue, b: SortValue| {
             if (a < b) == sort.is_descending { b } else { a }
         };

@@ -276,6 +276,27 @@ const fn pair_of(
     Pair { bases, first: "code", second, seconds }
 }
 
+/// Parameters of elements of type code, and the system that their value set implies.
+const IMPLIED: [(&str, &str); 5] = [
+    ("gender", "http://hl7.org/fhir/administrative-gender"),
+    ("address-use", "http://hl7.org/fhir/address-use"),
+    ("part-status", "http://hl7.org/fhir/participationstatus"),
+    ("Encounter.status", "http://hl7.org/fhir/encounter-status"),
+    ("Observation.status", "http://hl7.org/fhir/observation-status"),
+];
+
+/// The system of a parameter's codes that no element names.
+pub fn implied_system(kind: &str, parameter: &Parameter) -> Option<&'static str> {
+    let of_kind = format!("{kind}.{}", parameter.name);
+    let is_it = |(name, _): &&(&str, &str)| *name == parameter.name || *name == of_kind;
+    IMPLIED.iter().find(is_it).map(|(_, system)| *system)
+}
+
+/// Of type string, so that case does not count.
+pub fn has_no_case(kind: &str, parameter: &Parameter) -> bool {
+    (kind, parameter.name) == ("ValueSet", "version")
+}
+
 /// The parameters of a type, without those of every type.
 pub fn own(kind: &str) -> &'static [Parameter] {
     match kind {

@@ -115,6 +115,29 @@ pub fn codings(element: &Value) -> Vec<(String, String)> {
     }
 }
 
+/// What the values within an element are called.
+pub fn names(element: &Value) -> Vec<String> {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let codings = items(&element["coding"]);
+    let displays = codings.iter().map(|coding| &coding["display"]);
+    // Of a Coding, a CodeableConcept, an Identifier.
+    let own = [&element["display"], &element["text"], &element["type"]["text"]];
+    displays.chain(own).filter_map(text).collect()
+}
+
+/// From one word of a family name on.
+pub fn family_matches(family: &Value, one: &str) -> bool {
+    let (family, one) = (folded(family.as_str().unwrap_or_default()), folded(&unescape(one)));
+    let mut rest = Some(&family[..]);
+    while let Some(words) = rest {
+        if words.starts_with(&one) {
+            return true;
+        }
+        rest = words.split_once([' ', '-']).map(|(_, rest)| rest);
+    }
+    false
+}
+
 pub fn token_matches(element: &Value, one: &str) -> bool {
     let parts: Vec<String> = split(one, '|').iter().map(|part| unescape(part)).collect();
     let is_meant = |(system, code): (String, String)| match &parts[..] {

@@ -2,13 +2,14 @@
 
 use super::creation::{CODES, IDS, NUMBERS, SYSTEMS, TEXTS, TIMES, URIS};
 use super::numbers::{UCUM, UNITS, decimal};
-use super::parameters::{Kind, Parameter, at};
+use super::parameters::{Kind, Parameter, at, find, has_no_case, implied_system};
 use super::places::{self, LENGTHS, PLACES};
 use super::random::Random;
-use super::texts::{codings, escape, words};
-use super::world::{World, local_key};
+use super::texts::{codings, escape, names, words};
+use super::world::{TYPES, World, local_key};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 const PREFIXES: [&str; 12] = ["", "", "", "eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap"];
 
@@ -44,7 +45,17 @@ impl Values<'_> {
         }
         let elements = resources.iter().flat_map(|one| self.parameter.elements(one));
         let element = self.one_of(elements.collect());
-        self.of(self.parameter.kind, &element)
+        match (self.parameter.kind, implied_system(kind, self.parameter)) {
+            (Kind::Plain, Some(system)) if self.random.percent(20) => {
+                let code = self.token(&element, false);
+                let code = if self.random.percent(20) { "" } else { &code };
+                format!("{system}|{code}")
+            }
+            (Kind::Plain, _) if has_no_case(kind, self.parameter) && self.random.percent(50) => {
+                self.token(&element, false).to_uppercase()
+            }
+            (of, _) => self.of(of, &element),
+        }
     }
 
     /// Null where there is none.
@@ -58,6 +69,11 @@ impl Values<'_> {
                 self.token(&element["identifier"], true)
             }
             Kind::Reference => self.reference(element),
+            Kind::Coded if self.modifier == Some("text") => {
+                let names = names(element).into_iter().map(Value::from).collect();
+                let name = self.one_of(names);
+                self.text(&name)
+            }
             Kind::Coded => self.token(element, true),
             Kind::Plain => self.token(element, false),
             Kind::Text => self.text(element),
@@ -84,6 +100,9 @@ impl Values<'_> {
             code = self.random.pick(&CODES).to_owned();
         }
         let (system, code) = (escape(&system), escape(&code));
+        if code.is_empty() {
+            return if system.is_empty() { "w".to_owned() } else { format!("{system}|") };
+        }
         match (has_system, self.random.below(8)) {
             (false, _) | (_, 0..=2) => code,
             (_, 3) => format!("|{code}"),
@@ -235,8 +254,10 @@ impl Values<'_> {
             let other = element["reference"].as_str().unwrap_or("http://other.example/fhir/X/1");
             return escape(other);
         };
+        // Where resources of several types are meant, an id alone is refused.
+        let is_clear = TYPES.iter().all(|source| self.meant(source, &id) < 2);
         match self.random.below(6) {
-            0 | 1 => id,
+            0 | 1 if is_clear => id,
             2 => format!("{base}/{kind}/{id}"),
             3 => format!("{kind}/{}", self.random.pick(&IDS)),
             _ => format!("{kind}/{id}"),
@@ -263,6 +284,16 @@ impl Values<'_> {
         };
         let distance = format!("{place}|{:.6}", way.max(0.0) / metres);
         if unit.is_empty() { distance } else { format!("{distance}|{unit}") }
+    }
+
+    /// How many resources of this id there are that resources of a type refer to by the parameter.
+    fn meant(&self, source: &str, id: &str) -> usize {
+        let Some(parameter) = find(source, self.parameter.name) else { return 0 };
+        let sources = self.world.resources.iter().filter(|resource| resource.kind() == source);
+        let elements = sources.flat_map(|resource| parameter.elements(resource));
+        let keys = elements.filter_map(|element| local_key(&element, &self.world.base));
+        let keys = keys.filter(|key| key.1 == id && self.world.find(key).is_some());
+        keys.collect::<BTreeSet<_>>().len()
     }
 
     fn uri(&mut self, element: &Value) -> String {

@@ -96,7 +96,7 @@ impl Reader<'_> {
             return Err(self.wrong_operator(operator));
         }
         if operator.asks == Asks::Present {
-            return self.clause(Some("missing"), "false");
+            return self.missing("false");
         }
         if value.is_empty() {
             return Err(self.wrong(value, "it must not be empty"));
@@ -123,11 +123,7 @@ impl Reader<'_> {
                 let text = "co of numbers is not offered: their precision is not indexed";
                 return Err(not_supported(self.name, text));
             }
-            (Asks::Terminology, _) => {
-                let code = operator.code;
-                let text = format!("{code} asks for terminology, which this server does not have");
-                return Err(not_supported(self.name, text));
-            }
+            (Asks::Terminology, _) => return self.asked_of_terms(operator, value),
             _ => self.plain(&format!("{}{}", operator.code, with_system(value, 1)))?,
         };
         let is_text = matches!(kind, Kind::Token | Kind::String | Kind::Uri);
@@ -135,6 +131,20 @@ impl Reader<'_> {
             Asks::Unequal if is_text => self.unequal(found),
             _ => Clause::any(found),
         })
+    }
+
+    /// `ss` is `:below`: "True if the value subsumes a concept in the set", and `sb` `:above`.
+    fn asked_of_terms(&self, operator: &Operator, value: &str) -> Read<Clause> {
+        let modifier = match operator.code {
+            "ss" => "below",
+            "sb" => "above",
+            "ni" => "not-in",
+            _ => "in",
+        };
+        match operator.code {
+            "ss" | "sb" => self.clause(Some(modifier), &with_system(value, 0)),
+            _ => self.clause(Some(modifier), &text::escape(value)),
+        }
     }
 
     /// Some value of the parameter is another one.

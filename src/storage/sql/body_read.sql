@@ -1,0 +1,1 @@
+select rid, version, body from resource where rid = any($1) and not deleted

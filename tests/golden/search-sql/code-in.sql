@@ -1,0 +1,6 @@
+-- Observation?code:in=http://v
+select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact_id_if_assigned()::text, '')) as horizon from (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[r.last_updated::text]::text[] as sort_values
+ from resource r
+ where not r.deleted and r.type = 96
+ and (r.lead = any($1) or r.keys && $2)
+ order by r.last_updated desc, r.rid desc limit 51) u

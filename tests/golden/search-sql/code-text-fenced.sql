@@ -1,0 +1,9 @@
+-- Patient?identifier=a|b&identifier:text=medical
+select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact_id_if_assigned()::text, '')) as horizon from (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[r.last_updated::text]::text[] as sort_values
+ from resource r
+ where not r.deleted and r.type = 103
+ and (r.rid in (select v.rid from identifier_value v
+ where v.parameter = $1
+ and (v.value = $2 and v.system = $3)))
+ and ((r.keys && $4 or (r.keys && $5) and not r.keys && $6) is true)
+ order by r.last_updated desc, r.rid desc limit 51) u
