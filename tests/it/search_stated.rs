@@ -44,6 +44,8 @@ async fn every_parameter_that_a_type_states_is_searched_by_and_no_other() {
             "_filter" => format!("{kind}?_filter=_id eq x"),
             // Words have no modifiers.
             "_text" | "_content" => format!("{kind}?{name}=word"),
+            // No operator is for parameters of type special.
+            "near" => format!("{kind}?{name}:missing=false&_count=1"),
             name => format!("{kind}?_filter={name} pr true&_count=1"),
         }));
         let next = names(&resources[(index + 1) % resources.len()]);

@@ -162,13 +162,15 @@ impl Reader<'_> {
         let kind = self.parameter.kind;
         let of_kind = OPERATORS.iter().filter(|row| row.kinds.contains(&kind));
         let codes: Vec<&str> = of_kind.map(|row| row.code).collect();
-        let codes = if codes.is_empty() { "none" } else { &codes.join(" ") };
+        let offered = match codes[..] {
+            [] => "no operator is".to_owned(),
+            _ => format!("{} are", codes.join(" ")),
+        };
         let text = format!(
-            "The operator {} is not for {}, which is of type {}: {} are",
+            "The operator {} is not for {}, which is of type {}: {offered}",
             operator.code,
             self.parameter.code,
-            kind.as_str(),
-            codes
+            kind.as_str()
         );
         Refusal::Value(FhirError::at(IssueCode::Invalid, expression(self.name), text))
     }
