@@ -88,23 +88,14 @@ impl Floor<'_> {
         let last = FIRST_ID + self.rows;
         let values =
             [format!("first={}", FIRST_ID + 1), format!("last={last}"), format!("body={body}")];
-        pgbench(self.server, DATABASE, &[script], &values, (clients, seconds))
+        pgbench((self.server, DATABASE), &[script], &values, (clients, seconds))
     }
 }
 
-/// Runs scripts in turn for some seconds, and returns what the cluster spent on them.
-pub fn bench(
-    server: &Server,
-    database: &str,
-    scripts: &[PathBuf],
-    load: (usize, f64),
-) -> Result<Round, String> {
-    pgbench(server, database, scripts, &[], load)
-}
-
-fn pgbench(
-    server: &Server,
-    database: &str,
+/// Runs scripts in turn for some seconds on a database, `values` for their variables, and returns
+/// what the cluster spent on them.
+pub fn pgbench(
+    (server, database): (&Server, &str),
     scripts: &[PathBuf],
     values: &[String],
     (clients, seconds): (usize, f64),

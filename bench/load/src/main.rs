@@ -236,17 +236,7 @@ impl Bench<'_> {
         self.set_autovacuum("on")?;
         let rows = kinds.iter().zip(costs).filter(|(_, costs)| !costs.is_empty());
         let mut rows: Vec<Row> = rows
-            .map(|((_, _, name, limit, _), costs)| Row {
-                name: (*name).to_owned(),
-                limit: *limit,
-                unit: " × floor",
-                found: median(costs.iter().map(Cost::ratio)),
-                note: format!(
-                    "server {:.2} + Postgres {:.2}",
-                    median(costs.iter().map(|cost| cost.server / cost.floor)),
-                    median(costs.iter().map(|cost| cost.postgres / cost.floor))
-                ),
-            })
+            .map(|((_, _, name, limit, _), costs)| Row::ratio((*name).to_owned(), *limit, &costs))
             .collect();
         if !wal.is_empty() {
             rows.push(Row {
@@ -328,12 +318,31 @@ impl Bench<'_> {
 }
 
 impl Cost {
+    fn sum(&self) -> f64 {
+        self.server + self.postgres
+    }
+
     fn ratio(&self) -> f64 {
-        (self.server + self.postgres) / self.floor
+        self.sum() / self.floor
     }
 }
 
 impl Row {
+    /// The median of what work costs, over its floor.
+    fn ratio(name: String, limit: f64, costs: &[Cost]) -> Row {
+        Row {
+            name,
+            limit,
+            unit: " × floor",
+            found: median(costs.iter().map(Cost::ratio)),
+            note: format!(
+                "server {:.2} + PostgreSQL {:.2}",
+                median(costs.iter().map(|cost| cost.server / cost.floor)),
+                median(costs.iter().map(|cost| cost.postgres / cost.floor))
+            ),
+        }
+    }
+
     fn is_passed(&self) -> bool {
         match self.unit {
             " %" => self.found >= self.limit,

@@ -8,7 +8,7 @@ use crate::searches::{CODES, COLUMNS, FUNCTIONS, SEARCHES, Search};
 use crate::server::Server;
 use crate::synthea::Synthea;
 use crate::work::Work;
-use crate::{CLIENTS, Options, Row, median};
+use crate::{CLIENTS, Cost, Options, Row, median};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -39,14 +39,6 @@ pub struct Case {
 enum Expected {
     Total(u64),
     Keys { matches: Vec<String>, others: Vec<String> },
-}
-
-/// CPU seconds of one request, and of its reference statement.
-#[derive(Clone, Copy)]
-struct Cost {
-    server: f64,
-    postgres: f64,
-    floor: f64,
 }
 
 /// Fills the stores up to the resources asked for, where they have fewer, and measures: the one
@@ -92,17 +84,8 @@ pub fn measure(options: &Options, data: &Path) -> Result<Vec<Row>, String> {
 fn rows_of(search: &Search, sides: &[Side], costs: &[Vec<Cost>]) -> Vec<Row> {
     let mut rows = Vec::new();
     for (side, costs) in sides.iter().zip(costs) {
-        rows.push(Row {
-            name: format!("{}, {} resources", search.name, side.resources),
-            limit: 3.0,
-            unit: " × floor",
-            found: median(costs.iter().map(Cost::ratio)),
-            note: format!(
-                "server {:.2} + PostgreSQL {:.2}",
-                median(costs.iter().map(|cost| cost.server / cost.floor)),
-                median(costs.iter().map(|cost| cost.postgres / cost.floor))
-            ),
-        });
+        let name = format!("{}, {} resources", search.name, side.resources);
+        rows.push(Row::ratio(name, 3.0, costs));
     }
     if let ([large, small], true) = (costs, search.is_selective) {
         rows.push(Row {
@@ -151,7 +134,7 @@ impl Side {
     fn cost(&self, search: usize, seconds: f64) -> Result<Cost, String> {
         let cases = &self.cases[search];
         let scripts: Vec<PathBuf> = (0..cases.len()).map(|at| self.script(search, at)).collect();
-        let floor = floor::bench(&self.server, DATABASE, &scripts, (CLIENTS, seconds))?;
+        let floor = floor::pgbench((&self.server, DATABASE), &scripts, &[], (CLIENTS, seconds))?;
         let server = processes::cpu(self.server.id());
         let postgres = processes::cpu_of_cluster(self.server.postmaster);
         let done = self.drive(cases, seconds)?;
@@ -221,16 +204,6 @@ fn next(body: &[u8]) -> Option<String> {
     let links = bundle["link"].as_array()?;
     let url = links.iter().find(|link| link["relation"] == "next")?["url"].as_str()?;
     Some(format!("/fhir/{}", url.split_once("/fhir/")?.1))
-}
-
-impl Cost {
-    fn sum(&self) -> f64 {
-        self.server + self.postgres
-    }
-
-    fn ratio(&self) -> f64 {
-        self.sum() / self.floor
-    }
 }
 
 fn number(server: &Server, text: &str) -> Result<u64, String> {
