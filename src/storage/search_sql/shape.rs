@@ -1,6 +1,6 @@
 //! Which index leads: the branches of a statement.
 
-use super::condition::{Conditions, Keys, push_held, push_lead, push_led, push_visible};
+use super::condition::{Conditions, Keys, Leads, push_held, push_lead, push_led, push_visible};
 use super::keys::Found;
 use super::order::{Order, Part};
 use super::quantity::single_quantity;
@@ -69,9 +69,17 @@ const COLUMNS: &str = "r.rid, r.type, r.id, r.version, r.last_updated, r.deleted
 const MATCH: &str = "select r.rid, r.type, r.id, r.version from resource r";
 
 impl Query<'_> {
-    /// Rows of a page in its order (backward from a cursor: in the reverse), with `sort_values`.
+    /// Rows of a page in its order (backward from a cursor: in the reverse), with sort
+    /// values.
     pub fn page(&self, limit: i64) -> Statement {
         let mut sql = Statement::default();
+        self.push_page(&mut sql, limit);
+        sql
+    }
+
+    /// The same as a statement that can be gathered with others.
+    pub fn page_apart(&self, limit: i64) -> Statement {
+        let mut sql = Statement::apart();
         self.push_page(&mut sql, limit);
         sql
     }
@@ -94,23 +102,13 @@ impl Query<'_> {
         let is_union = branches.len() > 1;
         // Beside the rows, whose order it leaves alone and whose scans may be parallel.
         sql.push("select *, ");
-        if is_union {
-            order.push_outer_texts(sql);
-            sql.push(", ");
-        }
         self.push_horizon(sql);
         sql.push(" from (");
         for (index, (branch, part)) in branches.iter().enumerate() {
             sql.push(if index > 0 { " union all " } else { "" });
             sql.push(if is_union { "(" } else { "" });
             sql.push("select ").push(COLUMNS);
-            match is_union {
-                true => order.push_values(sql),
-                false => {
-                    sql.push(", ");
-                    order.push_texts(sql);
-                }
-            }
+            order.push_values(sql);
             sql.push(" from resource r");
             order.push_joins(sql);
             self.push_where(sql, &driver, *branch);
@@ -163,6 +161,21 @@ impl Query<'_> {
         self.push_rows(&mut sql, MATCH);
         sql.push(") u order by rid").push_limit(limit);
         sql
+    }
+
+    /// The parameters of quantities that rows of the leading codes are searched by, and the keys
+    /// of those codes as leads.
+    pub fn led_quantities(&self) -> (Vec<i16>, Vec<i64>) {
+        let Driver::Lead(leading) = self.driver() else { return (Vec::new(), Vec::new()) };
+        let predicates = self.plan.clauses.iter().flat_map(|clause| &clause.alternatives);
+        let of = |predicate: &Predicate| match predicate {
+            Predicate::Quantity { parameter, .. } => Some(parameter.0),
+            _ => None,
+        };
+        let mut parameters: Vec<i16> = predicates.filter_map(of).collect();
+        parameters.sort_unstable();
+        parameters.dedup();
+        (parameters, leading.leads)
     }
 
     fn push_rows(&self, sql: &mut Statement, select: &'static str) {
@@ -295,11 +308,12 @@ impl Query<'_> {
         if let Branch::Led(_, span) | Branch::Whole(span) = branch {
             span.push(sql);
         }
-        let leads: &[i64] = match (driver, branch) {
+        let leads = match (driver, branch) {
             (Driver::Lead(leading) | Driver::Coded(_, _, leading), Branch::Led(at, _)) => {
-                leading.of_branch(at)
+                Leads::These(leading.of_branch(at))
             }
-            _ => &[],
+            (Driver::Lead(leading), Branch::Held) => Leads::OfHolding(&leading.keys),
+            _ => Leads::Any,
         };
         let mut singles: Vec<ParameterId> = Vec::new();
         for (at, clause) in self.plan.clauses.iter().enumerate() {
