@@ -24,32 +24,7 @@ impl Store {
         (permit, plan): (&Permit, &Plan),
         reads: Reads,
     ) -> Result<Found> {
-        let known = self.remembered(plan);
-        self.found_beside(known, connection, (permit, plan), reads).await
-    }
-
-    /// The ids that are remembered, and what has to be looked up.
-    pub(in crate::storage) fn remembered(&self, plan: &Plan) -> (Found, Wanted) {
-        let mut wanted = Wanted::of(plan);
-        let mut found = Found::default();
-        wanted.tokens.retain(|token| match self.interned.token(token) {
-            Some(id) => found.tokens.insert(token.clone(), id).is_some(),
-            None => true,
-        });
-        wanted.references.retain(|key| match self.interned.rid(key) {
-            Some(rid) => found.references.insert(key.clone(), rid).is_some(),
-            None => true,
-        });
-        (found, wanted)
-    }
-
-    async fn found_beside(
-        &self,
-        (mut found, mut wanted): (Found, Wanted),
-        connection: &mut Connection,
-        (permit, plan): (&Permit, &Plan),
-        reads: Reads,
-    ) -> Result<Found> {
+        let (mut found, mut wanted) = self.remembered(plan);
         let units = std::mem::take(&mut wanted.units);
         let concepts = std::mem::take(&mut wanted.concepts);
         if !concepts.is_empty() {
@@ -73,6 +48,21 @@ impl Store {
             refuse_ambiguous(connection, (permit, &found), &alternative).await?;
         }
         Ok(found)
+    }
+
+    /// The ids that are remembered, and what has to be looked up.
+    pub(in crate::storage) fn remembered(&self, plan: &Plan) -> (Found, Wanted) {
+        let mut wanted = Wanted::of(plan);
+        let mut found = Found::default();
+        wanted.tokens.retain(|token| match self.interned.token(token) {
+            Some(id) => found.tokens.insert(token.clone(), id).is_some(),
+            None => true,
+        });
+        wanted.references.retain(|key| match self.interned.rid(key) {
+            Some(rid) => found.references.insert(key.clone(), rid).is_some(),
+            None => true,
+        });
+        (found, wanted)
     }
 
     /// Ids of coded values; what is not here does not exist.
