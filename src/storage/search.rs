@@ -16,7 +16,7 @@ use crate::access::Permit;
 use crate::error::{FhirError, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::resource::{Id, ResourceKey};
-use crate::search::{Cursor, Plan, Snapshot, Total};
+use crate::search::{Cursor, Plan, Snapshot, Total, contained_place, contained_rid};
 use serde_json::Value;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
@@ -30,7 +30,10 @@ pub(super) const INCLUDED: usize = 1_000;
 /// A match, and the sort values of its row.
 #[derive(Clone, Debug)]
 pub struct Placed {
+    /// The resource, or the container of what matches.
     pub stored: Stored,
+    /// The place of the contained resource that matches and is shown.
+    pub contained: Option<u16>,
     pub values: Vec<Option<String>>,
 }
 
@@ -70,7 +73,13 @@ impl Page {
 impl Placed {
     /// The place of this row.
     pub fn cursor(&self, is_backward: bool) -> Cursor {
-        Cursor { values: self.values.clone(), rid: self.stored.rid, is_backward }
+        Cursor { values: self.values.clone(), rid: self.rid(), is_backward }
+    }
+
+    /// Of what matches and is shown.
+    pub fn rid(&self) -> i64 {
+        let rid = self.stored.rid;
+        self.contained.map_or(rid, |place| contained_rid(rid, place))
     }
 }
 
@@ -153,10 +162,10 @@ impl Store {
         let count = plan.count as usize;
         let limit = i64::from(plan.count) + 1;
         // What was let through once is let through to its last page.
-        if plan.after.is_none()
-            && let Some(statement) = query.page_plan(limit)
-        {
-            refuse_large_sort(connection, statement, plan.most_sorted).await?;
+        if plan.after.is_none() {
+            for statement in query.page_plans(limit) {
+                refuse_large_sort(connection, statement, plan.most_sorted).await?;
+            }
         }
         let statement = match plan.includes.is_empty() {
             true => query.page(limit),
@@ -196,7 +205,12 @@ impl Store {
 
     fn placed(&self, row: &PgRow) -> Result<Placed> {
         let values = row.try_get("sort_values").map_err(FhirError::internal)?;
-        Ok(Placed { stored: self.stored(row)?, values })
+        let mut stored = self.stored(row)?;
+        let contained = contained_place(stored.rid).map(|(container, place)| {
+            stored.rid = container;
+            place
+        });
+        Ok(Placed { stored, contained, values })
     }
 
     /// What goes with a page, as far as it takes it, and whether there is more.
@@ -251,8 +265,8 @@ async fn refuse_large_sort(
     match sorted > most as f64 {
         true => Err(FhirError::too_costly(format!(
             "This order needs about {sorted:.0} matches to be sorted for each page; by several \
-             keys this server sorts at most {most} (BHN_SORT_MATCHES): add criteria that find \
-             fewer, or sort by one key"
+             keys, or by what is contained in them, this server sorts at most {most} \
+             (BHN_SORT_MATCHES): add criteria that find fewer, or sort by one key"
         ))),
         false => Ok(()),
     }
@@ -261,7 +275,7 @@ async fn refuse_large_sort(
 /// Rows that a plan sorts as a whole, in the nodes above its joins and scans. An incremental
 /// sort takes rows in the order of an index, and stops where the page is full.
 fn sorted_rows(node: &Value) -> f64 {
-    const PASSED: [&str; 8] = [
+    const PASSED: [&str; 9] = [
         "Limit",
         "Sort",
         "Gather",
@@ -270,6 +284,7 @@ fn sorted_rows(node: &Value) -> f64 {
         "Merge Append",
         "Subquery Scan",
         "Result",
+        "Unique",
     ];
     let kind = node.get("Node Type").and_then(Value::as_str).unwrap_or_default();
     if !PASSED.contains(&kind) {

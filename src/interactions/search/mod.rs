@@ -8,6 +8,7 @@ use super::page::{self, PageLink};
 use crate::access::Permit;
 use crate::error::{FhirError, Issue, IssueCode, Result};
 use crate::fhir::bundle::{Bundle, Entry};
+use crate::fhir::contained::contained_at;
 use crate::fhir::interaction::{Handling, Parameter, Request, SearchScope};
 use crate::fhir::outcome;
 use crate::fhir::subset::Subset;
@@ -184,19 +185,17 @@ fn bundle(
     let links = PageLink { context, permit, path: &path, presentation: &request.presentation };
     let relations = relations(&links, &asked, &page)?;
     let base_url = &context.settings.base_url;
-    let matches = page.matches.into_iter().map(|Placed { stored, .. }| Entry {
-        full_url: Some(format!("{base_url}/{}", stored.key)),
-        resource: Some(stored.body),
-        search_mode: Some("match"),
-        ..Entry::default()
-    });
+    let mut entries = Vec::with_capacity(page.matches.len() + page.included.len());
+    for placed in page.matches {
+        entries.push(matched(base_url, placed)?);
+    }
     let included = page.included.into_iter().map(|stored| Entry {
         full_url: Some(format!("{base_url}/{}", stored.key)),
         resource: Some(stored.body),
         search_mode: Some("include"),
         ..Entry::default()
     });
-    let mut entries: Vec<Entry> = matches.chain(included).collect();
+    entries.extend(included);
     let mut issues = asked.plan.issues;
     if page.is_cut {
         let text = "More resources go with this page than an answer holds: some are left out";
@@ -218,4 +217,24 @@ fn bundle(
         entries,
     };
     Ok(Outcome::ok(Content::Json(bundle.into_json())))
+}
+
+/// The entry of a match. A contained resource is shown by itself, under the URL of its container
+/// and its id there (search.html#contained).
+fn matched(base_url: &str, Placed { stored, contained, .. }: Placed) -> Result<Entry> {
+    let url = format!("{base_url}/{}", stored.key);
+    let (full_url, resource) = match contained {
+        None => (url, stored.body),
+        Some(place) => {
+            let is_gone = || FhirError::internal(format!("{} lacks what it contains", stored.key));
+            let (id, body) = contained_at(&stored.body, place.into()).ok_or_else(is_gone)?;
+            (format!("{url}#{id}"), body)
+        }
+    };
+    Ok(Entry {
+        full_url: Some(full_url),
+        resource: Some(resource),
+        search_mode: Some("match"),
+        ..Entry::default()
+    })
 }

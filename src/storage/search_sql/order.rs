@@ -2,9 +2,11 @@
 //! key stand last, in both directions; rows that are equal by all keys in order of rid, in the
 //! direction of the last key.
 
-use super::sort_value::Joined;
+mod sort_value;
+
 use crate::search::{Cursor, Sort, SortKey, Sorting};
 use crate::storage::statement::Statement;
+use sort_value::Joined;
 
 /// The order of one statement.
 #[derive(Clone, PartialEq, Debug)]
@@ -48,23 +50,27 @@ enum By {
 #[derive(PartialEq, Debug)]
 struct Names {
     value: &'static str,
+    /// Where that table is `r`.
+    column: &'static str,
     joined: [&'static str; 2],
 }
 
-const fn names(value: &'static str, first: &'static str, second: &'static str) -> Names {
-    Names { value, joined: [first, second] }
+macro_rules! names {
+    ($value:literal, $first:literal, $second:literal) => {
+        Names { value: $value, column: concat!("r.", $value), joined: [$first, $second] }
+    };
 }
 
 /// As many as a statement can sort by; `Limits::sort_keys` is no more.
 static NAMES: [Names; 8] = [
-    names("value", "s", "x"),
-    names("value2", "s2", "x2"),
-    names("value3", "s3", "x3"),
-    names("value4", "s4", "x4"),
-    names("value5", "s5", "x5"),
-    names("value6", "s6", "x6"),
-    names("value7", "s7", "x7"),
-    names("value8", "s8", "x8"),
+    names!("value", "s", "x"),
+    names!("value2", "s2", "x2"),
+    names!("value3", "s3", "x3"),
+    names!("value4", "s4", "x4"),
+    names!("value5", "s5", "x5"),
+    names!("value6", "s6", "x6"),
+    names!("value7", "s7", "x7"),
+    names!("value8", "s8", "x8"),
 ];
 
 const INSTANT: &str = "::timestamptz";
@@ -111,6 +117,17 @@ impl Order {
         Order { keys, is_descending: sorting.is_descending }
     }
 
+    /// That of the surrogate keys alone.
+    pub fn of_rows() -> Order {
+        Order::of(&Sorting::of_rows(false))
+    }
+
+    /// The same order of a derived table `r` that has the sort values by name.
+    pub fn named(&self) -> Order {
+        let key = |key: &Key| Key { by: By::Nullable(key.names.column, key.by.cast()), ..*key };
+        Order { keys: self.keys.iter().map(key).collect(), is_descending: self.is_descending }
+    }
+
     pub fn is_joined(&self) -> bool {
         self.keys.iter().any(|key| matches!(key.by, By::Joined(_)))
     }
@@ -153,6 +170,14 @@ impl Order {
             sql.push("::text");
         }
         sql.push("]::text[] as sort_values");
+    }
+
+    /// `order by` of a derived table, the first row of each rid in front of its others.
+    pub fn push_first_of_each(&self, sql: &mut Statement) {
+        sql.push(" order by rid");
+        for key in &self.keys {
+            sql.push(", ").push(key.names.value).push(key.direction(false));
+        }
     }
 
     /// `order by` on the named columns of a derived table.
