@@ -11,7 +11,7 @@ use super::texts::{
 use super::world::{Key, Resource, World, key_of, local_key};
 use rust_decimal::Decimal;
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A world at a time, in microseconds.
 pub struct Oracle<'a> {
@@ -30,12 +30,32 @@ pub enum SortValue {
 }
 
 impl Oracle<'_> {
-    pub fn matches(&self, query: &Query) -> BTreeSet<Key> {
-        let holds = |resource: &&Resource| {
+    /// What is shown, and the resources that meet the criteria and so lead to it: one, but for
+    /// containers.
+    pub fn matches(&self, query: &Query) -> BTreeMap<Key, Vec<Resource>> {
+        let holds = |resource: &Resource| {
             query.types.contains(&resource.kind())
                 && query.criteria.iter().all(|one| self.holds(resource, &one.links, one))
         };
-        self.world.resources.iter().filter(holds).map(Resource::key).collect()
+        let mut shown: BTreeMap<Key, Vec<Resource>> = BTreeMap::new();
+        for resource in &self.world.resources {
+            let shows_itself = query.contained.is_none_or(|contained| contained.has_others);
+            if shows_itself && holds(resource) {
+                shown.insert(resource.key(), vec![resource.clone()]);
+            }
+            let Some(asked) = query.contained else { continue };
+            let is_shown = shown.contains_key(&resource.key());
+            for (key, contained) in resource.contained() {
+                match (asked.shows_containers, holds(&contained)) {
+                    (true, true) if !is_shown => {
+                        shown.entry(resource.key()).or_default().push(contained);
+                    }
+                    (false, true) => drop(shown.insert(key, vec![contained])),
+                    _ => {}
+                }
+            }
+        }
+        shown
     }
 
     /// Whether what the links lead to meets the criterion.
@@ -225,12 +245,17 @@ impl Oracle<'_> {
         reached
     }
 
-    /// What the resource is ordered by: its least value, in descending order its greatest.
+    /// What these resources are ordered by: their least value, in descending order the greatest.
     pub fn sort_value(
         &self,
-        resource: &Resource,
+        resources: &[Resource],
         (query, sort): (&Query, &Sort),
     ) -> Option<SortValue> {
+        let of = |resource| self.values_of(resource, (query, sort));
+        resources.iter().filter_map(of).reduce(|a, b| first(a, b, sort))
+    }
+
+    fn values_of(&self, resource: &Resource, (query, sort): (&Query, &Sort)) -> Option<SortValue> {
         let parameter = parameters::find(resource.kind(), sort.name)?;
         let elements = parameter.elements(resource);
         if let Kind::Place = parameter.kind {
@@ -246,11 +271,12 @@ impl Oracle<'_> {
         };
         let values = elements.iter().flat_map(|element| sort_values(element, parameter));
         let values = values.map(folded);
-        let better = |a: SortValue, b: SortValue| {
-            if (a < b) == sort.is_descending { b } else { a }
-        };
-        values.reduce(better)
+        values.reduce(|a, b| first(a, b, sort))
     }
+}
+
+fn first(a: SortValue, b: SortValue, sort: &Sort) -> SortValue {
+    if (a < b) == sort.is_descending { b } else { a }
 }
 
 /// Whether the element says anything that could be searched: a Reference with nothing but a

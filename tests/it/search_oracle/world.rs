@@ -46,6 +46,22 @@ impl Resource {
     }
 }
 
+impl Resource {
+    /// What it contains, each with the key that its container gives it. It was changed when the
+    /// container was.
+    pub fn contained(&self) -> Vec<(Key, Resource)> {
+        let list = self.body["contained"].as_array().into_iter().flatten();
+        let of = |contained: &Value| {
+            let mut body = contained.clone();
+            body["meta"]["lastUpdated"] = self.body["meta"]["lastUpdated"].clone();
+            let resource = Resource { body };
+            let (kind, id) = self.key();
+            ((kind, format!("{id}#{}", resource.key().1)), resource)
+        };
+        list.map(of).collect()
+    }
+}
+
 impl World {
     pub fn find(&self, key: &Key) -> Option<&Resource> {
         self.resources.iter().find(|resource| resource.key() == *key)
