@@ -63,6 +63,8 @@ pub struct IdentifierRow {
 pub struct ReferenceRow {
     pub parameter: ParameterId,
     pub target: ResourceKey,
+    /// The one that is named; it is not stored.
+    pub version: Option<i64>,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]

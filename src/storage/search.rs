@@ -25,7 +25,7 @@ use sqlx::postgres::PgRow;
 pub(super) const SYSTEM_CODES: i64 = 10_000;
 
 /// Resources that go with one page, at most.
-pub(super) const INCLUDED: usize = 1_000;
+pub const INCLUDED: usize = 1_000;
 
 /// A match, and the sort values of its row.
 #[derive(Clone, Debug)]

@@ -1,6 +1,7 @@
 //! search: <https://hl7.org/fhir/R4/http.html#search>, of a type, a compartment or the system.
 
 mod horizon;
+mod versions;
 
 use super::context::Context;
 use super::outcome::{Content, Outcome};
@@ -63,6 +64,12 @@ pub async fn search_alone(
                 page = horizon::restored(&context, &mut connection, of, page).await?;
                 connection.release();
             }
+            if versions::are_named(&asked.plan, &page) {
+                let mut connection = context.store.search_connection().await?;
+                let of = (permit, &asked.plan);
+                page = versions::included(&context, &mut connection, of, page).await?;
+                connection.release();
+            }
             return bundle((&context, permit), wanted, asked, page);
         }
         context = context.refreshed().await?;
@@ -89,6 +96,9 @@ pub async fn search(
     }
     if page.may_have_changes {
         page = horizon::restored(context, connection, (permit, &asked.plan), page).await?;
+    }
+    if versions::are_named(&asked.plan, &page) {
+        page = versions::included(context, connection, (permit, &asked.plan), page).await?;
     }
     bundle((context, permit), wanted, asked, page)
 }

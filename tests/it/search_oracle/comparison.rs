@@ -65,7 +65,9 @@ fn page(reply: &Reply) -> Result<Page, String> {
         }
         match entry["search"]["mode"].as_str() {
             Some("match") => page.matches.push(key),
-            Some("include") => page.includes.push(key),
+            Some("include") => {
+                page.includes.push((key.0, format!("{}/_history/{}", key.1, resource.version())));
+            }
             _ => return Err(format!("an entry beside matches and includes: {entry}")),
         }
     }

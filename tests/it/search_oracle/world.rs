@@ -40,6 +40,10 @@ impl Resource {
         (self.kind().to_owned(), id.to_owned())
     }
 
+    pub fn version(&self) -> &str {
+        self.body["meta"]["versionId"].as_str().expect("a resource has a version")
+    }
+
     pub fn path(&self) -> String {
         let (kind, id) = self.key();
         format!("{kind}/{id}")
