@@ -106,7 +106,7 @@ async fn check_names_and_reindex_mends_what_is_wrong_with_rows_of_contained_reso
         ("update contained_resource set version = 9 where id = 'm2'", "#m2: its row has another"),
         ("delete from quantity_value where rid < 0", "#in: rows of quantity_value"),
         (
-            "insert into contained_resource select rid - 5, null, null, null, null, version, type,
+            "insert into contained_resource select rid - 5, null, null, null, version, type,
                id, keys, present from contained_resource where id = 'm2'",
             "index rows of contained[6]",
         ),

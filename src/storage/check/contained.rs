@@ -6,6 +6,7 @@ use crate::fhir::resource::ResourceKey;
 use crate::search::{ParameterId, contained_place, contained_rid};
 use crate::storage::failure::of_sqlx;
 use crate::storage::store::{Connection, Stored};
+use crate::storage::write::contained::unkeyed;
 use crate::storage::write::index_rows::{ResolvedContained, RowIndex, SideRows};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
@@ -50,11 +51,10 @@ pub async fn read_contained(
 
 fn row_read(row: &PgRow) -> Result<ContainedRow> {
     let index = RowIndex {
-        patient: column(row, "patient")?,
         date: Option::zip(column(row, "date_low")?, column(row, "date_high")?),
         lead: column(row, "lead")?,
         keys: column(row, "keys")?,
-        present: column(row, "present")?,
+        present: column::<Option<_>>(row, "present")?.unwrap_or_default(),
         ..RowIndex::default()
     };
     let version: i32 = row.try_get("version").map_err(FhirError::internal)?;
@@ -92,7 +92,9 @@ impl ContainedRead {
                 tell("its row has another type, id or version".to_owned());
             }
             // Access goes by the stamps of the container.
-            let row = RowIndex { subject_rids: Vec::new(), ..one.row.clone() };
+            let present = unkeyed(&one.row).unwrap_or_default();
+            let (patient, subject_rids) = (None, Vec::new());
+            let row = RowIndex { patient, present, subject_rids, ..one.row.clone() };
             let (index, side) = without(unsettled, (stored.index.clone(), side));
             let expected = without(unsettled, (row, one.side.clone()));
             for name in differing_columns(&index, &expected.0) {

@@ -10,7 +10,7 @@ use crate::storage::write::index_rows::packed_key;
 impl Conditions<'_> {
     /// The row refers to one that meets the link.
     pub(super) fn push_chain(&self, sql: &mut Statement, link: &Link) {
-        if link.is_subject {
+        if link.is_subject && self.source == Source::Resources {
             sql.push("r.patient in (");
             let select = |sql: &mut Statement| {
                 sql.push("select r.rid from resource r");

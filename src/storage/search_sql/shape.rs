@@ -345,12 +345,15 @@ impl Query<'_> {
         };
         let mut singles: Vec<ParameterId> = Vec::new();
         for (at, clause) in self.plan.clauses.iter().enumerate() {
-            let is_by_patient = matches!(driver, Driver::Coded(by, ..) if *by == at);
+            let is_of_patient =
+                matches!(driver, Driver::Patients(by, _) | Driver::Coded(by, ..) if *by == at);
+            let is_by_patient = is_of_patient && source == Source::Resources;
             if Some(at) != taken && !is_by_patient {
                 let keys = match driver {
                     Driver::References(leading) if *leading == at => Keys::Indexed,
                     Driver::Lead(leading) if leading.clause == at => Keys::Indexed,
                     Driver::Any => Keys::Indexed,
+                    _ if is_of_patient => Keys::Indexed,
                     _ => Keys::Fenced,
                 };
                 sql.push(" and ");
@@ -385,7 +388,9 @@ impl Query<'_> {
             return Some(leading.clause);
         }
         push_visible(sql, &self.plan.types, self.filter);
-        if let Driver::Patients(_, patients) | Driver::Coded(_, patients, _) = driver {
+        if let (Driver::Patients(_, patients) | Driver::Coded(_, patients, _), Source::Resources) =
+            (driver, source)
+        {
             match &patients[..] {
                 [patient] => sql.push(" and r.patient = ").bind(*patient),
                 many => sql.push(" and r.patient = any(").bind(many.to_vec()).push(")"),
@@ -405,7 +410,10 @@ impl Query<'_> {
                 sql.push(") is not true");
                 Some(leading.clause)
             }
-            (Driver::Patients(at, _) | Driver::Coded(at, ..), _) => Some(*at),
+            // Contained resources hold their patients among their keys.
+            (Driver::Patients(at, _) | Driver::Coded(at, ..), _) => {
+                (source == Source::Resources).then_some(*at)
+            }
             _ => None,
         }
     }

@@ -10,7 +10,9 @@ with looked_at as (
   -- What contains resources of the types, and the parameters that these have.
   select distinct (-c.rid) >> 16 as rid
   from contained_resource c
-  where c.type = any($1) and ($4::smallint is null or c.present @> array[$4])
+  where c.type = any($1)
+    and ($4::smallint is null or c.present @> array[$4]
+      or exists (select from unnest(c.keys) k where k >> 48 = $4))
     and c.rid >= (select -((max(rid) << 16) | 65535) from looked_at)
     and c.rid <= (select -(min(rid) << 16) from looked_at)
 )

@@ -1,2 +1,2 @@
-copy contained_resource (rid, version, type, id, patient, date_low, date_high, lead, keys, present)
+copy contained_resource (rid, version, type, id, date_low, date_high, lead, keys, present)
 from stdin (format binary)

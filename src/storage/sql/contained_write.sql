@@ -1,6 +1,6 @@
 , contained_written as (
-  insert into contained_resource (rid, version, type, id, patient, date_low, date_high, lead, keys,
+  insert into contained_resource (rid, version, type, id, date_low, date_high, lead, keys,
     present)
-  select rid, version, type, id, patient, date_low, date_high, lead, keys::bigint[],
+  select rid, version, type, id, date_low, date_high, lead, keys::bigint[],
     present::smallint[]
   from unnest(

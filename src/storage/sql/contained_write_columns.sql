@@ -1,2 +1,2 @@
-) as c(rid, version, type, id, patient, date_low, date_high, lead, keys, present)
+) as c(rid, version, type, id, date_low, date_high, lead, keys, present)
   where true

@@ -3,7 +3,7 @@
 //! that contains nothing, before and after, has no part in it.
 
 use super::Staged;
-use super::index_rows::{Resolved, ResolvedContained, SideRows};
+use super::index_rows::{Resolved, ResolvedContained, RowIndex, SideRows, parameter_of};
 use super::sql::array_literal;
 use crate::search::contained_rid;
 use crate::storage::statement::Statement;
@@ -28,6 +28,14 @@ pub fn whole(rid: i64, of: &mut Resolved) -> Sides {
     let contained = contained.map(|one| (contained_rid(rid, one.place), &mut one.side));
     let sides = std::iter::once((rid, &mut of.side)).chain(contained);
     sides.map(|(rid, side)| (rid, std::mem::take(side))).collect()
+}
+
+/// The parameters with a value that no key names; None where that are none. Most are named, and
+/// the view `contained_match` puts both together.
+pub fn unkeyed(row: &RowIndex) -> Option<Vec<i16>> {
+    let is_named = |parameter: &i16| row.keys.iter().any(|key| parameter_of(*key) == *parameter);
+    let unkeyed: Vec<i16> = row.present.iter().copied().filter(|id| !is_named(id)).collect();
+    (!unkeyed.is_empty()).then_some(unkeyed)
 }
 
 /// The contained resources of all changes, each with its change.
@@ -59,11 +67,10 @@ pub fn push_contained(statement: &mut Statement, staged: &[&Staged], gate: &'sta
     statement.bind(column!(|(s, _)| s.change.version as i32)).push(", ");
     statement.bind(column!(|(_, one)| one.key.resource_type.number())).push(", ");
     statement.bind(column!(|(_, one)| one.key.id.as_str())).push(", ");
-    statement.bind(column!(|(_, one)| one.row.patient)).push(", ");
     statement.bind(column!(|(_, one)| one.row.date.map(|date| date.0))).push(", ");
     statement.bind(column!(|(_, one)| one.row.date.map(|date| date.1))).push(", ");
     statement.bind(column!(|(_, one)| one.row.lead)).push(", ");
     statement.bind(column!(|(_, one)| array_literal(&one.row.keys))).push(", ");
-    statement.bind(column!(|(_, one)| array_literal(&one.row.present)));
+    statement.bind(column!(|(_, one)| unkeyed(&one.row).map(|ids| array_literal(&ids))));
     statement.push(include_str!("../sql/contained_write_columns.sql")).push(gate).push(")");
 }

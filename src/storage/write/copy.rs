@@ -2,6 +2,7 @@
 //! database takes at a third of the cost of rows that come as arrays.
 
 use super::Staged;
+use super::contained::unkeyed;
 use super::index_rows::{Composite, Dates, Identifier, Quantity, SideRows, Text, TextWords, Uri};
 use super::sql::{GENERATION, stamps};
 use crate::search::contained_rid;
@@ -201,17 +202,16 @@ fn resource(rows: &mut Rows, staged: &Staged, place: Place) -> Result<(), BoxDyn
 fn contained(rows: &mut Rows, staged: &Staged, _: Place) -> Result<(), BoxDynError> {
     for one in &staged.after.contained {
         let row = &one.row;
-        rows.row(10);
+        rows.row(9);
         rows.field(contained_rid(staged.change.rid, one.place))?;
         rows.field(staged.change.version as i32)?;
         rows.field(one.key.resource_type.number())?;
         rows.field(one.key.id.as_str())?;
-        rows.field(row.patient)?;
         rows.field(row.date.map(|date| date.0))?;
         rows.field(row.date.map(|date| date.1))?;
         rows.field(row.lead)?;
         rows.field(row.keys.as_slice())?;
-        rows.field(row.present.as_slice())?;
+        rows.field(unkeyed(row))?;
     }
     Ok(())
 }

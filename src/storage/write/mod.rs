@@ -6,7 +6,7 @@
 
 pub mod answers;
 pub mod change;
-mod contained;
+pub mod contained;
 mod copy;
 pub mod index_rows;
 pub mod intern;

@@ -12,7 +12,8 @@ select *, array[value::text]::text[] as sort_values, (select pg_current_snapshot
  and (r.date_low > $10::text::timestamptz or (r.date_low = $11::text::timestamptz and r.rid > $12))
  order by r.date_low nulls first, r.rid limit 51)
  union all (select r.rid, r.container_type as type, r.container_id as id, r.version, r.last_updated, r.deleted, r.body, r.date_low as value from contained_match r
- where not r.deleted and r.type = 96 and r.patient = $13 and r.rid in (select v.rid from quantity_value v
+ where not r.deleted and r.type = 96
+ and (r.keys && $13) and r.rid in (select v.rid from quantity_value v
  where v.parameter = $14 and v.lead = any(array(select quantity_leads($15))) and not (v.low < v.high)
  and (((v.unit = any($16)
  and (v.low > $17))))
