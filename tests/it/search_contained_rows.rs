@@ -77,7 +77,7 @@ async fn many_creates_together_index_what_is_contained() {
     let server = TestServer::start().await;
     let entry = |at: usize| {
         let contained = [medication("m", if at == 7 { "rare" } else { "mixture" }, "abc")];
-        let contained = if at % 2 == 0 { &[][..] } else { &contained };
+        let contained = if at.is_multiple_of(2) { &[][..] } else { &contained };
         let resource = request(&format!("r{at}"), "ann", contained);
         json!({"resource": resource, "request": {"method": "POST", "url": "MedicationRequest"}})
     };

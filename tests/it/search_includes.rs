@@ -321,10 +321,9 @@ async fn an_include_gives_the_version_that_a_reference_names() {
             "any@1 both@1 v1@1 v2@1 v3@1 v9@1"
         }),
         (
-            format!(
-                "Organization?_id=org&_revinclude=Observation:performer\
-                 &_include:iterate=Observation:performer"
-            ),
+            "Organization?_id=org&_revinclude=Observation:performer\
+             &_include:iterate=Observation:performer"
+                .to_owned(),
             "any@1 both@1 org@1 org@2 v1@1 v2@1 v3@1 v9@1",
         ),
     ] {
