@@ -195,6 +195,38 @@ async fn a_container_stands_once_at_the_place_of_its_first_match() {
 }
 
 #[tokio::test]
+async fn numbers_of_contained_and_other_resources_are_one_order() {
+    let server = TestServer::start().await;
+    let observation = |id: &str, value: &str| {
+        let value: Value = serde_json::from_str(value).unwrap();
+        json!({"resourceType": "Observation", "id": id, "status": "final", "code": concept("x"),
+            "valueQuantity": {"value": value, "unit": "mg"}})
+    };
+    for (id, value) in [("a", "9"), ("b", "100.50"), ("c", "10"), ("d", "-2")] {
+        server.update(observation(id, value)).await.expect(201);
+    }
+    for (id, values) in [("r1", ["11", "1e3"]), ("r2", ["9.5", "95"])] {
+        let contained = ["in", "on"].into_iter().zip(values);
+        let contained: Vec<Value> = contained.map(|(id, value)| observation(id, value)).collect();
+        server.update(request(id, "ann", &contained)).await.expect(201);
+    }
+    for (query, expected) in [
+        ("both&_sort=value-quantity", "d a r2 c r1 b"),
+        ("both&_sort=-value-quantity", "r1 b r2 c a d"),
+        ("true&_sort=value-quantity", "r2 r1"),
+        ("true&_sort=-value-quantity,_id", "r1 r2"),
+        ("both&_containedType=contained&_sort=value-quantity", "d a r2#in c r1#in r2#on b r1#on"),
+    ] {
+        for count in [1, 2, 50] {
+            let query = format!("Observation?_contained={query}&_count={count}");
+            let found = paged(&server, &query).await;
+            let ends: Vec<&str> = found.iter().map(|url| url.rsplit('/').next().unwrap()).collect();
+            assert_eq!(ends.join(" "), expected, "{query}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_container_that_matches_by_itself_stands_once_too() {
     let server = TestServer::start().await;
     for (id, own, within) in [("a", "x", "x"), ("b", "y", "x"), ("c", "x", "y"), ("d", "y", "y")] {

@@ -9,8 +9,8 @@ use crate::error::{ErrorKind, FhirError, IssueCode, Result};
 use crate::fhir::resource::ResourceKey;
 use crate::interactions::context::Context;
 use crate::search::{
-    Include, IndexRows, Known, Plan, Predicate, SortValue, Sorting, Standing, UriRow,
-    contained_rid, unknown_page,
+    Include, IndexRows, Known, Plan, Predicate, Sorting, Standing, UriRow, contained_rid,
+    unknown_page,
 };
 use crate::storage::{Connection, Page, Placed, Shown, Stored, sorting};
 use std::collections::HashSet;
@@ -181,8 +181,7 @@ fn merged<'a>(
     let mut all: Vec<(Standing, Placed, Option<IndexRows>)> = Vec::new();
     let mut old_rids = HashSet::new();
     for Old { stored, contained, rows, standing, .. } in olds {
-        let text = |value: &Option<SortValue>| value.as_ref().map(|v| v.text());
-        let values = standing.values.iter().map(text).collect();
+        let values = standing.values.clone();
         old_rids.insert(standing.rid);
         all.push((standing, Placed { stored, contained, values }, Some(rows)));
     }

@@ -1,7 +1,7 @@
 //! Pages as of the first one: rows that nobody wrote since, and, of those that somebody did, the
 //! versions that the first page saw.
 
-use super::condition::{Conditions, Keys, numbers, push_visible};
+use super::condition::{Conditions, Keys, Leads, numbers, push_visible};
 use super::contained::Source;
 use super::shape::Query;
 use crate::access::RowFilter;
@@ -100,8 +100,8 @@ impl Query<'_> {
     pub fn holding(&self, predicate: &Predicate, of: Referring) -> Option<Statement> {
         let Query { plan, found, filter } = *self;
         let (keys, types) = (Keys::Indexed, &plan.types);
-        let source = Source::Resources;
-        let conditions = Conditions { found, source, keys, types, leads: &[], filter };
+        let (source, leads) = (Source::Resources, Leads::Any);
+        let conditions = Conditions { found, source, keys, types, leads, filter };
         let mut sql = Statement::default();
         match predicate {
             Predicate::Chain(link) => {

@@ -1,7 +1,7 @@
 //! Chained parameters and `_has` as semi-joins. The rows at the other end are `r` as well, in a
 //! select of their own.
 
-use super::condition::{Conditions, Keys, push_held, push_led, push_visible};
+use super::condition::{Conditions, Keys, Leads, push_held, push_led, push_visible};
 use super::contained::Source;
 use crate::search::{Link, ParameterId};
 use crate::storage::statement::Statement;
@@ -102,7 +102,7 @@ impl Conditions<'_> {
     pub(super) fn push_there(&self, sql: &mut Statement, link: &Link) {
         push_visible(sql, &link.types, self.filter);
         sql.push(" and ");
-        let (types, keys, leads) = (&link.types[..], Keys::Indexed, &[][..]);
+        let (types, keys, leads) = (&link.types[..], Keys::Indexed, Leads::Any);
         let source = Source::Resources;
         Conditions { source, types, keys, leads, ..*self }.push_clause(sql, &link.clause);
     }

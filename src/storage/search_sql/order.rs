@@ -50,14 +50,21 @@ enum By {
 #[derive(PartialEq, Debug)]
 struct Names {
     value: &'static str,
-    /// Where that table is `r`.
-    column: &'static str,
+    /// The same of a number, which is a text there.
+    number: &'static str,
+    /// Both where that table is `r`.
+    column: [&'static str; 2],
     joined: [&'static str; 2],
 }
 
 macro_rules! names {
     ($value:literal, $first:literal, $second:literal) => {
-        Names { value: $value, column: concat!("r.", $value), joined: [$first, $second] }
+        Names {
+            value: $value,
+            number: concat!($value, "::numeric"),
+            column: [concat!("r.", $value), concat!("r.", $value, "::numeric")],
+            joined: [$first, $second],
+        }
     };
 }
 
@@ -74,6 +81,12 @@ static NAMES: [Names; 8] = [
 ];
 
 const INSTANT: &str = "::timestamptz";
+pub const NUMERIC: &str = "::numeric";
+
+/// Names of the columns of sort values, in the order of the keys.
+pub fn value_names() -> impl Iterator<Item = &'static str> {
+    NAMES.iter().map(|names| names.value)
+}
 
 impl By {
     fn of(key: &SortKey) -> By {
@@ -124,7 +137,11 @@ impl Order {
 
     /// The same order of a derived table `r` that has the sort values by name.
     pub fn named(&self) -> Order {
-        let key = |key: &Key| Key { by: By::Nullable(key.names.column, key.by.cast()), ..*key };
+        let key = |key: &Key| {
+            let [column, number] = key.names.column;
+            let column = if key.is_number() { number } else { column };
+            Key { by: By::Nullable(column, key.by.cast()), ..*key }
+        };
         Order { keys: self.keys.iter().map(key).collect(), is_descending: self.is_descending }
     }
 
@@ -141,42 +158,36 @@ impl Order {
         }
     }
 
-    /// The sort values of a row, each under its name.
+    /// The sort values of a row, each under its name: instants, or texts. Numbers are texts, as
+    /// they may have more digits than are read.
     pub fn push_values(&self, sql: &mut Statement) {
         for key in &self.keys {
             sql.push(", ");
             key.push_value(sql);
-            sql.push(" as ").push(key.names.value);
-        }
-    }
-
-    /// The sort values of a row as texts, for a cursor.
-    pub fn push_texts(&self, sql: &mut Statement) {
-        self.push_array(sql, |sql, key| key.push_value(sql));
-    }
-
-    /// The same of a derived table that has them by name.
-    pub fn push_outer_texts(&self, sql: &mut Statement) {
-        self.push_array(sql, |sql, key| {
+            sql.push(if key.is_number() { "::text as " } else { " as " });
             sql.push(key.names.value);
-        });
+        }
     }
 
-    fn push_array(&self, sql: &mut Statement, push: impl Fn(&mut Statement, &Key)) {
-        sql.push("array[");
-        for (index, key) in self.keys.iter().enumerate() {
-            sql.push(if index > 0 { ", " } else { "" });
-            push(sql, key);
-            sql.push("::text");
+    /// The names of the sort values, of a derived table `alias`.
+    pub fn push_names(&self, sql: &mut Statement, alias: &'static str) {
+        for key in &self.keys {
+            sql.push(", ").push(alias).push(key.names.value);
         }
-        sql.push("]::text[] as sort_values");
+    }
+
+    /// Nulls in their places.
+    pub fn push_nulls(&self, sql: &mut Statement) {
+        for _ in &self.keys {
+            sql.push(", null");
+        }
     }
 
     /// `order by` of a derived table, the first row of each rid in front of its others.
     pub fn push_first_of_each(&self, sql: &mut Statement) {
         sql.push(" order by rid");
         for key in &self.keys {
-            sql.push(", ").push(key.names.value).push(key.direction(false));
+            sql.push(", ").push(key.outer()).push(key.direction(false));
         }
     }
 
@@ -184,7 +195,7 @@ impl Order {
     pub fn push_outer(&self, sql: &mut Statement, is_backward: bool) {
         sql.push(" order by ");
         for key in &self.keys {
-            sql.push(key.names.value).push(key.direction(is_backward)).push(", ");
+            sql.push(key.outer()).push(key.direction(is_backward)).push(", ");
         }
         sql.push("rid").push(if self.is_descending != is_backward { " desc" } else { "" });
     }
@@ -285,6 +296,15 @@ impl Order {
 }
 
 impl Key {
+    fn is_number(&self) -> bool {
+        self.by.cast() == NUMERIC
+    }
+
+    /// To be compared in a derived table.
+    fn outer(&self) -> &'static str {
+        if self.is_number() { self.names.number } else { self.names.value }
+    }
+
     fn is_by_greatest(&self) -> bool {
         self.is_descending && !self.is_by_least
     }

@@ -1,6 +1,6 @@
 //! Which index leads: the branches of a statement.
 
-use super::condition::{Conditions, Keys, push_held, push_lead, push_led, push_visible};
+use super::condition::{Conditions, Keys, Leads, push_held, push_lead, push_led, push_visible};
 use super::contained::Source;
 use super::keys::Found;
 use super::order::{Order, Part};
@@ -73,9 +73,17 @@ enum Piece {
 }
 
 impl Query<'_> {
-    /// Rows of a page in its order (backward from a cursor: in the reverse), with `sort_values`.
+    /// Rows of a page in its order (backward from a cursor: in the reverse), with sort
+    /// values.
     pub fn page(&self, limit: i64) -> Statement {
         let mut sql = Statement::default();
+        self.push_page(&mut sql, limit);
+        sql
+    }
+
+    /// The same as a statement that can be gathered with others.
+    pub fn page_apart(&self, limit: i64) -> Statement {
+        let mut sql = Statement::apart();
         self.push_page(&mut sql, limit);
         sql
     }
@@ -89,10 +97,6 @@ impl Query<'_> {
         let is_union = pieces.len() > 1 || self.plan.shows_containers();
         // Beside the rows, whose order it leaves alone and whose scans may be parallel.
         sql.push("select *, ");
-        if is_union {
-            order.push_outer_texts(sql);
-            sql.push(", ");
-        }
         self.push_horizon(sql);
         sql.push(" from (");
         for (index, piece) in pieces.iter().enumerate() {
@@ -104,13 +108,7 @@ impl Query<'_> {
                 continue;
             };
             sql.push("select ").push(source.columns());
-            match is_union {
-                true => order.push_values(sql),
-                false => {
-                    sql.push(", ");
-                    order.push_texts(sql);
-                }
-            }
+            order.push_values(sql);
             sql.push(source.from());
             order.push_joins(sql);
             self.push_where(sql, &driver, (source, branch));
@@ -189,6 +187,21 @@ impl Query<'_> {
         self.push_rows(&mut sql, "select r.rid, r.type, r.id, r.version");
         sql.push(") u order by rid").push_limit(limit);
         sql
+    }
+
+    /// The parameters of quantities that rows of the leading codes are searched by, and the keys
+    /// of those codes as leads.
+    pub fn led_quantities(&self) -> (Vec<i16>, Vec<i64>) {
+        let Driver::Lead(leading) = self.driver() else { return (Vec::new(), Vec::new()) };
+        let predicates = self.plan.clauses.iter().flat_map(|clause| &clause.alternatives);
+        let of = |predicate: &Predicate| match predicate {
+            Predicate::Quantity { parameter, .. } => Some(parameter.0),
+            _ => None,
+        };
+        let mut parameters: Vec<i16> = predicates.filter_map(of).collect();
+        parameters.sort_unstable();
+        parameters.dedup();
+        (parameters, leading.leads)
     }
 
     fn push_rows(&self, sql: &mut Statement, select: &'static str) {
@@ -337,11 +350,12 @@ impl Query<'_> {
         if let Branch::Led(_, span) | Branch::Whole(span) = branch {
             span.push(sql);
         }
-        let leads: &[i64] = match (driver, branch) {
+        let leads = match (driver, branch) {
             (Driver::Lead(leading) | Driver::Coded(_, _, leading), Branch::Led(at, _)) => {
-                leading.of_branch(at)
+                Leads::These(leading.of_branch(at))
             }
-            _ => &[],
+            (Driver::Lead(leading), Branch::Held) => Leads::OfHolding(&leading.keys),
+            _ => Leads::Any,
         };
         let mut singles: Vec<ParameterId> = Vec::new();
         for (at, clause) in self.plan.clauses.iter().enumerate() {

@@ -1,5 +1,5 @@
 -- Medication?code=http://l|1&_contained=both&_sort=-status
-select *, array[value::text]::text[] as sort_values, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact_id_if_assigned()::text, '')) as horizon from ((select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, s.value as value
+select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact_id_if_assigned()::text, '')) as horizon from ((select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, s.value as value
  from resource r
  left join lateral (select max(t.code) as value from unnest(r.keys) k join token t on t.token = (k & 281474976710655) and t.code <> ''
  where (k >> 48) = $1) s on true

@@ -1,5 +1,5 @@
 -- Observation?patient=1&value-quantity=gt5&_contained=both&_containedType=contained
-select *, array[value::text]::text[] as sort_values, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact_id_if_assigned()::text, '')) as horizon from ((select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low as value
+select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact_id_if_assigned()::text, '')) as horizon from ((select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low as value
  from resource r
  where not r.deleted and r.type = 96 and r.patient = $1 and r.rid in (select v.rid from quantity_value v
  where v.parameter = $2 and v.lead = any(array(select quantity_leads($3))) and not (v.low < v.high)

@@ -1,5 +1,5 @@
 -- Observation?code=http://l|1&status=final&_contained=true
-select *, array[value::text]::text[] as sort_values, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact_id_if_assigned()::text, '')) as horizon from ((select m.rid, m.type, m.id, m.version, m.last_updated, m.deleted, m.body, r.value as value from (select * from (select distinct on (u.rid) u.*, u.rid as container from (select r.container as rid, r.date_low as value from contained_match r
+select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact_id_if_assigned()::text, '')) as horizon from ((select m.rid, m.type, m.id, m.version, m.last_updated, m.deleted, m.body, r.value as value from (select * from (select distinct on (u.rid) u.*, u.rid as container from (select r.container as rid, r.date_low as value from contained_match r
  where r.lead = $1
  and ((r.keys && $2) is true)
  union all select r.container as rid, r.date_low as value from contained_match r
