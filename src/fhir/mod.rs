@@ -1,6 +1,7 @@
 //! What the FHIR R4 specification says: types, paths, formats, rules. No IO, no async.
 
 pub mod bundle;
+pub mod contained;
 pub mod definitions;
 pub mod fhirpath;
 pub mod interaction;

@@ -92,7 +92,8 @@ pub fn capability_statement(settings: &Settings, registry: &Registry) -> Value {
         "mode": "server",
         "documentation": format!(
             "Every search takes _sort with up to {} keys, _count, _total, _summary, _elements, \
-             _include, _revinclude, _has, _list and chained parameters",
+             _include, _revinclude, _has, _list, _contained, _containedType and chained \
+             parameters",
             settings.limits.sort_keys
         ),
         "resource": resources,

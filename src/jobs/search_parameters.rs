@@ -6,7 +6,7 @@ use super::reindex::replace_wanted;
 use crate::clock::new_id;
 use crate::error::Result;
 use crate::interactions::Context;
-use crate::search::CustomState;
+use crate::search::{CustomState, IndexRows};
 use crate::storage::{Build, Extracted, Stored};
 use std::sync::Arc;
 use std::time::Duration;
@@ -134,12 +134,13 @@ async fn settle(context: &Context, build: &Build) -> Result<bool> {
     store.renew_build(build, total).await
 }
 
-/// Replaces the index data of the resources that have a value of the parameter, or rows of it;
-/// how many these are.
+/// Replaces the index data of the resources that have a value of the parameter, or rows of it, of
+/// their own or in what they contain; how many these are.
 async fn replace(context: &Context, build: &Build, batch: &[Stored]) -> Result<usize> {
     let has_value = |extracted: &Extracted| {
         let rows = extracted.rows.as_ref();
-        rows.is_some_and(|rows| rows.present.contains(&build.parameter))
+        let has = |rows: &IndexRows| rows.present.contains(&build.parameter);
+        rows.is_some_and(|rows| has(rows) || rows.contained.iter().any(|one| has(&one.rows)))
     };
     let is_removed = build.state == CustomState::Retired;
     let has_rows = |extracted: &Extracted| is_removed || has_value(extracted);

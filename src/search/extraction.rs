@@ -24,6 +24,18 @@ impl Registry {
         resource: &Resource,
         settings: &IndexSettings,
     ) -> IndexRows {
+        let mut rows = self.index_itself(Some(key), resource, settings);
+        rows.contained = self.index_contained(resource, settings);
+        rows
+    }
+
+    /// The same without what it contains; a contained resource has no key of its own.
+    pub(super) fn index_itself(
+        &self,
+        key: Option<&ResourceKey>,
+        resource: &Resource,
+        settings: &IndexSettings,
+    ) -> IndexRows {
         let parameters = self.of(resource.resource_type());
         let mut rows = IndexRows::default();
         for parameter in parameters.supported() {
@@ -288,7 +300,11 @@ fn take_main_values(
 }
 
 /// The Patients that the subject parameters name, and the resource itself where it is one.
-fn subjects(parameters: &TypeParameters, key: &ResourceKey, rows: &IndexRows) -> Vec<ResourceKey> {
+fn subjects(
+    parameters: &TypeParameters,
+    itself: Option<&ResourceKey>,
+    rows: &IndexRows,
+) -> Vec<ResourceKey> {
     let compartment = Definitions::r4().compartment("Patient");
     let is_patient = |key: &ResourceKey| {
         compartment.is_some_and(|compartment| compartment.code == key.resource_type.name())
@@ -299,7 +315,7 @@ fn subjects(parameters: &TypeParameters, key: &ResourceKey, rows: &IndexRows) ->
         .iter()
         .filter(|row| ids.contains(&row.parameter))
         .map(|row| row.target.clone())
-        .chain([key.clone()])
+        .chain(itself.cloned())
         .filter(is_patient)
         .collect();
     subjects.sort_unstable();

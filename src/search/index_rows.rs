@@ -1,6 +1,7 @@
 //! Everything that is indexed of one resource, before its coded values and reference targets
 //! are replaced by surrogate ids. `storage::index_rows` stores it.
 
+use super::contained::ContainedRows;
 use super::full_text::{TextOf, Words};
 use super::value::position::Point;
 use crate::fhir::definitions::ResourceType;
@@ -62,6 +63,8 @@ pub struct IdentifierRow {
 pub struct ReferenceRow {
     pub parameter: ParameterId,
     pub target: ResourceKey,
+    /// The one that is named; it is not stored.
+    pub version: Option<i64>,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -175,4 +178,6 @@ pub struct IndexRows {
     pub labels: Vec<Token>,
     /// Parameters that have a value, ascending.
     pub present: Vec<ParameterId>,
+    /// Of the resources that it contains, in their order.
+    pub contained: Vec<ContainedRows>,
 }

@@ -1,5 +1,6 @@
 //! Search planning and index rows, no SQL: <https://hl7.org/fhir/R4/search.html>.
 
+mod contained;
 mod elements;
 mod extraction;
 pub mod full_text;
@@ -13,10 +14,10 @@ mod plan;
 mod query;
 pub mod registry;
 mod sort;
-mod sort_value;
 mod uses;
 pub mod value;
 
+pub use contained::{Contained, ContainedEntry, ContainedRows, contained_place, contained_rid};
 pub use holds::Known;
 pub use horizon::{Horizon, Snapshot};
 pub use index_rows::{
@@ -30,6 +31,5 @@ pub use plan::{
 };
 pub use query::Planner;
 pub use registry::{Custom, CustomState, Definition, Registry, SearchParameter, is_of_r4};
-pub use sort::{Sort, SortKey, Sorting};
-pub use sort_value::{SortValue, Standing};
+pub use sort::{Sort, SortKey, SortValue, Sorting, Standing};
 pub use value::IndexSettings;

@@ -1,5 +1,6 @@
 //! What a search asks of storage: typed, checked, without a text of the client left to read.
 
+use super::contained::Contained;
 use super::full_text::{TextOf, TextQuery};
 use super::horizon::Horizon;
 use super::index_rows::{ParameterId, Token};
@@ -25,6 +26,8 @@ pub struct Plan {
     pub types: Vec<ResourceType>,
     /// All must hold.
     pub clauses: Vec<Clause>,
+    /// Whether contained resources match; None where they do not.
+    pub contained: Option<Contained>,
     /// By precedence. Empty where the client gave no order: storage takes one that an index has.
     pub sort: Vec<Sort>,
     /// Of what code systems and value sets are asked.

@@ -13,6 +13,7 @@ use crate::limits::Limits;
 use chrono::{DateTime, Utc};
 use std::cell::Cell;
 
+mod contained;
 mod criterion;
 mod filter;
 mod full_text;
@@ -23,6 +24,7 @@ mod reference;
 mod sort;
 mod token;
 
+use contained::AskedContained;
 use link::Place;
 
 /// What plans are made with.
@@ -37,7 +39,7 @@ pub struct Planner<'a> {
 /// Parameters that shape the answer and that other rooms read.
 const OF_THE_ANSWER: [&str; 4] = ["_format", "_pretty", "_summary", "_elements"];
 /// Parameters of R4 that are not offered.
-const NOT_OFFERED: [&str; 5] = ["_query", "_contained", "_containedType", "_score", "_graph"];
+const NOT_OFFERED: [&str; 3] = ["_query", "_score", "_graph"];
 
 impl Planner<'_> {
     /// The plan of a search. 400 for an unknown or unsupported parameter (a warning in the plan
@@ -54,10 +56,12 @@ impl Planner<'_> {
         let mut draft = Draft {
             planner: self,
             comparisons: 0,
+            contained: AskedContained::default(),
             links: Cell::new(0),
             plan: Plan {
                 types,
                 clauses,
+                contained: None,
                 sort: Vec::new(),
                 terms: TermBounds {
                     codes: self.limits.value_set_codes,
@@ -94,6 +98,8 @@ impl Planner<'_> {
             draft.plan.total = Total::Accurate;
         }
         let mut plan = draft.plan;
+        plan.contained = draft.contained.read();
+        plan.check_contained()?;
         sort::add_places(&mut plan).map_err(|refusal| match refusal {
             Refusal::Parameter(error) | Refusal::Value(error) => error,
         })?;
@@ -245,6 +251,7 @@ struct Draft<'a> {
     plan: Plan,
     /// Of the filters so far.
     comparisons: usize,
+    contained: AskedContained,
     /// Of all chains so far.
     links: Cell<usize>,
 }
@@ -267,6 +274,7 @@ impl Draft<'_> {
                     _ => return Err(wrong_value(name, value, "it is none, estimate or accurate")),
                 }
             }
+            "_contained" | "_containedType" => self.contained.take(name, value)?,
             "_type" if self.plan.types.len() != 1 || self.plan.types[0].name() == value => {}
             _ if OF_THE_ANSWER.contains(&name) => {}
             "_filter" => {

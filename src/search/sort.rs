@@ -8,6 +8,10 @@
 //! those that are searched for. R4 says that values SHOULD
 //! only count where they meet the criteria of the search; here they all do.
 
+mod sort_value;
+
+pub use sort_value::{SortValue, Standing};
+
 use super::index_rows::ParameterId;
 use super::value::position::NearTest;
 use crate::fhir::definitions::ResourceType;

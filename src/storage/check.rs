@@ -1,6 +1,8 @@
 //! What the store holds, compared with what it should hold. Only reads: each batch of rows is
 //! looked at in one snapshot.
 
+mod contained;
+
 use super::failure::of_sqlx;
 use super::store::{Connection, Store, Stored};
 use super::write::Unit;
@@ -14,6 +16,7 @@ use crate::fhir::definitions::ResourceType;
 use crate::fhir::resource::{Id, ResourceKey};
 use crate::search::value::text::normalised;
 use crate::search::{IndexRows, ParameterId, Token, UnitOfMeasure};
+use contained::{ContainedRead, read_contained};
 use futures_util::TryStreamExt;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
@@ -44,6 +47,7 @@ impl fmt::Display for Finding {
 pub struct RowsRead {
     pub rows: Vec<RowRead>,
     side: BTreeMap<i64, SideRows>,
+    contained: ContainedRead,
     /// The batch is about rids after the first and up to the last.
     after: i64,
     last: i64,
@@ -103,7 +107,8 @@ impl Store {
             found.iter().map(|row| self.row_read(row)).collect::<Result<_>>()?;
         let last = rows.last().map_or(i64::MAX, |row| row.rid);
         let side = side_rows(connection, after, last).await?;
-        Ok(RowsRead { rows, side, after, last })
+        let contained = read_contained(connection, after, last).await?;
+        Ok(RowsRead { rows, side, contained, after, last })
     }
 
     fn row_read(&self, row: &PgRow) -> Result<RowRead> {
@@ -143,6 +148,7 @@ impl Store {
         let mut findings = Vec::new();
         for row in &read.rows {
             let side = read.side.remove(&row.rid).unwrap_or_default();
+            let contained = read.contained.take(row.rid);
             let Some(key) = &row.key else { continue };
             if row.generation != GENERATION {
                 let text = format!(
@@ -164,9 +170,10 @@ impl Store {
                         profiles: row.index.profiles.clone(),
                         ..RowIndex::default()
                     },
-                    side: SideRows::default(),
+                    ..Default::default()
                 },
             };
+            findings.extend(contained.check((stored, key), &expected.contained, unsettled));
             let (index, side) = without(unsettled, (row.index.clone(), side));
             let expected = without(unsettled, (expected.row, expected.side));
             let differing = differing_columns(&index, &expected.0);
@@ -178,7 +185,7 @@ impl Store {
                 Finding::new(key, format!("rows of {table} differ from a fresh extraction"))
             }));
         }
-        for rid in read.side.keys() {
+        for rid in read.side.keys().copied().chain(read.contained.rids()) {
             findings.push(Finding::new(format!("rid {rid}"), "index rows without a resource"));
         }
         Ok(findings)

@@ -31,7 +31,7 @@ pub use open::{Database, StartError, StoreSettings, migrate};
 pub use pool::Pooled;
 pub use read::{Current, Visible};
 pub use reindex::{Extracted, Rows};
-pub use search::{Explained, ExplainedStatement, Page, Placed};
+pub use search::{Explained, ExplainedStatement, INCLUDED, Page, Placed};
 pub use store::{Connection, Store, Stored};
 pub use write::answers::KeptAnswer;
 pub use write::change::{Before, Change, Content};

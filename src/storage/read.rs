@@ -88,6 +88,26 @@ impl Store {
         row.map(|row| self.stored_under(&row, key.clone())).transpose()
     }
 
+    /// Those of these versions that are no longer current, in order of their resources. As with
+    /// [`Store::version`], the current row must be visible as well.
+    pub async fn old_versions(
+        &self,
+        connection: &mut Connection,
+        permit: &Permit,
+        versions: &[(ResourceKey, i64)],
+    ) -> Result<Vec<Stored>> {
+        let types: Vec<i16> = versions.iter().map(|(key, _)| key.resource_type.number()).collect();
+        let ids: Vec<&str> = versions.iter().map(|(key, _)| key.id.as_str()).collect();
+        let numbers: Vec<i64> = versions.iter().map(|(_, version)| *version).collect();
+        let mut statement = Statement::new(include_str!("sql/versions_read.sql"));
+        statement.bind(types).push(", ").bind(ids).push(", ").bind(numbers);
+        statement.push(include_str!("sql/versions_read_from.sql"));
+        statement.push_filter("r", permit.filter()).push(" and ");
+        statement.push_filter("h", permit.filter()).push(" order by type, rid, version");
+        let rows = fetch_all(connection, statement).await?;
+        rows.iter().map(|row| self.stored(row)).collect()
+    }
+
     /// What is there under each of these keys, in their order. One statement.
     pub async fn visible(
         &self,

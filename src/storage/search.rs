@@ -18,7 +18,7 @@ use crate::access::Permit;
 use crate::error::{FhirError, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::resource::{Id, ResourceKey};
-use crate::search::{Cursor, Plan, Snapshot, SortValue, Total};
+use crate::search::{Cursor, Plan, Snapshot, SortValue, Total, contained_place, contained_rid};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::postgres::PgRow;
@@ -28,12 +28,15 @@ use sqlx::{Column, Postgres, Row, Type};
 pub(super) const SYSTEM_CODES: i64 = 10_000;
 
 /// Resources that go with one page, at most.
-pub(super) const INCLUDED: usize = 1_000;
+pub const INCLUDED: usize = 1_000;
 
 /// A match, and the sort values of its row: instants, and texts of all others.
 #[derive(Clone, Debug)]
 pub struct Placed {
+    /// The resource, or the container of what matches.
     pub stored: Stored,
+    /// The place of the contained resource that matches and is shown.
+    pub contained: Option<u16>,
     pub values: Vec<Option<SortValue>>,
 }
 
@@ -74,7 +77,13 @@ impl Placed {
     /// The place of this row.
     pub fn cursor(&self, is_backward: bool) -> Cursor {
         let text = |value: &Option<SortValue>| value.as_ref().map(SortValue::text);
-        Cursor { values: self.values.iter().map(text).collect(), rid: self.stored.rid, is_backward }
+        Cursor { values: self.values.iter().map(text).collect(), rid: self.rid(), is_backward }
+    }
+
+    /// Of what matches and is shown.
+    pub fn rid(&self) -> i64 {
+        let rid = self.stored.rid;
+        self.contained.map_or(rid, |place| contained_rid(rid, place))
     }
 }
 
@@ -174,10 +183,10 @@ impl Store {
         let plan = query.plan;
         let limit = i64::from(plan.count) + 1;
         // What was let through once is let through to its last page.
-        if plan.after.is_none()
-            && let Some(statement) = query.page_plan(limit)
-        {
-            refuse_large_sort(connection, statement, plan.most_sorted).await?;
+        if plan.after.is_none() {
+            for statement in query.page_plans(limit) {
+                refuse_large_sort(connection, statement, plan.most_sorted).await?;
+            }
         }
         let statement = match plan.includes.is_empty() {
             true => query.page(limit),
@@ -227,7 +236,12 @@ impl Store {
     fn placed(&self, row: &PgRow, keys: usize) -> Result<Placed> {
         let values = value_names().take(keys).map(|name| sort_value(row, name)).collect();
         let values: Result<Vec<_>, sqlx::Error> = values;
-        Ok(Placed { stored: self.stored(row)?, values: values.map_err(FhirError::internal)? })
+        let mut stored = self.stored(row)?;
+        let contained = contained_place(stored.rid).map(|(container, place)| {
+            stored.rid = container;
+            place
+        });
+        Ok(Placed { stored, contained, values: values.map_err(FhirError::internal)? })
     }
 
     /// What goes with a page, as far as it takes it, and whether there is more.
@@ -291,8 +305,8 @@ async fn refuse_large_sort(
     match sorted > most as f64 {
         true => Err(FhirError::too_costly(format!(
             "This order needs about {sorted:.0} matches to be sorted for each page; by several \
-             keys this server sorts at most {most} (BHN_SORT_MATCHES): add criteria that find \
-             fewer, or sort by one key"
+             keys, or by what is contained in them, this server sorts at most {most} \
+             (BHN_SORT_MATCHES): add criteria that find fewer, or sort by one key"
         ))),
         false => Ok(()),
     }
@@ -301,7 +315,7 @@ async fn refuse_large_sort(
 /// Rows that a plan sorts as a whole, in the nodes above its joins and scans. An incremental
 /// sort takes rows in the order of an index, and stops where the page is full.
 fn sorted_rows(node: &Value) -> f64 {
-    const PASSED: [&str; 8] = [
+    const PASSED: [&str; 9] = [
         "Limit",
         "Sort",
         "Gather",
@@ -310,6 +324,7 @@ fn sorted_rows(node: &Value) -> f64 {
         "Merge Append",
         "Subquery Scan",
         "Result",
+        "Unique",
     ];
     let kind = node.get("Node Type").and_then(Value::as_str).unwrap_or_default();
     if !PASSED.contains(&kind) {

@@ -120,6 +120,22 @@ async fn every_kind_of_file_is_loaded() {
 }
 
 #[tokio::test]
+async fn what_is_contained_is_searched_as_after_any_other_write() {
+    let (server, files) = (TestServer::start().await, Files::new());
+    let name = |family: &str| json!([{ "family": family }]);
+    let containing = |at: u32| {
+        json!({"resourceType": "Observation", "id": format!("o{at}"), "status": "final",
+            "code": {"text": "x"}, "subject": {"reference": "#p"},
+            "contained": [{"resourceType": "Patient", "id": "p", "name": name("Within")}]})
+    };
+    let resources: Vec<Value> = (0..70).map(containing).collect();
+    files.write("in/o.ndjson", lines(&resources));
+    assert_eq!(files.import(&server, &files.path("in")).await, (70, 70, 0, 0));
+    let query = "Patient?name=within&_contained=true&_summary=count";
+    assert_eq!(server.get(query).await.expect(200).body["total"], 70);
+}
+
+#[tokio::test]
 async fn a_transaction_is_loaded_whole_and_its_links_are_rewritten() {
     let (server, files) = (TestServer::start().await, Files::new());
     let path = files.write("t.json", transaction("Kimani").to_string());

@@ -36,6 +36,8 @@ mod roles;
 mod search;
 mod search_basics;
 mod search_code_text;
+mod search_contained;
+mod search_contained_rows;
 mod search_custom;
 mod search_custom_nodes;
 mod search_explain;

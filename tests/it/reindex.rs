@@ -12,7 +12,7 @@ async fn run_sql(server: &TestServer, sql: &str) {
     sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap();
 }
 
-async fn reindex_all(server: &TestServer) -> u64 {
+pub async fn reindex_all(server: &TestServer) -> u64 {
     let progress = ReindexProgress::default();
     let stop = AtomicBool::new(false);
     let end = reindex(&server.context, Start::GoOn, &progress, &stop).await.unwrap();

@@ -1,8 +1,10 @@
 //! `_include` and `_revinclude` (search.html#revinclude).
 
-use super::harness::TestServer;
+use super::harness::{Reply, TestServer};
+use bhn_fhir::access::Permit;
 use bhn_fhir::fhir::definitions::ResourceType;
 use bhn_fhir::fhir::interaction::{Handling, SearchScope};
+use bhn_fhir::fhir::resource::ResourceKey;
 use serde_json::{Value, json};
 
 /// A chain of organizations, two patients, and observations of them, one part of another.
@@ -252,4 +254,139 @@ async fn a_canonical_resource_is_found_by_its_url_with_its_version() {
         let reply = server.get(&format!("Questionnaire?url={url}")).await.expect(200);
         assert_eq!(reply.sorted_ids("match"), finds, "{url}");
     }
+}
+
+/// An organization in three versions, an observation's performer by each way to name one.
+async fn versions(server: &TestServer) {
+    for name in ["first", "second", "third"] {
+        let organization = json!({"resourceType": "Organization", "id": "org", "name": name});
+        server.update(organization).await;
+    }
+    let performers = [
+        ("v1", json!([{"reference": "Organization/org/_history/1"}])),
+        ("v2", json!([{"reference": "Organization/org/_history/2"}])),
+        ("v3", json!([{"reference": "Organization/org/_history/3"}])),
+        ("v9", json!([{"reference": "Organization/org/_history/9"}])),
+        ("any", json!([{"reference": "Organization/org"}])),
+        (
+            "both",
+            json!([{"reference": "Organization/org"}, {
+                "reference": format!("{}/Organization/org/_history/1", server.base())}]),
+        ),
+    ];
+    for (id, performer) in performers {
+        let observation = json!({"resourceType": "Observation", "id": id, "status": "final",
+            "code": {"text": "x"}, "performer": performer});
+        server.update(observation).await.expect(201);
+    }
+}
+
+/// `id` and version of what goes with a page.
+fn included_versions(reply: &Reply) -> String {
+    let entries = reply.body["entry"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let includes = entries.iter().filter(|entry| entry["search"]["mode"] == "include");
+    let name = |entry: &Value| {
+        let resource = &entry["resource"];
+        let url = entry["fullUrl"].as_str().unwrap();
+        assert!(url.ends_with(&format!("/{}", resource["id"].as_str().unwrap())), "{url}");
+        let version = resource["meta"]["versionId"].as_str().unwrap();
+        format!("{}@{version}", resource["id"].as_str().unwrap())
+    };
+    let mut names: Vec<String> = includes.map(name).collect();
+    names.sort_unstable();
+    names.join(" ")
+}
+
+#[tokio::test]
+async fn an_include_gives_the_version_that_a_reference_names() {
+    let server = TestServer::start().await;
+    versions(&server).await;
+    let include = "_include=Observation:performer";
+    for (query, expected) in [
+        (format!("Observation?_id=v1&{include}"), "org@1"),
+        (format!("Observation?_id=v2&{include}"), "org@2"),
+        (format!("Observation?_id=v3&{include}"), "org@3"),
+        (format!("Observation?_id=any&{include}"), "org@3"),
+        // One that is not there: the current one.
+        (format!("Observation?_id=v9&{include}"), "org@3"),
+        (format!("Observation?_id=v1,v9&{include}"), "org@1 org@3"),
+        (format!("Observation?_id=both&{include}"), "org@1 org@3"),
+        (format!("Observation?_id=v1,v2&{include}"), "org@1 org@2"),
+        (format!("Observation?_id=v1,v2,any&{include}"), "org@1 org@2 org@3"),
+        (format!("Observation?_id=v1&{include}:Organization"), "org@1"),
+        (format!("Observation?_id=v1&{include}:Practitioner"), ""),
+        ("Observation?_id=v1&_include=*".to_owned(), "org@1"),
+        ("Observation?_id=v1&_include=Observation:subject".to_owned(), ""),
+        ("Organization?_id=org&_revinclude=Observation:performer".to_owned(), {
+            "any@1 both@1 v1@1 v2@1 v3@1 v9@1"
+        }),
+        (
+            "Organization?_id=org&_revinclude=Observation:performer\
+             &_include:iterate=Observation:performer"
+                .to_owned(),
+            "any@1 both@1 org@1 org@2 v1@1 v2@1 v3@1 v9@1",
+        ),
+    ] {
+        let reply = server.get(&query).await.expect(200);
+        assert_eq!(included_versions(&reply), expected, "{query}");
+    }
+    let batch = json!({"resourceType": "Bundle", "type": "batch", "entry": [
+        {"request": {"method": "GET", "url": format!("Observation?_id=v2&{include}")}}]});
+    let reply = server.post("", &batch).await.expect(200);
+    let within = reply.body["entry"][0]["resource"].to_string();
+    assert!(within.contains("\"second\"") && !within.contains("\"third\""), "{within}");
+    // What was deleted since is still what the reference names.
+    for id in ["v2", "v3", "v9", "any", "both"] {
+        server.delete(&format!("Observation/{id}")).await.expect(204);
+    }
+    server
+        .update(json!({"resourceType": "Observation", "id": "again", "status": "final",
+        "code": {"text": "x"}, "performer": [{"reference": "Organization/org/_history/4"}]}))
+        .await
+        .expect(201);
+    server.delete("Organization/org").await.expect(204);
+    let reply = server.get(&format!("Observation?_id=v1&{include}")).await.expect(200);
+    assert_eq!(included_versions(&reply), "org@1");
+}
+
+#[tokio::test]
+async fn a_version_goes_with_a_page_for_who_may_see_it() {
+    let server = TestServer::start().await;
+    // Of ann at first, of bob now; and the other way round.
+    let all = [("was", ["ann", "bob"]), ("is", ["bob", "ann"]), ("own", ["ann", "ann"])];
+    for (id, subjects) in all {
+        for (at, subject) in subjects.iter().enumerate() {
+            server
+                .update(json!({"resourceType": "Observation", "id": id, "status": "final",
+                    "code": {"text": format!("{id} {at}")},
+                    "subject": {"reference": format!("Patient/{subject}")}}))
+                .await;
+        }
+    }
+    for id in ["was", "is"] {
+        server
+            .update(json!({"resourceType": "Observation", "id": format!("of-{id}"),
+                "status": "final", "code": {"text": "x"}, "subject": {"reference": "Patient/ann"},
+                "hasMember": [{"reference": format!("Observation/{id}/_history/1")}]}))
+            .await
+            .expect(201);
+    }
+    let parameters = [("_id", "of-was,of-is"), ("_include", "Observation:has-member")];
+    let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let key = |id: &str| ResourceKey::parse(&format!("Observation/{id}")).unwrap();
+    let store = &server.context.store;
+    let mut connection = store.search_connection().await.unwrap();
+    let wanted = ["was", "is", "own"].map(|id| (key(id), 1));
+    for (patient, expected) in [("Patient/ann", 1), ("Patient/bob", 0)] {
+        let permit = server.permit_about(patient).await;
+        let seen = store.old_versions(&mut connection, &permit, &wanted).await.unwrap();
+        assert_eq!(seen.len(), expected, "{patient}");
+    }
+    let all = Permit::operator();
+    assert_eq!(store.old_versions(&mut connection, &all, &wanted).await.unwrap().len(), 3);
+    let scope = SearchScope::Type(ResourceType::parse("Observation").unwrap());
+    let plan = server.context.plan(&scope, &parameters, Handling::Strict).unwrap();
+    let permit = server.permit_about("Patient/ann").await;
+    let page = store.search(&permit, &plan).await.unwrap();
+    assert_eq!(page.included.len(), 1);
 }

@@ -69,7 +69,7 @@ async fn populate(server: &TestServer, random: &mut Random) -> World {
         keys.extend(IDS.iter().map(|id| (kind, *id)));
     }
     let mut bodies = |keys: &[(&str, &str)]| -> Vec<Value> {
-        keys.iter().map(|(kind, id)| creation.resource(kind, id)).collect()
+        keys.iter().map(|(kind, id)| creation.container(kind, id)).collect()
     };
     let mut resources = store(server, &bodies(&keys)).await;
     customs::define(server).await;

@@ -6,18 +6,30 @@
 
 use crate::access::Permit;
 use crate::error::{ErrorKind, FhirError, IssueCode, Result};
+use crate::fhir::resource::ResourceKey;
 use crate::interactions::context::Context;
 use crate::search::{
-    Include, IndexRows, Known, Plan, Predicate, Sorting, Standing, UriRow, unknown_page,
+    Include, IndexRows, Known, Plan, Predicate, Sorting, Standing, UriRow, contained_rid,
+    unknown_page,
 };
 use crate::storage::{Connection, Page, Placed, Shown, Stored, sorting};
 use std::collections::HashSet;
 
-/// A version that is no longer current.
+/// A version that is no longer current, or what one contains.
 struct Old {
     stored: Stored,
+    /// The place of what it contains; None for the resource itself.
+    contained: Option<u16>,
+    key: ResourceKey,
     rows: IndexRows,
     standing: Standing,
+}
+
+impl Old {
+    fn known<'a>(&'a self, links: &'a [(&'a Predicate, bool)]) -> Known<'a> {
+        let last_updated = Some(self.stored.last_updated);
+        Known { key: &self.key, rows: &self.rows, last_updated, links }
+    }
 }
 
 /// The page with what was changed since its horizon. `page` has what was not. 410 where that is
@@ -39,14 +51,20 @@ pub async fn restored(
     let sorting = sorting(plan);
     let mut olds = Vec::new();
     for stored in changed {
-        let rows = context.index_stored(&stored)?;
-        let standing = sorting.standing(&known(&stored, &rows, &[]), stored.rid);
-        if is_of_page(plan, &sorting, &standing)? {
-            olds.push(Old { stored, rows, standing });
+        for mut old in versions(context, plan, stored)? {
+            let rid = old.standing.rid;
+            old.standing = sorting.standing(&old.known(&[]), rid);
+            // Where containers are shown, the first of all matches tells the place.
+            if plan.shows_containers() || is_of_page(plan, &sorting, &old.standing)? {
+                olds.push(old);
+            }
         }
     }
     let gate = (permit, plan);
-    let olds = matching(context, connection, gate, olds).await?;
+    let mut olds = matching(context, connection, gate, olds).await?;
+    if plan.shows_containers() {
+        olds = containers((plan, &sorting), olds)?;
+    }
     let (page, shown) = merged((plan, &sorting), page, olds)?;
     match (plan.includes.is_empty(), shown) {
         (false, Some(shown)) => context.store.with_includes(connection, gate, (page, shown)).await,
@@ -62,12 +80,42 @@ fn changed_too_much(most: usize) -> FhirError {
     FhirError::new(ErrorKind::Gone, IssueCode::TooCostly, text)
 }
 
-fn known<'a>(
-    stored: &'a Stored,
-    rows: &'a IndexRows,
-    links: &'a [(&'a Predicate, bool)],
-) -> Known<'a> {
-    Known { key: &stored.key, rows, last_updated: Some(stored.last_updated), links }
+/// The version, where resources match, and what it contains, where that does; each with its rid.
+fn versions(context: &Context, plan: &Plan, stored: Stored) -> Result<Vec<Old>> {
+    let mut rows = context.index_stored(&stored)?;
+    let contained = std::mem::take(&mut rows.contained);
+    let standing = |rid| Standing { values: Vec::new(), rid };
+    let mut olds = Vec::new();
+    for one in contained.into_iter().filter(|_| plan.contained.is_some()) {
+        let standing = standing(contained_rid(stored.rid, one.place));
+        let (key, contained, rows) = (one.key, Some(one.place), one.rows);
+        olds.push(Old { stored: stored.clone(), contained, key, rows, standing });
+    }
+    if plan.finds_resources() {
+        let (key, standing) = (stored.key.clone(), standing(stored.rid));
+        olds.push(Old { stored, contained: None, key, rows, standing });
+    }
+    Ok(olds)
+}
+
+/// The containers of what matches, each once: at its own place where it matches itself, else at
+/// that of its first match. Those of the page.
+fn containers((plan, sorting): (&Plan, &Sorting), mut olds: Vec<Old>) -> Result<Vec<Old>> {
+    olds.sort_by(|a, b| {
+        let own = a.contained.is_some().cmp(&b.contained.is_some());
+        own.then_with(|| sorting.compare(&a.standing, &b.standing))
+    });
+    let mut seen = HashSet::new();
+    olds.retain(|old| seen.insert(old.stored.rid));
+    let mut of_page = Vec::new();
+    for mut old in olds {
+        old.standing.rid = old.stored.rid;
+        old.contained = None;
+        if is_of_page(plan, sorting, &old.standing)? {
+            of_page.push(old);
+        }
+    }
+    Ok(of_page)
 }
 
 /// Whether a row stands where the page begins, or after.
@@ -85,8 +133,7 @@ async fn matching(
     (permit, plan): (&Permit, &Plan),
     olds: Vec<Old>,
 ) -> Result<Vec<Old>> {
-    let holds =
-        |old: &Old, links: &[(&Predicate, bool)]| plan.holds(&known(&old.stored, &old.rows, links));
+    let holds = |old: &Old, links: &[(&Predicate, bool)]| plan.holds(&old.known(links));
     let (mut matching, mut open) = (Vec::new(), Vec::new());
     for old in olds {
         match holds(&old, &[]) {
@@ -100,12 +147,12 @@ async fn matching(
     }
     let mut found: Vec<(&Predicate, HashSet<i64>)> = Vec::new();
     for link in plan.links() {
-        let versions: Vec<_> = open.iter().map(|old| (old.stored.rid, &old.rows)).collect();
+        let versions: Vec<_> = open.iter().map(|old| (old.standing.rid, &old.rows)).collect();
         let of = (link, &versions[..]);
         found.push((link, context.store.holding(connection, (permit, plan), of).await?));
     }
     for old in open {
-        let rid = old.stored.rid;
+        let rid = old.standing.rid;
         let links: Vec<_> = found.iter().map(|(link, rids)| (*link, rids.contains(&rid))).collect();
         match holds(&old, &links) {
             Some(true) => matching.push(old),
@@ -133,14 +180,14 @@ fn merged<'a>(
     }
     let mut all: Vec<(Standing, Placed, Option<IndexRows>)> = Vec::new();
     let mut old_rids = HashSet::new();
-    for Old { stored, rows, standing } in olds {
+    for Old { stored, contained, rows, standing, .. } in olds {
         let values = standing.values.clone();
-        old_rids.insert(stored.rid);
-        all.push((standing, Placed { stored, values }, Some(rows)));
+        old_rids.insert(standing.rid);
+        all.push((standing, Placed { stored, contained, values }, Some(rows)));
     }
     for placed in page.matches {
         // Where it was changed between the two statements, both have the same version.
-        if old_rids.contains(&placed.stored.rid) {
+        if old_rids.contains(&placed.rid()) {
             continue;
         }
         let standing = sorting.standing_of(&placed.cursor(false));

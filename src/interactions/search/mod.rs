@@ -1,6 +1,7 @@
 //! search: <https://hl7.org/fhir/R4/http.html#search>, of a type, a compartment or the system.
 
 mod horizon;
+mod versions;
 
 use super::context::Context;
 use super::outcome::{Content, Outcome};
@@ -8,6 +9,7 @@ use super::page::{self, PageLink};
 use crate::access::Permit;
 use crate::error::{FhirError, Issue, IssueCode, Result};
 use crate::fhir::bundle::{Bundle, Entry};
+use crate::fhir::contained::contained_at;
 use crate::fhir::interaction::{Handling, Parameter, Request, SearchScope};
 use crate::fhir::outcome;
 use crate::fhir::subset::Subset;
@@ -62,6 +64,12 @@ pub async fn search_alone(
                 page = horizon::restored(&context, &mut connection, of, page).await?;
                 connection.release();
             }
+            if versions::are_named(&asked.plan, &page) {
+                let mut connection = context.store.search_connection().await?;
+                let of = (permit, &asked.plan);
+                page = versions::included(&context, &mut connection, of, page).await?;
+                connection.release();
+            }
             return bundle((&context, permit), wanted, asked, page);
         }
         context = context.refreshed().await?;
@@ -88,6 +96,9 @@ pub async fn search(
     }
     if page.may_have_changes {
         page = horizon::restored(context, connection, (permit, &asked.plan), page).await?;
+    }
+    if versions::are_named(&asked.plan, &page) {
+        page = versions::included(context, connection, (permit, &asked.plan), page).await?;
     }
     bundle((context, permit), wanted, asked, page)
 }
@@ -184,19 +195,17 @@ fn bundle(
     let links = PageLink { context, permit, path: &path, presentation: &request.presentation };
     let relations = relations(&links, &asked, &page)?;
     let base_url = &context.settings.base_url;
-    let matches = page.matches.into_iter().map(|Placed { stored, .. }| Entry {
-        full_url: Some(format!("{base_url}/{}", stored.key)),
-        resource: Some(stored.body),
-        search_mode: Some("match"),
-        ..Entry::default()
-    });
+    let mut entries = Vec::with_capacity(page.matches.len() + page.included.len());
+    for placed in page.matches {
+        entries.push(matched(base_url, placed)?);
+    }
     let included = page.included.into_iter().map(|stored| Entry {
         full_url: Some(format!("{base_url}/{}", stored.key)),
         resource: Some(stored.body),
         search_mode: Some("include"),
         ..Entry::default()
     });
-    let mut entries: Vec<Entry> = matches.chain(included).collect();
+    entries.extend(included);
     let mut issues = asked.plan.issues;
     if page.is_cut {
         let text = "More resources go with this page than an answer holds: some are left out";
@@ -218,4 +227,24 @@ fn bundle(
         entries,
     };
     Ok(Outcome::ok(Content::Json(bundle.into_json())))
+}
+
+/// The entry of a match. A contained resource is shown by itself, under the URL of its container
+/// and its id there (search.html#contained).
+fn matched(base_url: &str, Placed { stored, contained, .. }: Placed) -> Result<Entry> {
+    let url = format!("{base_url}/{}", stored.key);
+    let (full_url, resource) = match contained {
+        None => (url, stored.body),
+        Some(place) => {
+            let is_gone = || FhirError::internal(format!("{} lacks what it contains", stored.key));
+            let (id, body) = contained_at(&stored.body, place.into()).ok_or_else(is_gone)?;
+            (format!("{url}#{id}"), body)
+        }
+    };
+    Ok(Entry {
+        full_url: Some(full_url),
+        resource: Some(resource),
+        search_mode: Some("match"),
+        ..Entry::default()
+    })
 }

@@ -109,6 +109,8 @@ fn indexed_before(context: &Context, stored: &Stored) -> Result<Before> {
     }
     let value = json::read_stored(&stored.body)?;
     let rows = context.index(&stored.key, &Resource::from_value(value)?);
-    let is_unsettled = context.registry.is_unsettled(stored.key.resource_type);
+    let contained = rows.contained.iter().map(|one| one.key.resource_type);
+    let mut types = contained.chain([stored.key.resource_type]);
+    let is_unsettled = types.any(|kind| context.registry.is_unsettled(kind));
     Ok(Before { rows, generation, is_unsettled })
 }

@@ -102,6 +102,10 @@ pub fn plan(context: &Context, by: &TypeCriteria) -> Result<Plan> {
     }
     let scope = SearchScope::Type(by.resource_type);
     let plan = context.plan(&scope, &parameters, Handling::Strict)?;
+    if plan.contained.is_some() {
+        let text = "A contained resource is not written by itself: criteria do not find it";
+        return Err(FhirError::at(IssueCode::NotSupported, "http._contained", text));
+    }
     match plan.has_criteria() {
         true => Ok(plan),
         false => Err(FhirError::precondition_failed("The criteria select every resource")),

@@ -26,6 +26,11 @@ pub fn local(text: &str, base_url: &str) -> Option<ResourceKey> {
     ResourceKey::parse_versioned(relative)
 }
 
+/// The version that such a text names.
+fn version(text: &str) -> Option<i64> {
+    text.rsplit_once("/_history/").and_then(|(_, version)| version.parse().ok())
+}
+
 /// Adds the rows of one Reference, canonical or uri; `targets` are the types that the
 /// parameter allows, empty for any.
 pub fn index(
@@ -40,7 +45,10 @@ pub fn index(
     };
     if let Some(text) = literal {
         match local(text, &settings.base_url) {
-            Some(target) => rows.references.push(ReferenceRow { parameter, target }),
+            Some(target) => {
+                let version = version(text);
+                rows.references.push(ReferenceRow { parameter, target, version });
+            }
             None => uri::add(text, parameter, &mut rows.uris),
         }
     }
@@ -58,9 +66,9 @@ fn index_text(
     rows: &mut IndexRows,
 ) {
     uri::index(node, parameter, &mut rows.uris);
-    let target = node.value.as_str().and_then(|text| local(text, &settings.base_url));
-    if let Some(target) = target {
-        rows.references.push(ReferenceRow { parameter, target });
+    let Some(text) = node.value.as_str() else { return };
+    if let Some(target) = local(text, &settings.base_url) {
+        rows.references.push(ReferenceRow { parameter, target, version: version(text) });
     }
 }
 

@@ -58,7 +58,7 @@ impl Store {
         let mut statements = Vec::new();
         let limit = i64::from(plan.count) + 1;
         if plan.count > 0 {
-            if let Some(statement) = query.page_plan(limit) {
+            for statement in query.page_plans(limit) {
                 refuse_large_sort(connection, statement, plan.most_sorted).await?;
             }
             let statement = match plan.includes.is_empty() {

@@ -1,5 +1,6 @@
 //! Predicates as conditions on the row `r`.
 
+use super::contained::Source;
 use super::keys::{Found, keys_as_leads};
 use super::near::push_near;
 use super::quantity::quantity_tests;
@@ -38,6 +39,8 @@ pub enum Leads<'a> {
 /// Appends conditions with the ids that were found.
 pub struct Conditions<'a> {
     pub found: &'a Found,
+    /// What the row is of.
+    pub source: Source,
     pub keys: Keys,
     /// The types searched; empty for all.
     pub types: &'a [ResourceType],
@@ -146,11 +149,12 @@ impl Conditions<'_> {
             match predicate {
                 Predicate::Both(clauses) => {
                     sql.push(separator);
-                    sql.push("select r.rid from resource r where not r.deleted and ");
+                    sql.push("select r.rid").push(self.source.from());
+                    sql.push(" where not r.deleted and ");
                     conditions.push_all(sql, &clauses[..]);
                 }
                 Predicate::All(clauses) => {
-                    sql.push(separator).push("select r.rid from resource r");
+                    sql.push(separator).push("select r.rid").push(self.source.from());
                     push_visible(sql, self.types, self.filter);
                     sql.push(" and ");
                     conditions.push_all(sql, clauses);
@@ -160,13 +164,13 @@ impl Conditions<'_> {
             separator = " union all ";
         }
         if !parts.leads.is_empty() {
-            sql.push(separator).push("select v.rid from resource v where v.lead = any(");
-            sql.bind(parts.leads.clone()).push(")");
+            sql.push(separator).push("select v.rid from ").push(self.source.table());
+            sql.push(" v where v.lead = any(").bind(parts.leads.clone()).push(")");
             separator = " union all ";
         }
         if !parts.keys.is_empty() {
-            sql.push(separator).push("select v.rid from resource v where v.keys && ");
-            sql.bind(parts.keys.clone());
+            sql.push(separator).push("select v.rid from ").push(self.source.table());
+            sql.push(" v where v.keys && ").bind(parts.keys.clone());
         }
         sql.push(")");
     }
@@ -392,9 +396,9 @@ pub fn push_led(sql: &mut Statement, leads: &[i64], filter: &RowFilter) {
 
 /// Rows `r` that hold one of these keys: the few that the index finds come first, whatever else
 /// is asked of them.
-pub fn push_held(sql: &mut Statement, keys: &[i64]) {
-    sql.push("r.rid = any(array(select h.rid from resource h where h.keys && ");
-    sql.bind(keys.to_vec()).push("))");
+pub fn push_held(sql: &mut Statement, source: Source, keys: &[i64]) {
+    sql.push("r.rid = any(array(select h.rid from ").push(source.table());
+    sql.push(" h where h.keys && ").bind(keys.to_vec()).push("))");
 }
 
 /// Rows `r` that are there, of these types, and that the caller may see.

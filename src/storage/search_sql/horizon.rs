@@ -2,6 +2,7 @@
 //! versions that the first page saw.
 
 use super::condition::{Conditions, Keys, Leads, numbers, push_visible};
+use super::contained::Source;
 use super::shape::Query;
 use crate::access::RowFilter;
 use crate::fhir::definitions::ResourceType;
@@ -63,7 +64,9 @@ impl Query<'_> {
     /// and the index of changed ones is without them.
     fn push_changed(&self, sql: &mut Statement, horizon: &Horizon, alias: &'static str) {
         let all: Vec<ResourceType> = ResourceType::all().collect();
-        let types = if self.plan.types.is_empty() { &all } else { &self.plan.types };
+        // A resource of whatever type may contain some.
+        let is_of_all = self.plan.types.is_empty() || self.plan.contained.is_some();
+        let types = if is_of_all { &all } else { &self.plan.types };
         sql.push(alias).push(".type = any(").bind(numbers(types)).push(") and ");
         sql.push(alias).push(".version > 1 and ").push(alias).push(".epoch = ");
         sql.bind(horizon.epoch).push(" and ").push(alias).push(".xid >= (select ");
@@ -84,7 +87,8 @@ impl Query<'_> {
             sql.push(" and ").push_filter("r", self.filter);
             sql.push(" and ").push_filter("h", self.filter);
         }
-        if let Some(patients) = self.driving_patients() {
+        let patients = self.driving_patients().filter(|_| self.plan.contained.is_none());
+        if let Some(patients) = patients {
             sql.push(" and h.subject_rids && ").bind(patients);
         }
         sql.push_limit(limit);
@@ -96,7 +100,8 @@ impl Query<'_> {
     pub fn holding(&self, predicate: &Predicate, of: Referring) -> Option<Statement> {
         let Query { plan, found, filter } = *self;
         let (keys, types) = (Keys::Indexed, &plan.types);
-        let conditions = Conditions { found, keys, types, leads: Leads::Any, filter };
+        let (source, leads) = (Source::Resources, Leads::Any);
+        let conditions = Conditions { found, source, keys, types, leads, filter };
         let mut sql = Statement::default();
         match predicate {
             Predicate::Chain(link) => {

@@ -2,6 +2,7 @@
 //! select of their own.
 
 use super::condition::{Conditions, Keys, Leads, push_held, push_led, push_visible};
+use super::contained::Source;
 use crate::search::{Link, ParameterId};
 use crate::storage::statement::Statement;
 use crate::storage::write::index_rows::packed_key;
@@ -9,7 +10,7 @@ use crate::storage::write::index_rows::packed_key;
 impl Conditions<'_> {
     /// The row refers to one that meets the link.
     pub(super) fn push_chain(&self, sql: &mut Statement, link: &Link) {
-        if link.is_subject {
+        if link.is_subject && self.source == Source::Resources {
             sql.push("r.patient in (");
             let select = |sql: &mut Statement| {
                 sql.push("select r.rid from resource r");
@@ -83,7 +84,7 @@ impl Conditions<'_> {
         push_select(sql);
         push_visible(sql, &link.types, self.filter);
         sql.push(" and ");
-        push_held(sql, &keys);
+        push_held(sql, Source::Resources, &keys);
         sql.push(condition);
     }
 
@@ -102,6 +103,7 @@ impl Conditions<'_> {
         push_visible(sql, &link.types, self.filter);
         sql.push(" and ");
         let (types, keys, leads) = (&link.types[..], Keys::Indexed, Leads::Any);
-        Conditions { types, keys, leads, ..*self }.push_clause(sql, &link.clause);
+        let source = Source::Resources;
+        Conditions { source, types, keys, leads, ..*self }.push_clause(sql, &link.clause);
     }
 }

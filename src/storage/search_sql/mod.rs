@@ -10,6 +10,7 @@
 //! The row filter of the permit is in every branch, before any limit.
 
 mod condition;
+mod contained;
 mod hierarchy;
 mod horizon;
 mod include;
@@ -20,7 +21,6 @@ mod order;
 mod quantity;
 mod settled;
 mod shape;
-mod sort_value;
 mod span;
 mod test_sql;
 

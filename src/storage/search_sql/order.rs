@@ -2,9 +2,11 @@
 //! key stand last, in both directions; rows that are equal by all keys in order of rid, in the
 //! direction of the last key.
 
-use super::sort_value::Joined;
+mod sort_value;
+
 use crate::search::{Cursor, Sort, SortKey, Sorting};
 use crate::storage::statement::Statement;
+use sort_value::Joined;
 
 /// The order of one statement.
 #[derive(Clone, PartialEq, Debug)]
@@ -48,23 +50,34 @@ enum By {
 #[derive(PartialEq, Debug)]
 struct Names {
     value: &'static str,
+    /// The same of a number, which is a text there.
+    number: &'static str,
+    /// Both where that table is `r`.
+    column: [&'static str; 2],
     joined: [&'static str; 2],
 }
 
-const fn names(value: &'static str, first: &'static str, second: &'static str) -> Names {
-    Names { value, joined: [first, second] }
+macro_rules! names {
+    ($value:literal, $first:literal, $second:literal) => {
+        Names {
+            value: $value,
+            number: concat!($value, "::numeric"),
+            column: [concat!("r.", $value), concat!("r.", $value, "::numeric")],
+            joined: [$first, $second],
+        }
+    };
 }
 
 /// As many as a statement can sort by; `Limits::sort_keys` is no more.
 static NAMES: [Names; 8] = [
-    names("value", "s", "x"),
-    names("value2", "s2", "x2"),
-    names("value3", "s3", "x3"),
-    names("value4", "s4", "x4"),
-    names("value5", "s5", "x5"),
-    names("value6", "s6", "x6"),
-    names("value7", "s7", "x7"),
-    names("value8", "s8", "x8"),
+    names!("value", "s", "x"),
+    names!("value2", "s2", "x2"),
+    names!("value3", "s3", "x3"),
+    names!("value4", "s4", "x4"),
+    names!("value5", "s5", "x5"),
+    names!("value6", "s6", "x6"),
+    names!("value7", "s7", "x7"),
+    names!("value8", "s8", "x8"),
 ];
 
 const INSTANT: &str = "::timestamptz";
@@ -117,6 +130,21 @@ impl Order {
         Order { keys, is_descending: sorting.is_descending }
     }
 
+    /// That of the surrogate keys alone.
+    pub fn of_rows() -> Order {
+        Order::of(&Sorting::of_rows(false))
+    }
+
+    /// The same order of a derived table `r` that has the sort values by name.
+    pub fn named(&self) -> Order {
+        let key = |key: &Key| {
+            let [column, number] = key.names.column;
+            let column = if key.is_number() { number } else { column };
+            Key { by: By::Nullable(column, key.by.cast()), ..*key }
+        };
+        Order { keys: self.keys.iter().map(key).collect(), is_descending: self.is_descending }
+    }
+
     pub fn is_joined(&self) -> bool {
         self.keys.iter().any(|key| matches!(key.by, By::Joined(_)))
     }
@@ -131,12 +159,12 @@ impl Order {
     }
 
     /// The sort values of a row, each under its name: instants, or texts. Numbers are texts, as
-    /// they may have more digits than are read; none of them is an order of several branches.
+    /// they may have more digits than are read.
     pub fn push_values(&self, sql: &mut Statement) {
         for key in &self.keys {
             sql.push(", ");
             key.push_value(sql);
-            sql.push(if key.by.cast() == NUMERIC { "::text as " } else { " as " });
+            sql.push(if key.is_number() { "::text as " } else { " as " });
             sql.push(key.names.value);
         }
     }
@@ -155,11 +183,19 @@ impl Order {
         }
     }
 
+    /// `order by` of a derived table, the first row of each rid in front of its others.
+    pub fn push_first_of_each(&self, sql: &mut Statement) {
+        sql.push(" order by rid");
+        for key in &self.keys {
+            sql.push(", ").push(key.outer()).push(key.direction(false));
+        }
+    }
+
     /// `order by` on the named columns of a derived table.
     pub fn push_outer(&self, sql: &mut Statement, is_backward: bool) {
         sql.push(" order by ");
         for key in &self.keys {
-            sql.push(key.names.value).push(key.direction(is_backward)).push(", ");
+            sql.push(key.outer()).push(key.direction(is_backward)).push(", ");
         }
         sql.push("rid").push(if self.is_descending != is_backward { " desc" } else { "" });
     }
@@ -260,6 +296,15 @@ impl Order {
 }
 
 impl Key {
+    fn is_number(&self) -> bool {
+        self.by.cast() == NUMERIC
+    }
+
+    /// To be compared in a derived table.
+    fn outer(&self) -> &'static str {
+        if self.is_number() { self.names.number } else { self.names.value }
+    }
+
     fn is_by_greatest(&self) -> bool {
         self.is_descending && !self.is_by_least
     }

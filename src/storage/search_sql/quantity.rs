@@ -91,7 +91,10 @@ impl Conditions<'_> {
             }
             Leads::OfHolding(keys) => {
                 sql.push(" and v.lead = any(array(select distinct coalesce(h.lead, 0) from ");
-                sql.push("resource h where h.keys && ").bind(keys.to_vec()).push("))");
+                sql.push(self.source.table())
+                    .push(" h where h.keys && ")
+                    .bind(keys.to_vec())
+                    .push("))");
             }
             Leads::Any => {
                 sql.push(" and v.lead = any(array(select quantity_leads(").bind(parameter.0);

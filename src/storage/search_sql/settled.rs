@@ -15,6 +15,7 @@ impl Plan {
         let clauses = || self.clauses.iter().filter(|clause| !clause.is_negated);
         let is_led = clauses().any(|clause| clause.is_few() || clause.is_lead());
         is_led
+            && self.contained.is_none()
             && self.sort.iter().all(Sort::is_in_row)
             && self.clauses.iter().all(Clause::is_settled)
     }

@@ -1,6 +1,7 @@
 //! Which index leads: the branches of a statement.
 
 use super::condition::{Conditions, Keys, Leads, push_held, push_lead, push_led, push_visible};
+use super::contained::Source;
 use super::keys::Found;
 use super::order::{Order, Part};
 use super::quantity::single_quantity;
@@ -18,7 +19,7 @@ pub struct Query<'a> {
 
 /// What selects the rows of a statement.
 #[derive(Clone, PartialEq, Debug)]
-enum Driver {
+pub(super) enum Driver {
     /// Rows of these patients: the clause of that index.
     Patients(usize, Vec<i64>),
     /// Rows of these patients that one coding leads, or that hold it elsewhere.
@@ -37,7 +38,7 @@ enum Driver {
 
 /// The clause that leads, and its keys as leads and among the keys of a row.
 #[derive(Clone, PartialEq, Debug)]
-struct Leading {
+pub(super) struct Leading {
     clause: usize,
     leads: Vec<i64>,
     keys: Vec<i64>,
@@ -54,7 +55,7 @@ impl Leading {
 
 /// One part of a union.
 #[derive(Clone, Copy, PartialEq)]
-enum Branch {
+pub(super) enum Branch {
     Whole(Span),
     /// Rows that one of the keys leads: that one, or any.
     Led(Option<usize>, Span),
@@ -65,8 +66,11 @@ enum Branch {
 /// Leads that have a branch each, which the index has in order.
 const LED_BRANCHES: usize = 8;
 
-const COLUMNS: &str = "r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body";
-const MATCH: &str = "select r.rid, r.type, r.id, r.version from resource r";
+/// One part of the union of a page.
+enum Piece {
+    Rows(Source, Branch, Part),
+    Containers,
+}
 
 impl Query<'_> {
     /// Rows of a page in its order (backward from a cursor: in the reverse), with sort
@@ -89,32 +93,28 @@ impl Query<'_> {
         let order = Order::of(&self.sorting_of(&driver));
         let cursor = self.plan.after.as_ref();
         let is_backward = cursor.is_some_and(|cursor| cursor.is_backward);
-        let branches: Vec<(Branch, Part)> = self
-            .branches(&driver, &order)
-            .iter()
-            .flat_map(|branch| match branch {
-                Branch::Led(..) | Branch::Whole(Span::Narrow(_) | Span::Wide) => {
-                    order.parts(cursor).iter().map(|part| (*branch, *part)).collect()
-                }
-                _ => vec![(*branch, Part::All)],
-            })
-            .collect();
-        let is_union = branches.len() > 1;
+        let pieces = self.pieces(&driver, &order);
+        let is_union = pieces.len() > 1 || self.plan.shows_containers();
         // Beside the rows, whose order it leaves alone and whose scans may be parallel.
         sql.push("select *, ");
         self.push_horizon(sql);
         sql.push(" from (");
-        for (index, (branch, part)) in branches.iter().enumerate() {
+        for (index, piece) in pieces.iter().enumerate() {
             sql.push(if index > 0 { " union all " } else { "" });
             sql.push(if is_union { "(" } else { "" });
-            sql.push("select ").push(COLUMNS);
+            let Piece::Rows(source, branch, part) = *piece else {
+                self.push_containers(sql, (&driver, &order), limit);
+                sql.push(")");
+                continue;
+            };
+            sql.push("select ").push(source.columns());
             order.push_values(sql);
-            sql.push(" from resource r");
+            sql.push(source.from());
             order.push_joins(sql);
-            self.push_where(sql, &driver, *branch);
+            self.push_where(sql, &driver, (source, branch));
             if let Some(cursor) = cursor {
                 sql.push(" and ");
-                order.push_keyset(sql, cursor, *part);
+                order.push_keyset(sql, cursor, part);
             }
             order.push_inner(sql, is_backward);
             sql.push_limit(limit);
@@ -127,23 +127,49 @@ impl Query<'_> {
         }
     }
 
-    /// The planner's plan of a page whose order may make the database sort all matches: one of
-    /// several keys, where no condition selects few rows by nature.
-    pub fn page_plan(&self, limit: i64) -> Option<Statement> {
+    /// The parts that a page is read in.
+    fn pieces(&self, driver: &Driver, order: &Order) -> Vec<Piece> {
+        let cursor = self.plan.after.as_ref();
+        let mut pieces = Vec::new();
+        for source in self.sources() {
+            for branch in self.branches(driver, order, source) {
+                let is_ordered = |branch: &Branch| match branch {
+                    Branch::Led(..) => true,
+                    Branch::Whole(span) => *span != Span::All,
+                    Branch::Held => false,
+                };
+                let parts = if is_ordered(&branch) { order.parts(cursor) } else { &[Part::All] };
+                pieces.extend(parts.iter().map(|part| Piece::Rows(source, branch, *part)));
+            }
+        }
+        pieces.extend(self.plan.shows_containers().then_some(Piece::Containers));
+        pieces
+    }
+
+    /// The planner's plans of what a page may make the database sort whole, where no condition
+    /// selects few rows by nature: all matches in an order of several keys, and contained ones
+    /// whose containers are shown.
+    pub fn page_plans(&self, limit: i64) -> Vec<Statement> {
         let driver = self.driver();
         let is_few = matches!(driver, Driver::Patients(..) | Driver::Coded(..) | Driver::Rare);
-        if is_few || self.plan.sort.len() < 2 {
-            return None;
+        let mut plans = Vec::new();
+        if !is_few && self.plan.sort.len() > 1 {
+            let mut sql = Statement::new("explain (format json) ");
+            self.push_page(&mut sql, limit);
+            plans.push(sql);
         }
-        let mut sql = Statement::new("explain (format json) ");
-        self.push_page(&mut sql, limit);
-        Some(sql)
+        if !is_few && self.plan.shows_containers() {
+            let mut sql = Statement::new("explain (format json) ");
+            self.push_firsts(&mut sql, (&driver, &Order::of(&self.sorting_of(&driver))));
+            plans.push(sql);
+        }
+        plans
     }
 
     /// The exact number of matches.
     pub fn count(&self) -> Statement {
         let mut sql = Statement::new("select count(*) from (");
-        self.push_rows(&mut sql, "select 1 from resource r");
+        self.push_rows(&mut sql, "select 1");
         sql.push(") u");
         sql
     }
@@ -151,14 +177,14 @@ impl Query<'_> {
     /// The planner's plan of all matches, whose root tells how many it expects.
     pub fn estimate(&self) -> Statement {
         let mut sql = Statement::new("explain (format json) ");
-        self.push_rows(&mut sql, "select r.rid from resource r");
+        self.push_rows(&mut sql, "select r.rid");
         sql
     }
 
-    /// Keys and versions of the first matches, in order of rid.
+    /// Keys and versions of the first matches, in order of rid; contained ones are none.
     pub fn matching(&self, limit: i64) -> Statement {
         let mut sql = Statement::new("select * from (");
-        self.push_rows(&mut sql, MATCH);
+        self.push_rows(&mut sql, "select r.rid, r.type, r.id, r.version");
         sql.push(") u order by rid").push_limit(limit);
         sql
     }
@@ -180,10 +206,18 @@ impl Query<'_> {
 
     fn push_rows(&self, sql: &mut Statement, select: &'static str) {
         let driver = self.driver();
-        let order = Order::of(&Sorting::of_rows(false));
-        for (index, branch) in self.branches(&driver, &order).iter().enumerate() {
-            sql.push(if index > 0 { " union all " } else { "" }).push(select);
-            self.push_where(sql, &driver, *branch);
+        let order = Order::of_rows();
+        let mut separator = "";
+        for source in self.sources() {
+            for branch in self.branches(&driver, &order, source) {
+                sql.push(separator).push(select).push(source.from());
+                self.push_where(sql, &driver, (source, branch));
+                separator = " union all ";
+            }
+        }
+        if self.plan.shows_containers() {
+            sql.push(separator);
+            self.push_all_containers(sql, &driver);
         }
     }
 
@@ -278,14 +312,19 @@ impl Query<'_> {
         }
     }
 
-    fn branches(&self, driver: &Driver, order: &Order) -> Vec<Branch> {
+    pub(super) fn branches(&self, driver: &Driver, order: &Order, source: Source) -> Vec<Branch> {
+        let spans = || match source {
+            Source::Resources => spans(&self.plan.clauses),
+            // Their dates have no index.
+            Source::Contained => vec![Span::All],
+        };
         match driver {
             Driver::Lead(leading) if !order.is_joined() => {
                 let leads: Vec<Option<usize>> = match leading.leads.len() {
                     1..=LED_BRANCHES => (0..leading.leads.len()).map(Some).collect(),
                     _ => vec![None],
                 };
-                let spans = spans(&self.plan.clauses);
+                let spans = spans();
                 let of = |lead: &Option<usize>| {
                     let lead = *lead;
                     spans.iter().map(move |span| Branch::Led(lead, *span)).collect::<Vec<_>>()
@@ -295,15 +334,18 @@ impl Query<'_> {
             Driver::Coded(..) if !order.is_joined() => {
                 vec![Branch::Led(Some(0), Span::All), Branch::Held]
             }
-            Driver::Dated if !order.is_joined() => {
-                spans(&self.plan.clauses).into_iter().map(Branch::Whole).collect()
-            }
+            Driver::Dated if !order.is_joined() => spans().into_iter().map(Branch::Whole).collect(),
             _ => vec![Branch::Whole(Span::All)],
         }
     }
 
-    fn push_where(&self, sql: &mut Statement, driver: &Driver, branch: Branch) {
-        let taken = self.push_driver(sql, driver, branch);
+    pub(super) fn push_where(
+        &self,
+        sql: &mut Statement,
+        driver: &Driver,
+        (source, branch): (Source, Branch),
+    ) {
+        let taken = self.push_driver(sql, driver, (source, branch));
         self.push_unchanged(sql);
         if let Branch::Led(_, span) | Branch::Whole(span) = branch {
             span.push(sql);
@@ -317,18 +359,21 @@ impl Query<'_> {
         };
         let mut singles: Vec<ParameterId> = Vec::new();
         for (at, clause) in self.plan.clauses.iter().enumerate() {
-            let is_by_patient = matches!(driver, Driver::Coded(by, ..) if *by == at);
+            let is_of_patient =
+                matches!(driver, Driver::Patients(by, _) | Driver::Coded(by, ..) if *by == at);
+            let is_by_patient = is_of_patient && source == Source::Resources;
             if Some(at) != taken && !is_by_patient {
                 let keys = match driver {
                     Driver::References(leading) if *leading == at => Keys::Indexed,
                     Driver::Lead(leading) if leading.clause == at => Keys::Indexed,
                     Driver::Any => Keys::Indexed,
+                    _ if is_of_patient => Keys::Indexed,
                     _ => Keys::Fenced,
                 };
                 sql.push(" and ");
                 let Query { plan, found, filter } = *self;
                 let types = &plan.types;
-                let conditions = Conditions { found, keys, types, leads, filter };
+                let conditions = Conditions { found, source, keys, types, leads, filter };
                 let Some(single) = single_quantity(clause) else {
                     conditions.push_clause(sql, clause);
                     continue;
@@ -346,13 +391,20 @@ impl Query<'_> {
     }
 
     /// Rows that are visible and meet the driver's own condition; the clause that it stands for.
-    fn push_driver(&self, sql: &mut Statement, driver: &Driver, branch: Branch) -> Option<usize> {
+    fn push_driver(
+        &self,
+        sql: &mut Statement,
+        driver: &Driver,
+        (source, branch): (Source, Branch),
+    ) -> Option<usize> {
         if let (Driver::Lead(leading), Branch::Led(at, _)) = (driver, branch) {
             push_led(sql, leading.of_branch(at), self.filter);
             return Some(leading.clause);
         }
         push_visible(sql, &self.plan.types, self.filter);
-        if let Driver::Patients(_, patients) | Driver::Coded(_, patients, _) = driver {
+        if let (Driver::Patients(_, patients) | Driver::Coded(_, patients, _), Source::Resources) =
+            (driver, source)
+        {
             match &patients[..] {
                 [patient] => sql.push(" and r.patient = ").bind(*patient),
                 many => sql.push(" and r.patient = any(").bind(many.to_vec()).push(")"),
@@ -366,13 +418,16 @@ impl Query<'_> {
             }
             (Driver::Lead(leading) | Driver::Coded(_, _, leading), Branch::Held) => {
                 sql.push(" and ");
-                push_held(sql, &leading.keys);
+                push_held(sql, source, &leading.keys);
                 sql.push(" and (");
                 push_lead(sql, &leading.leads);
                 sql.push(") is not true");
                 Some(leading.clause)
             }
-            (Driver::Patients(at, _) | Driver::Coded(at, ..), _) => Some(*at),
+            // Contained resources hold their patients among their keys.
+            (Driver::Patients(at, _) | Driver::Coded(at, ..), _) => {
+                (source == Source::Resources).then_some(*at)
+            }
             _ => None,
         }
     }

@@ -140,7 +140,7 @@ fn composed(scope: &str, query: &str, of: &Of, filter: &RowFilter) -> Statement 
     }
 }
 
-const SHAPES: [(&str, &str, &str, Of); 70] = [
+const SHAPES: [(&str, &str, &str, Of); 75] = [
     ("type", "Patient", "", Of::Page),
     ("type-after", "Patient", "_sort=_lastUpdated", Of::After),
     ("system", "", "_tag=http://t|a", Of::Page),
@@ -281,6 +281,16 @@ const SHAPES: [(&str, &str, &str, Of); 70] = [
     ("near-after", "Location", "near=0|179.9|1,89|0|200|[mi_i]&near=1|1&_sort=-near", Of::After),
     ("near-chain", "Encounter", "location.near=23.81|90.41", Of::Count),
     ("sort-url", "ValueSet", "_sort=-url", Of::Page),
+    ("contained", "Observation", "code=http://l|1&status=final&_contained=true", Of::Page),
+    ("contained-after", "Medication", "code=http://l|1&_contained=both&_sort=-status", Of::After),
+    (
+        "contained-itself",
+        "Observation",
+        "patient=1&value-quantity=gt5&_contained=both&_containedType=contained",
+        Of::Before,
+    ),
+    ("contained-count", "Observation", "date=ge2020&_contained=both", Of::Count),
+    ("contained-as-of", "Location", "name=a&_contained=true&_containedType=contained", Of::Later),
     ("sort-date-of-several", "", "_type=Condition,Observation&_sort=_lastUpdated", Of::Before),
 ];
 

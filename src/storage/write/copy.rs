@@ -2,8 +2,10 @@
 //! database takes at a third of the cost of rows that come as arrays.
 
 use super::Staged;
+use super::contained::unkeyed;
 use super::index_rows::{Composite, Dates, Identifier, Quantity, SideRows, Text, TextWords, Uri};
 use super::sql::{GENERATION, stamps};
+use crate::search::contained_rid;
 use crate::storage::store::{Connection, Place};
 use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;
@@ -155,6 +157,9 @@ pub async fn copy(
     if place.keeps_jsonb {
         stream(connection, include_str!("../sql/json_copy.sql"), all, jsonb).await?;
     }
+    if staged.iter().any(|one| !one.after.contained.is_empty()) {
+        stream(connection, include_str!("../sql/contained_copy.sql"), all, contained).await?;
+    }
     side::<Identifier>(connection, all).await?;
     side::<Text>(connection, all).await?;
     side::<Dates>(connection, all).await?;
@@ -194,6 +199,23 @@ fn resource(rows: &mut Rows, staged: &Staged, place: Place) -> Result<(), BoxDyn
     rows.field(GENERATION)
 }
 
+fn contained(rows: &mut Rows, staged: &Staged, _: Place) -> Result<(), BoxDynError> {
+    for one in &staged.after.contained {
+        let row = &one.row;
+        rows.row(9);
+        rows.field(contained_rid(staged.change.rid, one.place))?;
+        rows.field(staged.change.version as i32)?;
+        rows.field(one.key.resource_type.number())?;
+        rows.field(one.key.id.as_str())?;
+        rows.field(row.date.map(|date| date.0))?;
+        rows.field(row.date.map(|date| date.1))?;
+        rows.field(row.lead)?;
+        rows.field(row.keys.as_slice())?;
+        rows.field(unkeyed(row))?;
+    }
+    Ok(())
+}
+
 fn jsonb(rows: &mut Rows, staged: &Staged, _: Place) -> Result<(), BoxDynError> {
     let Some(content) = &staged.change.content else { return Ok(()) };
     rows.row(2);
@@ -205,17 +227,20 @@ async fn side<T: SideRow>(
     connection: &mut Connection,
     all: (&[Staged], Place),
 ) -> Result<(), sqlx::Error> {
-    match all.0.iter().all(|one| T::rows(&one.added).is_empty()) {
+    let has_none = |one: &Staged| one.added.iter().all(|(_, side)| T::rows(side).is_empty());
+    match all.0.iter().all(has_none) {
         true => Ok(()),
         false => stream(connection, T::COPY, all, side_rows::<T>).await,
     }
 }
 
 fn side_rows<T: SideRow>(rows: &mut Rows, staged: &Staged, _: Place) -> Result<(), BoxDynError> {
-    for row in T::rows(&staged.added) {
-        rows.row(T::FIELDS + 1);
-        rows.field(staged.change.rid)?;
-        row.write(rows)?;
+    for (rid, side) in &staged.added {
+        for row in T::rows(side) {
+            rows.row(T::FIELDS + 1);
+            rows.field(*rid)?;
+            row.write(rows)?;
+        }
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::resource::ResourceKey;
 use crate::search::full_text::Words;
-use crate::search::{IndexRows, ParameterId, Token, UnitOfMeasure};
+use crate::search::{ContainedRows, IndexRows, ParameterId, Token, UnitOfMeasure};
 use crate::storage::store::Store;
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
@@ -119,6 +119,16 @@ pub struct RowIndex {
 pub struct Resolved {
     pub row: RowIndex,
     pub side: SideRows,
+    pub contained: Vec<ResolvedContained>,
+}
+
+/// A contained resource.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ResolvedContained {
+    pub place: u16,
+    pub key: ResourceKey,
+    pub row: RowIndex,
+    pub side: SideRows,
 }
 
 /// The id of a coded value, and that of what it is called where nothing else is said: 0 for
@@ -168,31 +178,36 @@ impl<'a> Names<'a> {
     pub fn of(rows: &[&'a IndexRows]) -> Names<'a> {
         let mut names = Names::default();
         for rows in rows {
-            for row in &rows.tokens {
-                let called = names.tokens.entry(&row.token).or_default();
-                match (&row.display, *called) {
-                    (_, Called::Text(_)) => {}
-                    (Some(text), _) => *called = Called::Text(text),
-                    (None, _) => *called = Called::Nothing,
-                }
-                names.texts.extend(row.display.as_deref());
-            }
-            names.texts.extend(rows.code_texts.iter().map(|row| row.text.as_str()));
-            names.units.extend(rows.quantities.iter().filter_map(|row| row.unit.as_ref()));
-            names.targets.extend(rows.references.iter().map(|row| &row.target));
-            names.targets.extend(&rows.subjects);
-            for row in &rows.composites {
-                names.units.extend(&row.unit);
-                names.targets.extend(row.first_target.iter().chain(&row.second_target));
-                for token in row.first.iter().chain(&row.second) {
-                    names.tokens.entry(token).or_default();
-                }
-            }
-            for token in rows.labels.iter().chain(&rows.profiles) {
-                names.tokens.entry(token).or_default();
-            }
+            names.add(rows);
+            rows.contained.iter().for_each(|contained| names.add(&contained.rows));
         }
         names
+    }
+
+    fn add(&mut self, rows: &'a IndexRows) {
+        for row in &rows.tokens {
+            let called = self.tokens.entry(&row.token).or_default();
+            match (&row.display, *called) {
+                (_, Called::Text(_)) => {}
+                (Some(text), _) => *called = Called::Text(text),
+                (None, _) => *called = Called::Nothing,
+            }
+            self.texts.extend(row.display.as_deref());
+        }
+        self.texts.extend(rows.code_texts.iter().map(|row| row.text.as_str()));
+        self.units.extend(rows.quantities.iter().filter_map(|row| row.unit.as_ref()));
+        self.targets.extend(rows.references.iter().map(|row| &row.target));
+        self.targets.extend(&rows.subjects);
+        for row in &rows.composites {
+            self.units.extend(&row.unit);
+            self.targets.extend(row.first_target.iter().chain(&row.second_target));
+            for token in row.first.iter().chain(&row.second) {
+                self.tokens.entry(token).or_default();
+            }
+        }
+        for token in rows.labels.iter().chain(&rows.profiles) {
+            self.tokens.entry(token).or_default();
+        }
     }
 }
 
@@ -238,6 +253,15 @@ impl Ids<'_> {
 
     /// Replaces names by ids. `rows` must be among those that were interned.
     pub fn resolve(&self, rows: &IndexRows) -> Resolved {
+        let (row, side) = self.resolve_itself(rows);
+        let of = |contained: &ContainedRows| {
+            let (row, side) = self.resolve_itself(&contained.rows);
+            ResolvedContained { place: contained.place, key: contained.key.clone(), row, side }
+        };
+        Resolved { row, side, contained: rows.contained.iter().map(of).collect() }
+    }
+
+    fn resolve_itself(&self, rows: &IndexRows) -> (RowIndex, SideRows) {
         let mut keys: Vec<i64> = Vec::with_capacity(rows.tokens.len() + rows.references.len());
         let led = rows.lead.and_then(|lead| rows.tokens.get(lead.token));
         let led = led.map(|row| (row.parameter, &row.token));
@@ -276,7 +300,7 @@ impl Ids<'_> {
             labels: rows.labels.iter().map(|label| self.token(label)).collect(),
             profiles: rows.profiles.iter().map(|url| self.token(url)).collect(),
         };
-        Resolved { row, side: self.side(rows, lead) }
+        (row, self.side(rows, lead))
     }
 
     fn side(&self, rows: &IndexRows, lead: Option<i64>) -> SideRows {

@@ -6,6 +6,7 @@
 
 pub mod answers;
 pub mod change;
+pub mod contained;
 mod copy;
 pub mod index_rows;
 pub mod intern;
@@ -25,6 +26,7 @@ use crate::error::{FhirError, Result};
 use crate::fhir::resource::ResourceKey;
 use crate::search::IndexRows;
 use change::{Before, Change};
+use contained::Sides;
 use index_rows::{Ids, Resolved, SideRows};
 use sql::GENERATION;
 use std::sync::atomic::Ordering;
@@ -54,10 +56,12 @@ pub enum Lock {
 pub struct Staged {
     pub change: Change,
     pub(super) after: Resolved,
-    pub(super) added: SideRows,
-    pub(super) removed: SideRows,
+    pub(super) added: Sides,
+    pub(super) removed: Sides,
     /// True where all rows of side tables go, whatever they are.
     pub(super) clears_side: bool,
+    /// True where there may be rows of contained resources that go.
+    pub(super) replaces_contained: bool,
     pub(super) body: Vec<u8>,
 }
 
@@ -108,7 +112,9 @@ impl Store {
         if clears_side {
             // What is stored was extracted by other rules: all of it goes.
             before.side = SideRows::default();
+            before.contained.clear();
         }
+        let replaces_contained = clears_side || !before.contained.is_empty();
         if change.content.is_none() {
             // A deleted row keeps its stamps and loses its keys.
             after.row.subject_rids = before.row.subject_rids.clone();
@@ -120,10 +126,13 @@ impl Store {
             None => Vec::new(),
         };
         let (added, removed) = match change.before {
-            None => (std::mem::take(&mut after.side), SideRows::default()),
-            Some(_) => (after.side.without(&before.side), before.side.without(&after.side)),
+            None => (contained::whole(change.rid, &mut after), Sides::new()),
+            Some(_) => {
+                let rid = change.rid;
+                (contained::rest(rid, &after, &before), contained::rest(rid, &before, &after))
+            }
         };
-        Ok(Staged { change, after, added, removed, clears_side, body })
+        Ok(Staged { change, after, added, removed, clears_side, replaces_contained, body })
     }
 
     /// Keeps the rids of what was committed at hand, for references to it.
@@ -294,8 +303,8 @@ fn settled(applied: std::result::Result<Applied, sqlx::Error>) -> Result<Applied
 
 impl Staged {
     /// Only the index data of a version that is there: its side rows replace all others.
-    pub(super) fn of_index(stored: Stored, after: Resolved) -> Staged {
-        let added = after.side.clone();
+    pub(super) fn of_index(stored: Stored, mut after: Resolved) -> Staged {
+        let added = contained::whole(stored.rid, &mut after);
         let change = Change {
             rid: stored.rid,
             key: stored.key,
@@ -306,8 +315,9 @@ impl Staged {
             content: None,
             definitions: 0,
         };
-        let removed = SideRows::default();
-        Staged { change, after, added, removed, clears_side: true, body: Vec::new() }
+        let removed = Sides::new();
+        let (clears_side, replaces_contained) = (true, true);
+        Staged { change, after, added, removed, clears_side, replaces_contained, body: Vec::new() }
     }
 }
 

@@ -2,6 +2,8 @@
 //! these changes need. Reviewed in `tests/golden/write-sql/`.
 
 use super::Staged;
+use super::contained::push_contained;
+use crate::search::contained_rid;
 use crate::storage::statement::Statement;
 use crate::storage::store::Place;
 use chrono::{DateTime, Utc};
@@ -9,7 +11,7 @@ use std::borrow::Cow;
 use std::fmt::{Display, Write};
 
 /// Version of the index data that this program writes.
-pub const GENERATION: i16 = 5;
+pub const GENERATION: i16 = 6;
 
 /// What the values of a change take, roughly, without its body and JSON.
 const CHANGE_BYTES: usize = 800;
@@ -50,6 +52,7 @@ pub fn compose(statement: &mut Statement, staged: &[&Staged], place: Place) {
         statement.push(include_str!("../sql/change_update_from.sql"));
     }
     push_side_tables(statement, staged, gate(staged, shape));
+    push_contained(statement, staged, gate(staged, shape));
     if keeps_jsonb {
         push_json(statement, staged, shape);
     }
@@ -154,7 +157,10 @@ pub fn array_literal<T: Display>(items: &[T]) -> String {
 /// Binds one column of a side table over all changes: the rid, then a field of each row.
 macro_rules! rows {
     ($staged:expr, $side:ident, $table:ident) => {
-        $staged.iter().flat_map(|s| s.$side.$table.iter().map(move |row| (s.change.rid, row)))
+        $staged
+            .iter()
+            .flat_map(|s| s.$side.iter())
+            .flat_map(|(rid, side)| side.$table.iter().map(move |row| (*rid, row)))
     };
 }
 macro_rules! column {
@@ -171,9 +177,13 @@ macro_rules! side_table {
         if let Some((first, last)) = cleared($staged) {
             let rids = $staged.iter().filter(|s| s.clears_side).map(|s| s.change.rid);
             $statement.push(concat!(", ", $name, "_cleared as (delete from ", $name,
-                "_value t where t.rid between "));
+                "_value t where (t.rid between "));
             $statement.bind(first).push(" and ").bind(last).push(" and t.rid = any(");
-            $statement.bind(rids.collect::<Vec<i64>>()).push(")").push($gate).push(")");
+            let rids: Vec<i64> = rids.collect();
+            $statement.bind(rids.clone()).push(")\n  or t.rid between ");
+            $statement.bind(contained_rid(last, u16::MAX)).push(" and ");
+            $statement.bind(contained_rid(first, 0)).push(" and (-t.rid) >> 16 = any(");
+            $statement.bind(rids).push("))").push($gate).push(")");
         }
         if rows!($staged, removed, $table).next().is_some() {
             $statement.push(concat!(", ", $name, "_removed as (delete from ", $name,
@@ -202,9 +212,10 @@ fn cleared(staged: &[&Staged]) -> Option<(i64, i64)> {
 
 type Instant = Option<DateTime<Utc>>;
 
-/// The parts of a statement that replace the rows of side tables, each after a comma.
+/// The parts of a statement that replace the rows beside those of `resource`, each after a comma.
 pub fn push_side_rows(statement: &mut Statement, staged: &[&Staged]) {
     push_side_tables(statement, staged, "");
+    push_contained(statement, staged, "");
 }
 
 fn push_side_tables(statement: &mut Statement, staged: &[&Staged], gate: &'static str) {

@@ -6,7 +6,7 @@ use super::query::Query;
 use super::world::{Key, Resource, World};
 use bhn_fhir::clock::Clock;
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Entries of one page.
 struct Page {
@@ -59,17 +59,31 @@ fn page(reply: &Reply) -> Result<Page, String> {
     let mut page = Page { matches: vec![], includes: vec![], total: reply.body["total"].as_u64() };
     for entry in reply.body["entry"].as_array().into_iter().flatten() {
         let resource = Resource { body: entry["resource"].clone() };
+        let key = key_of(entry["fullUrl"].as_str().unwrap_or_default());
+        if key.1.rsplit('#').next() != Some(resource.key().1.as_str()) {
+            return Err(format!("fullUrl is not of the resource: {entry}"));
+        }
         match entry["search"]["mode"].as_str() {
-            Some("match") => page.matches.push(resource.key()),
-            Some("include") => page.includes.push(resource.key()),
+            Some("match") => page.matches.push(key),
+            Some("include") => {
+                page.includes.push((key.0, format!("{}/_history/{}", key.1, resource.version())));
+            }
             _ => return Err(format!("an entry beside matches and includes: {entry}")),
         }
     }
     Ok(page)
 }
 
+/// Of the end of a URL; the id of what is contained is `id#fragment`.
+fn key_of(url: &str) -> Key {
+    let mut parts = url.rsplit('/');
+    let (id, kind) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    (kind.to_owned(), id.to_owned())
+}
+
 fn compare_pages(oracle: &Oracle<'_>, query: &Query, pages: &[Page]) -> Result<usize, String> {
-    let expected = oracle.matches(query);
+    let matches = oracle.matches(query);
+    let expected: BTreeSet<Key> = matches.keys().cloned().collect();
     let total = pages[0].total;
     if total != Some(expected.len() as u64) {
         return Err(format!("the total is {total:?}, not {}: {expected:?}", expected.len()));
@@ -86,7 +100,7 @@ fn compare_pages(oracle: &Oracle<'_>, query: &Query, pages: &[Page]) -> Result<u
             return Err(format!("a page of {} matches", page.matches.len()));
         }
     }
-    in_order(oracle, query, &found)?;
+    in_order((oracle, &matches), query, &found)?;
     Ok(expected.len())
 }
 
@@ -105,12 +119,13 @@ fn same(what: &str, expected: &BTreeSet<Key>, found: &[Key]) -> Result<(), Strin
 }
 
 /// Each sort value not before the one above it; what has none stands last.
-fn in_order(oracle: &Oracle<'_>, query: &Query, found: &[Key]) -> Result<(), String> {
+fn in_order(
+    (oracle, matches): (&Oracle<'_>, &BTreeMap<Key, Vec<Resource>>),
+    query: &Query,
+    found: &[Key],
+) -> Result<(), String> {
     let Some(sort) = &query.order() else { return Ok(()) };
-    let value = |key: &Key| {
-        let resource = oracle.world.find(key).expect("a match is of this world");
-        oracle.sort_value(resource, (query, sort))
-    };
+    let value = |key: &Key| oracle.sort_value(&matches[key], (query, sort));
     let values: Vec<Option<SortValue>> = found.iter().map(value).collect();
     for (pair, keys) in values.windows(2).zip(found.windows(2)) {
         let is_right = match (&pair[0], &pair[1]) {

@@ -4,6 +4,7 @@
 use super::numbers::UCUM;
 use super::places::PLACES;
 use super::random::Random;
+use super::world::TYPES;
 use serde_json::{Map, Value, json};
 
 pub const TEXTS: [&str; 17] = [
@@ -62,6 +63,9 @@ pub const NUMBERS: [&str; 14] = [
     "0.0054", "1e2",
 ];
 
+/// The first of them is an id of resources as well.
+const CONTAINED_IDS: [&str; 2] = [IDS[0], "c"];
+
 /// Makes one world.
 pub struct Creation<'a> {
     pub random: &'a mut Random,
@@ -97,6 +101,37 @@ impl Creation<'_> {
         target.insert("meta".to_owned(), meta);
         target.extend(elements);
         target.retain(|_, value| !is_empty(value));
+        body
+    }
+
+    /// The same with other resources in it, now and then.
+    pub fn container(&mut self, kind: &str, id: &str) -> Value {
+        let mut body = self.resource(kind, id);
+        if self.random.percent(60) {
+            return body;
+        }
+        // Of its own type more often than of another.
+        let count = 1 + self.random.below(2);
+        let contained: Vec<Value> = CONTAINED_IDS[..count]
+            .iter()
+            .map(|id| {
+                let other = self.random.pick(&TYPES);
+                let kind = if self.random.percent(40) { kind } else { other };
+                let mut body = self.resource(kind, id);
+                // dom-5
+                if let Some(meta) = body["meta"].as_object_mut() {
+                    meta.shift_remove("security");
+                }
+                body.as_object_mut().expect("an object").retain(|_, value| !is_empty(value));
+                body
+            })
+            .collect();
+        let link = |id: &&str| {
+            let reference = format!("#{id}");
+            json!({"url": "http://x/contains", "valueReference": {"reference": reference}})
+        };
+        body["extension"] = CONTAINED_IDS[..count].iter().map(link).collect();
+        body["contained"] = json!(contained);
         body
     }
 

@@ -1,7 +1,7 @@
 //! Random queries: of every kind that docs/search.md names.
 
 use super::parameters::{self, Kind, Parameter};
-use super::query::{Criterion, Include, Link, Query, Sort};
+use super::query::{Contained, Criterion, Include, Link, Query, Sort};
 use super::random::Random;
 use super::values::Values;
 use super::world::{TYPES, World};
@@ -38,12 +38,26 @@ impl Drawing<'_> {
         let sort = if self.random.percent(35) { self.sort(&types) } else { None };
         let count = if self.random.percent(15) { self.random.below(5) } else { 500 };
         let is_by_post = self.random.percent(10);
-        let mut query = Query { types, criteria, includes, sort, count, is_by_post };
+        let contained = None;
+        let mut query = Query { types, criteria, contained, includes, sort, count, is_by_post };
+        if self.random.percent(20) {
+            self.add_contained(&mut query);
+        }
         if query.near().is_some() && self.random.percent(40) {
             let is_descending = self.random.percent(50);
             query.sort = Some(Sort { name: "near", is_descending });
         }
         query
+    }
+
+    /// Asks for contained resources too, or for these alone; what is not asked of them is left out.
+    fn add_contained(&mut self, query: &mut Query) {
+        let is_of_itself = |one: &Criterion| !matches!(one.links.first(), Some(Link::Has { .. }));
+        query.criteria.retain(is_of_itself);
+        query.includes.clear();
+        let has_others = self.random.percent(50);
+        let shows_containers = self.random.percent(50);
+        query.contained = Some(Contained { has_others, shows_containers });
     }
 
     fn several_types(&mut self) -> Vec<&'static str> {

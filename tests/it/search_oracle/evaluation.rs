@@ -1,5 +1,6 @@
 //! What a query finds, looked up resource by resource.
 
+use super::creation::IDS;
 use super::dates;
 use super::numbers::{self, Number, quantity_matches};
 use super::parameters::{self, Kind, Pair, Parameter, at};
@@ -8,10 +9,10 @@ use super::query::{Criterion, Include, Link, Query, Sort};
 use super::texts::{
     self, codings, family_matches, folded, string_matches, token_matches, uri_matches, words_match,
 };
-use super::world::{Key, Resource, World, key_of, local_key};
+use super::world::{Key, Resource, TYPES, World, key_of, local_key};
 use rust_decimal::Decimal;
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A world at a time, in microseconds.
 pub struct Oracle<'a> {
@@ -30,12 +31,32 @@ pub enum SortValue {
 }
 
 impl Oracle<'_> {
-    pub fn matches(&self, query: &Query) -> BTreeSet<Key> {
-        let holds = |resource: &&Resource| {
+    /// What is shown, and the resources that meet the criteria and so lead to it: one, but for
+    /// containers.
+    pub fn matches(&self, query: &Query) -> BTreeMap<Key, Vec<Resource>> {
+        let holds = |resource: &Resource| {
             query.types.contains(&resource.kind())
                 && query.criteria.iter().all(|one| self.holds(resource, &one.links, one))
         };
-        self.world.resources.iter().filter(holds).map(Resource::key).collect()
+        let mut shown: BTreeMap<Key, Vec<Resource>> = BTreeMap::new();
+        for resource in &self.world.resources {
+            let shows_itself = query.contained.is_none_or(|contained| contained.has_others);
+            if shows_itself && holds(resource) {
+                shown.insert(resource.key(), vec![resource.clone()]);
+            }
+            let Some(asked) = query.contained else { continue };
+            let is_shown = shown.contains_key(&resource.key());
+            for (key, contained) in resource.contained() {
+                match (asked.shows_containers, holds(&contained)) {
+                    (true, true) if !is_shown => {
+                        shown.entry(resource.key()).or_default().push(contained);
+                    }
+                    (false, true) => drop(shown.insert(key, vec![contained])),
+                    _ => {}
+                }
+            }
+        }
+        shown
     }
 
     /// Whether what the links lead to meets the criterion.
@@ -180,8 +201,30 @@ impl Oracle<'_> {
         }
     }
 
-    /// What goes with a page of these matches.
+    /// What goes with a page of these matches, each in the versions that lead there.
     pub fn included(&self, query: &Query, matches: &BTreeSet<Key>) -> BTreeSet<Key> {
+        let found = self.reached_by_all(query, matches);
+        let mut shown = BTreeSet::new();
+        for include in &query.includes {
+            let further = found.iter().filter(|_| include.is_iterated);
+            let from: BTreeSet<Key> = matches.iter().chain(further).cloned().collect();
+            for (key, version) in self.links(include, &from) {
+                let current = self.world.find(&key).map(Resource::version);
+                let is_old = |one: &String| current != Some(one) && is_stored(&key);
+                match version.filter(is_old) {
+                    Some(old) => drop(shown.insert(versioned(&key, &old))),
+                    None if found.contains(&key) => {
+                        shown.insert(versioned(&key, current.expect("a resource of this world")));
+                    }
+                    None => {}
+                }
+            }
+        }
+        shown
+    }
+
+    /// The resources that go with a page, whatever their version.
+    fn reached_by_all(&self, query: &Query, matches: &BTreeSet<Key>) -> BTreeSet<Key> {
         let mut found: BTreeSet<Key> = BTreeSet::new();
         let mut from = matches.clone();
         let mut is_first = true;
@@ -189,7 +232,8 @@ impl Oracle<'_> {
             let mut reached = BTreeSet::new();
             let includes = query.includes.iter().filter(|one| is_first || one.is_iterated);
             for include in includes {
-                reached.extend(self.reached(include, &from));
+                let reaches = self.links(include, &from).into_iter().map(|(key, _)| key);
+                reached.extend(reaches.filter(|key| self.world.find(key).is_some()));
             }
             from = reached.into_iter().filter(|key| !matches.contains(key)).collect();
             from.retain(|key| found.insert(key.clone()));
@@ -198,8 +242,9 @@ impl Oracle<'_> {
         found
     }
 
-    fn reached(&self, include: &Include, from: &BTreeSet<Key>) -> BTreeSet<Key> {
-        let mut reached = BTreeSet::new();
+    /// What an include leads to, and the version that is named.
+    fn links(&self, include: &Include, from: &BTreeSet<Key>) -> Vec<(Key, Option<String>)> {
+        let mut links = Vec::new();
         let sources = self.world.resources.iter();
         let is_source = |resource: &&Resource| {
             include.source.is_none_or(|kind| resource.kind() == kind)
@@ -214,23 +259,31 @@ impl Oracle<'_> {
                 include.target.is_none_or(|kind| key.0 == kind)
                     && (!include.is_reverse || from.contains(key))
             };
-            for key in by.flat_map(|parameter| self.targets(source, parameter.name)) {
+            for element in by.flat_map(|parameter| parameter.elements(source)) {
+                let Some(key) = local_key(&element, &self.world.base) else { continue };
+                let text = element["reference"].as_str().unwrap_or_default();
+                let version = text.split_once("/_history/").map(|(_, one)| one.to_owned());
                 match is_target(&key) {
-                    true if include.is_reverse => drop(reached.insert(source.key())),
-                    true if self.world.find(&key).is_some() => drop(reached.insert(key)),
-                    _ => {}
+                    true if include.is_reverse => links.push((source.key(), None)),
+                    true => links.push((key, version)),
+                    false => {}
                 }
             }
         }
-        reached
+        links
     }
 
-    /// What the resource is ordered by: its least value, in descending order its greatest.
+    /// What these resources are ordered by: their least value, in descending order the greatest.
     pub fn sort_value(
         &self,
-        resource: &Resource,
+        resources: &[Resource],
         (query, sort): (&Query, &Sort),
     ) -> Option<SortValue> {
+        let of = |resource| self.values_of(resource, (query, sort));
+        resources.iter().filter_map(of).reduce(|a, b| first(a, b, sort))
+    }
+
+    fn values_of(&self, resource: &Resource, (query, sort): (&Query, &Sort)) -> Option<SortValue> {
         let parameter = parameters::find(resource.kind(), sort.name)?;
         let elements = parameter.elements(resource);
         if let Kind::Place = parameter.kind {
@@ -246,11 +299,21 @@ impl Oracle<'_> {
         };
         let values = elements.iter().flat_map(|element| sort_values(element, parameter));
         let values = values.map(folded);
-        let better = |a: SortValue, b: SortValue| {
-            if (a < b) == sort.is_descending { b } else { a }
-        };
-        values.reduce(better)
+        values.reduce(|a, b| first(a, b, sort))
     }
+}
+
+fn first(a: SortValue, b: SortValue, sort: &Sort) -> SortValue {
+    if (a < b) == sort.is_descending { b } else { a }
+}
+
+/// Whether there is, or was, such a resource: the first version is still there.
+fn is_stored((kind, id): &Key) -> bool {
+    TYPES.contains(&kind.as_str()) && IDS.contains(&id.as_str())
+}
+
+fn versioned((kind, id): &Key, version: &str) -> Key {
+    (kind.clone(), format!("{id}/_history/{version}"))
 }
 
 /// Whether the element says anything that could be searched: a Reference with nothing but a

@@ -7,11 +7,20 @@ pub struct Query {
     /// One, or several of a search of the whole server by `_type`.
     pub types: Vec<&'static str>,
     pub criteria: Vec<Criterion>,
+    /// None where contained resources are left out.
+    pub contained: Option<Contained>,
     pub includes: Vec<Include>,
     pub sort: Option<Sort>,
     /// Matches of a page.
     pub count: usize,
     pub is_by_post: bool,
+}
+
+/// `_contained` and `_containedType`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Contained {
+    pub has_others: bool,
+    pub shows_containers: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -62,6 +71,12 @@ impl Query {
         }
         found.extend(self.criteria.iter().map(Criterion::parameter));
         found.extend(self.includes.iter().map(Include::parameter));
+        if let Some(contained) = self.contained {
+            let which = if contained.has_others { "both" } else { "true" };
+            found.push(("_contained".to_owned(), which.to_owned()));
+            let kind = if contained.shows_containers { "container" } else { "contained" };
+            found.push(("_containedType".to_owned(), kind.to_owned()));
+        }
         if let Some(sort) = &self.sort {
             let sign = if sort.is_descending { "-" } else { "" };
             found.push(("_sort".to_owned(), format!("{sign}{}", sort.name)));

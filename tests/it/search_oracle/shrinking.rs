@@ -144,6 +144,7 @@ fn smaller_queries(query: &Query) -> Vec<Query> {
     add(&|query| query.count = 500);
     add(&|query| query.is_by_post = false);
     add(&|query| query.includes.clear());
+    add(&|query| query.contained = None);
     add(&|query| query.criteria.clear());
     for at in 0..query.criteria.len() {
         add(&|query| {

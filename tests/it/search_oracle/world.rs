@@ -40,9 +40,29 @@ impl Resource {
         (self.kind().to_owned(), id.to_owned())
     }
 
+    pub fn version(&self) -> &str {
+        self.body["meta"]["versionId"].as_str().expect("a resource has a version")
+    }
+
     pub fn path(&self) -> String {
         let (kind, id) = self.key();
         format!("{kind}/{id}")
+    }
+}
+
+impl Resource {
+    /// What it contains, each with the key that its container gives it. It was changed when the
+    /// container was.
+    pub fn contained(&self) -> Vec<(Key, Resource)> {
+        let list = self.body["contained"].as_array().into_iter().flatten();
+        let of = |contained: &Value| {
+            let mut body = contained.clone();
+            body["meta"]["lastUpdated"] = self.body["meta"]["lastUpdated"].clone();
+            let resource = Resource { body };
+            let (kind, id) = self.key();
+            ((kind, format!("{id}#{}", resource.key().1)), resource)
+        };
+        list.map(of).collect()
     }
 }
 

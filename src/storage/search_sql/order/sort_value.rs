@@ -1,9 +1,9 @@
 //! Sort values that are not on the row itself: the least or greatest of the values that its keys
 //! and its rows in side tables hold.
 
-use super::condition::numbers;
-use super::near::push_distances;
-use super::order::NUMERIC;
+use super::super::condition::numbers;
+use super::super::near::push_distances;
+use super::NUMERIC;
 use crate::fhir::definitions::ResourceType;
 use crate::search::ParameterId;
 use crate::search::value::position::NearTest;

@@ -1,11 +1,11 @@
 //! What rows are ordered by, in memory: the same values in the same order as the statements of
 //! `storage`.
 
-use super::holds::Known;
-use super::index_rows::ParameterId;
-use super::plan::Cursor;
-use super::sort::{Sort, SortKey, Sorting};
-use super::value::position::NearTest;
+use super::super::holds::Known;
+use super::super::index_rows::ParameterId;
+use super::super::plan::Cursor;
+use super::super::value::position::NearTest;
+use super::{Sort, SortKey, Sorting};
 use chrono::{DateTime, Datelike, NaiveDateTime, Utc};
 use rust_decimal::Decimal;
 use std::cmp::Ordering;

@@ -1,0 +1,120 @@
+//! Contained resources: what is indexed of them, and which of them a search finds
+//! (<https://hl7.org/fhir/R4/search.html#contained>).
+
+use super::index_rows::IndexRows;
+use super::plan::{Plan, Predicate};
+use super::registry::Registry;
+use super::value::IndexSettings;
+use crate::error::{FhirError, IssueCode, Result};
+use crate::fhir::resource::{Resource, ResourceKey};
+use serde_json::Value;
+
+/// `_contained` where it is `true` or `both`, and `_containedType`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Contained {
+    /// Resources that are not contained match as well: `both`.
+    pub has_others: bool,
+    pub entry: ContainedEntry,
+}
+
+/// What an entry shows of a contained resource that matches.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ContainedEntry {
+    /// The resource that contains it, once for all of them.
+    Container,
+    Contained,
+}
+
+/// What is indexed of a contained resource.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ContainedRows {
+    /// In the list `contained`, from 0.
+    pub place: u16,
+    /// Its type, and its id within the container.
+    pub key: ResourceKey,
+    pub rows: IndexRows,
+}
+
+/// Bits of a surrogate key for the place.
+const PLACE_BITS: u32 = 16;
+
+/// The surrogate key of a contained resource: below 0, so that it is no resource's.
+pub fn contained_rid(container: i64, place: u16) -> i64 {
+    -((container << PLACE_BITS) | i64::from(place))
+}
+
+/// The container of a surrogate key and the place in it; None for the key of a resource.
+pub fn contained_place(rid: i64) -> Option<(i64, u16)> {
+    (rid < 0).then(|| ((-rid) >> PLACE_BITS, (-rid & i64::from(u16::MAX)) as u16))
+}
+
+impl Registry {
+    /// Of each resource that is contained. What has no type or id of R4 is left out; the validator
+    /// names it.
+    pub(super) fn index_contained(
+        &self,
+        container: &Resource,
+        settings: &IndexSettings,
+    ) -> Vec<ContainedRows> {
+        let list = container.object().get("contained").and_then(Value::as_array);
+        let rows = |(place, value): (usize, &Value)| {
+            let resource = Resource::from_value(value.clone()).ok()?;
+            let key = ResourceKey::new(resource.resource_type(), resource.id()?);
+            let rows = self.index_itself(None, &resource, settings);
+            // Access goes by the stamps of the container.
+            let rows = IndexRows { labels: Vec::new(), profiles: Vec::new(), ..rows };
+            Some(ContainedRows { place: u16::try_from(place).ok()?, key, rows })
+        };
+        list.into_iter().flatten().enumerate().filter_map(rows).collect()
+    }
+}
+
+impl Plan {
+    /// True where resources that are not contained match.
+    pub fn finds_resources(&self) -> bool {
+        self.contained.is_none_or(|contained| contained.has_others)
+    }
+
+    /// True where entries show the containers of what matches.
+    pub fn shows_containers(&self) -> bool {
+        self.contained.is_some_and(|contained| contained.entry == ContainedEntry::Container)
+    }
+
+    /// 400 where contained resources are searched by what only resources of their own have.
+    pub(super) fn check_contained(&self) -> Result<()> {
+        if self.contained.is_none() {
+            return Ok(());
+        }
+        let refused = |with: &str, why: &str| {
+            let text = format!("_contained does not go with {with}: {why}");
+            Err(FhirError::at(IssueCode::NotSupported, "http._contained", text))
+        };
+        if let Some(include) = self.includes.first() {
+            let with = if include.is_reverse { "_revinclude" } else { "_include" };
+            return refused(with, "what goes with a contained resource is in its container");
+        }
+        if self.links().iter().any(|link| matches!(link, Predicate::Has(_))) {
+            let why = "nothing but its container refers to a contained resource";
+            return refused("_has or _list", why);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn surrogate_keys_of_contained_resources_tell_where_they_are() {
+        for (container, place) in [(1, 0), (1, 1), (1000, u16::MAX), ((1 << 47) - 1, u16::MAX)] {
+            let rid = contained_rid(container, place);
+            assert!(rid < 0);
+            assert_eq!(contained_place(rid), Some((container, place)));
+        }
+        assert_eq!(contained_place(1000), None);
+        // One after the other, those of a container together.
+        assert!(contained_rid(7, 0) > contained_rid(7, u16::MAX));
+        assert!(contained_rid(7, u16::MAX) > contained_rid(8, 0));
+    }
+}
