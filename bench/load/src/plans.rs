@@ -1,16 +1,24 @@
 //! `bhn-bench plans`: what the planner of the database makes of each search in a large store, as
 //! the operation `$explain` shows it. No table is read from end to end, no whole type is sorted,
-//! and the searches that everybody makes touch few pages.
+//! and the searches that everybody makes touch few pages. The same for each golden shape, by the
+//! plans that the database really ran (`shapes.rs`).
 
+use crate::asking::Asking;
 use crate::client::Client;
+use crate::faults::{self, MOST_ROWS, faults};
+use crate::made;
 use crate::search::Side;
 use crate::searches::SEARCHES;
+use crate::server::Server;
+use crate::shapes::{Ask, SHAPES, Shape};
+use crate::skeleton::skeleton;
+use crate::statements::{self, Ran};
+use crate::synthea::Synthea;
+use crate::work::Work;
 use crate::{Options, Row};
 use serde_json::Value;
 use std::path::Path;
 
-/// Rows that a page may sort, or read of a table from end to end.
-const MOST_ROWS: f64 = 20_000.0;
 /// Cases of each search that are looked at.
 const CASES: usize = 5;
 
@@ -44,6 +52,7 @@ struct Looked {
 /// Rows for the searches with a bound of pages, and one for all faults.
 pub fn check(options: &Options, data: &Path) -> Result<Vec<Row>, String> {
     let side = Side::open(options, data, options.resources)?;
+    made::fill(&side.server, &Work::new(Synthea::read(&options.synthea)?))?;
     let mut client = Client::connect(&side.server.host)?;
     let mut rows = Vec::new();
     let mut faults = Vec::new();
@@ -80,7 +89,60 @@ pub fn check(options: &Options, data: &Path) -> Result<Vec<Row>, String> {
         found: faults.len() as f64,
         note: String::new(),
     });
+    statements::tell(&side.server)?;
+    drop(side);
+    let server = Server::start(&options.binary, data)?;
+    rows.push(shapes(&server, (options, data))?);
+    statements::tell_no_more(&server)?;
     Ok(rows)
+}
+
+/// A row for the faults of all golden shapes.
+fn shapes(server: &Server, (options, data): (&Options, &Path)) -> Result<Row, String> {
+    let mut asking = Asking::begin(server, data)?;
+    let mut found = 0;
+    let is_wanted =
+        |shape: &&Shape| options.only.as_ref().is_none_or(|only| shape.name.contains(only));
+    for shape in SHAPES.iter().filter(is_wanted) {
+        let (pages, faults) = match shape_faults(&mut asking, shape) {
+            Ok(looked) => (looked.pages, looked.faults),
+            Err(error) => (0.0, vec![error]),
+        };
+        eprintln!("{}: {pages:.0} pages", shape.name);
+        for fault in &faults {
+            eprintln!("  {fault}");
+        }
+        if let Some(why) = shape.reads_all {
+            eprintln!("  allowed: {why}");
+        }
+        found += if shape.reads_all.is_some() { 0 } else { faults.len() };
+    }
+    Ok(Row {
+        name: "golden shapes: tables read from end to end, types sorted or read".to_owned(),
+        limit: 0.0,
+        unit: "",
+        found: found as f64,
+        note: format!("{} shapes", SHAPES.len()),
+    })
+}
+
+fn shape_faults(asking: &mut Asking<'_>, shape: &Shape) -> Result<Looked, String> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/search-sql");
+    let golden = std::fs::read_to_string(format!("{folder}/{}.sql", shape.name));
+    let golden = golden.map_err(|error| error.to_string())?;
+    let mut looked = Looked { pages: 0.0, faults: Vec::new() };
+    for ask in shape.asks {
+        let ran = asking.ask(ask, &golden)?;
+        looked.pages += ran.iter().map(|one| faults::pages(&one.plan)).sum::<f64>();
+        looked.faults.extend(ran.iter().flat_map(|one| faults(&one.plan)));
+        let is_it = |one: &Ran| skeleton(&one.text) == skeleton(&golden);
+        let is_run = !matches!(ask, Ask::Refused(_)) && shape.differs.is_none();
+        if is_run && !ran.iter().any(is_it) {
+            let texts: Vec<&str> = ran.iter().map(|one| one.text.as_str()).collect();
+            looked.faults.push(format!("none of this shape among: {}", texts.join("\n    ")));
+        }
+    }
+    Ok(looked)
 }
 
 fn look(client: &mut Client, search: &str) -> Result<Looked, String> {

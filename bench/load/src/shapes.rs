@@ -1,0 +1,306 @@
+//! For each golden shape of `tests/golden/search-sql` the request that makes the server run such
+//! a statement. A test holds the table to the folder.
+
+/// How a shape is had.
+#[derive(Clone, Copy)]
+pub enum Ask {
+    Get(&'static str),
+    /// The page after.
+    Next(&'static str),
+    /// The page after, and then the one before that.
+    Previous(&'static str),
+    /// The page after, once one of its matches was changed.
+    Changed(&'static str),
+    /// A create with these criteria for `If-None-Exist`: type and query.
+    Matching(&'static str, &'static str),
+    /// Refused as too costly: nothing is run.
+    Refused(&'static str),
+    /// The golden statement itself with these values, and what they are drawn by.
+    Statement(&'static str),
+}
+
+pub struct Shape {
+    /// Of the golden file.
+    pub name: &'static str,
+    pub asks: &'static [Ask],
+    /// Why the statement that is run has another text than the golden one, for the values of
+    /// the store.
+    pub differs: Option<&'static str>,
+    /// Why it may read or sort more than a page needs, and what bounds it.
+    pub reads_all: Option<&'static str>,
+}
+
+/// What `{name}` stands for in a request, as SQL.
+pub const VALUES: &[(&str, &str)] = &[
+    (
+        "patient",
+        "select p.id from resource o join resource p on p.rid = o.patient
+         where o.lead = (select bench.lead('Observation', token) from token
+           where code = '29463-7' and system = 'http://loinc.org')
+         group by p.id order by count(*) desc, p.id limit 1",
+    ),
+    (
+        "encounter",
+        "select e.id from resource o join resource e
+         on e.rid = (select k & 281474976710655 from unnest(o.keys) k
+           where k >> 48 = bench.parameter('clinical-encounter'))
+         where o.lead = (select bench.lead('Observation', token) from token
+           where code = '29463-7' and system = 'http://loinc.org') limit 1",
+    ),
+    (
+        "mrn",
+        "select value from identifier_value where system = 'http://hospital.smarthealthit.org'
+         limit 1",
+    ),
+    (
+        "provider",
+        "select v.raw from string_value v join resource r using (rid)
+         where r.type = bench.type('Organization') and v.raw like '% HOSPITAL%' order by 1 limit 1",
+    ),
+    ("list", "select id from resource where type = bench.type('List') order by rid limit 1"),
+    (
+        "place",
+        "select id from resource where type = bench.type('Location')
+         and not present @> array[bench.parameter('Location-partof')] order by rid limit 1",
+    ),
+    (
+        "part",
+        "select id from resource where type = bench.type('Encounter')
+         and present @> array[bench.parameter('Encounter-part-of')] order by rid limit 1",
+    ),
+];
+
+const fn of(name: &'static str, asks: &'static [Ask]) -> Shape {
+    Shape { name, asks, differs: None, reads_all: None }
+}
+
+impl Shape {
+    const fn differs(self, why: &'static str) -> Shape {
+        Shape { differs: Some(why), ..self }
+    }
+
+    const fn reads_all(self, why: &'static str) -> Shape {
+        Shape { reads_all: Some(why), ..self }
+    }
+}
+
+use Ask::{Changed, Get, Matching, Next, Previous, Refused, Statement};
+
+pub const SHAPES: &[Shape] = &[
+    of("type", &[Get("/Patient")]),
+    of("type-after", &[Next("/Patient?_sort=_lastUpdated")]),
+    of(
+        "system",
+        &[
+            Get("?_tag=https://smarthealthit.org/tags|synthea-5-2019"),
+            Get("?_tag=https://smarthealthit.org/tags|nobody-has-it"),
+        ],
+    ),
+    of("id", &[Get("/Patient?_id={patient},nobody")]),
+    of("last-updated", &[Get("/Patient?_lastUpdated=ge2024&_lastUpdated=ne2024-02")]),
+    of(
+        "patient-code-sort-date",
+        &[Get("/Observation?patient=Patient/{patient}&code=http://loinc.org|29463-7&_sort=-date")],
+    ),
+    of(
+        "patient-code-after",
+        &[Next("/Observation?patient=Patient/{patient}&code=http://loinc.org|29463-7&_count=3")],
+    ),
+    of(
+        "patient-code-before",
+        &[Previous(
+            "/Observation?patient=Patient/{patient}&code=http://loinc.org|29463-7&_count=3",
+        )],
+    ),
+    of("code-date", &[Get("/Observation?code=http://loinc.org|29463-7&date=ge2012&date=lt2013")]),
+    of(
+        "code-count",
+        &[Get("/Observation?code=http://loinc.org|29463-7&status=final&_summary=count")],
+    ),
+    of("code-estimate", &[Get("/Observation?code=29463-7&_total=estimate")]),
+    of("identifier", &[Matching("Patient", "identifier=urn:made|P7&gender=male")]),
+    of(
+        "reference",
+        &[Get("/Observation?encounter=Encounter/{encounter}&code=http://loinc.org|29463-7")],
+    ),
+    of("name", &[Get("/Patient?name=rahm&family:exact=Rahman 6&given:contains=6")]),
+    of("not-and-missing", &[Get("/Patient?gender:not=male,other&birthdate:missing=true")]),
+    of("quantity", &[Get("/Observation?value-quantity=gt150|http://unitsofmeasure.org|kg")]),
+    of("number", &[Get("/RiskAssessment?probability=0.8,ne0.1")]),
+    of("uri-below", &[Get("/ValueSet?url:below=http://made.example/3")]),
+    of(
+        "identifier-of-type",
+        &[Get(
+            "/Patient?identifier:of-type=http://terminology.hl7.org/CodeSystem/v2-0203|MR|{mrn}",
+        )],
+    ),
+    of("uri", &[Get("/ValueSet?url=http://made.example/3/ValueSet/10")]),
+    of(
+        "composite",
+        &[Get("/Observation?component-code-value-quantity=http://loinc.org|8480-6$lt60")],
+    ),
+    of("combination", &[Get("/Observation?combo-code-value-quantity=http://loinc.org|8480-6$110")]),
+    of("chain-patient", &[Get("/Observation?patient.name=abbott&code=http://loinc.org|29463-7")]),
+    of("chain", &[Get("/Observation?encounter.service-provider.name={provider}")]),
+    of("chain-fenced", &[Get("/Observation?patient={patient}&performer:Practitioner.name=a")]),
+    of(
+        "has-patient",
+        &[Get("/Patient?_has:Observation:patient:code=http://loinc.org|29463-7&gender=male")],
+    ),
+    of(
+        "has",
+        &[Get("/Practitioner?_has:Observation:performer:code=http://made.example/main|m1\
+             &_summary=count")],
+    ),
+    of(
+        "include-canonical",
+        &[Get("/QuestionnaireResponse?_include=QuestionnaireResponse:questionnaire")],
+    ),
+    of("list", &[Get("/Observation?_list={list}&code=http://made.example/main|m1")]),
+    of(
+        "include",
+        &[Get("/Observation?code=http://loinc.org|29463-7&_include=Observation:subject")],
+    ),
+    of("revinclude", &[Get("/Patient?_id={patient}&_revinclude=Observation:patient")]),
+    of(
+        "include-iterate",
+        &[Get("/Observation?_include=Observation:subject&_include:iterate=Patient:organization")],
+    ),
+    of("second-date", &[Get("/Condition?recorded-date=ap2014-01-01")]),
+    of("compartment", &[Get("/Patient/{patient}/Observation")]),
+    of("compartment-all", &[Get("/Patient/{patient}/*?_summary=count")]),
+    of("sort-name", &[Next("/Patient?_sort=family")]),
+    of("sort-code", &[Get("/Observation?_sort=-code&code=http://loinc.org|29463-7")]),
+    of("sort-several", &[Refused("/Observation?_sort=status,-date,category")]),
+    of(
+        "sort-several-before",
+        &[Previous("/Patient?_sort=-_lastUpdated,family,general-practitioner")],
+    ),
+    of(
+        "sort-several-of-code",
+        &[Get("/Observation?code=http://loinc.org|29463-7&_sort=-date,_id")],
+    ),
+    of("sort-reference", &[Get("/Observation?_sort=-subject")]),
+    of(
+        "filter-and",
+        &[Get(
+            "/Observation?_filter=patient re Patient/{patient} and code eq http://loinc.org|29463-7 \
+             and date ge 2010",
+        )],
+    ),
+    of(
+        "filter-or",
+        &[Get(
+            "/Observation?_filter=(code eq http://loinc.org|29463-7 and value-quantity gt 150) \
+             or status eq final",
+        )],
+    ),
+    of(
+        "filter-or-columns",
+        &[Get("/Patient?_filter=(birthdate pr false and gender eq male) or (active pr true and \
+             death-date pr true)&_summary=count")],
+    ),
+    of(
+        "filter-not",
+        &[Get("/Patient?_filter=not (gender eq male and name sw a) and (active eq true or \
+             not (family eq b))")],
+    ),
+    of(
+        "filter-strings",
+        &[Matching(
+            "Patient",
+            "_filter=family eq a or given ew b_ or family ge z or family le a or given co e9",
+        )],
+    ),
+    of(
+        "filter-unequal",
+        &[Get("/Patient?_filter=gender ne male or identifier ne urn:made|P7 or family ne a")],
+    ),
+    of("filter-periods", &[Get("/Patient?_filter=birthdate po 1990 and death-date co 2010-01-01")]),
+    of("filter-instant", &[Get("/Patient?_filter=_lastUpdated co 2020 or _lastUpdated po 2030")]),
+    of(
+        "filter-links",
+        &[Get(
+            "/Observation?_filter=encounter[status eq finished].service-provider[active eq true]\
+             .name pr false or subject.gender ne male",
+        )],
+    ),
+    of("code-text", &[Get("/Observation?code:text=body&category:text=vital")]),
+    of("code-text-fenced", &[Get("/Patient?identifier=urn:made|P7&identifier:text=medical")]),
+    of("code-in", &[Get("/Observation?code:in=http://made.example/weights")]),
+    of(
+        "code-not-in",
+        &[Get("/Condition?code:not-in=http://made.example/weights\
+             &severity:below=http://made.example/severity|mild&_summary=count")],
+    ),
+    of("media-type", &[Get("/DocumentReference?contenttype:below=text/xml")]),
+    of("reference-below", &[Get("/Procedure?location:below={place}")]),
+    of(
+        "reference-above",
+        &[Get("/MedicationAdministration?context:above=Encounter/{part}&status=completed\
+             &_summary=count")],
+    ),
+    of("code-after", &[Next("/Observation?code=http://loinc.org|29463-7")]),
+    of("code-before", &[Previous("/Observation?code=http://loinc.org|29463-7&_sort=-date")]),
+    of("text", &[Get("/CarePlan?_text=(bone or care) and pla*")]),
+    of(
+        "text-chain",
+        &[Get("/Observation?patient._text=\"person seed\"&code=http://loinc.org|29463-7")],
+    )
+    .differs("words of narratives; those of contents are not indexed here"),
+    of("as-of", &[Next("/Patient?_sort=-_lastUpdated")]),
+    of("as-of-code", &[Next("/Observation?code=http://loinc.org|29463-7&_sort=-date")]),
+    of("as-of-system", &[Next("?_tag=https://smarthealthit.org/tags|synthea-5-2019")]),
+    of("near", &[Get("/Location?near=23.81|90.41|500|km&status=active")]),
+    of(
+        "near-after",
+        &[Next("/Location?near=0|179.9|900,89|0|900|[mi_i]&near=1|170|9000&_sort=-near&_count=5")],
+    ),
+    of("near-chain", &[Get("/Encounter?location.near=23.81|90.41|500&_summary=count")]),
+    of("sort-url", &[Get("/ValueSet?_sort=-url")]),
+    of("sort-date-of-several", &[Previous("?_type=Condition,Observation&_sort=_lastUpdated")]),
+    of("filtered-code", &[Statement(FILTERED)]),
+    of("filtered-count", &[Statement(FILTERED)]),
+    of(
+        "changed",
+        &[Changed("/Observation?patient=Patient/{patient}&code=http://loinc.org|29463-7&_count=3")],
+    ),
+    of("changed-of-several", &[Changed("?_type=Patient,Observation&_count=20")]),
+    of("holding-chain", &[Changed("/Observation?subject:Patient.name=abbott&_count=20")]),
+    of(
+        "holding-has",
+        &[Changed("/Patient?_has:Observation:patient:code=http://loinc.org|29463-7&_count=20")],
+    ),
+    of(
+        "beside",
+        &[Changed(
+            "/QuestionnaireResponse?_include=QuestionnaireResponse:questionnaire\
+             &_revinclude=Provenance:target&_include:iterate=Patient:organization&_count=20",
+        )],
+    ),
+];
+
+/// The values of a search by code of somebody who may see one patient: a row for all, as literals.
+const FILTERED: &str = "select o.lead, array[o.patient], array[0::bigint], array[0::bigint],
+     array[o.patient], array[0::bigint], array[0::bigint],
+     array[bench.key('clinical-code', o.lead & 281474976710655)], o.lead
+   from resource o where o.lead = (select bench.lead('Observation', token) from token
+     where code = '29463-7' and system = 'http://loinc.org') limit 1";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_golden_shape_has_a_request_and_no_other() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/search-sql");
+        let files: BTreeSet<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|file| file.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned())
+            .collect();
+        let shapes: BTreeSet<String> = SHAPES.iter().map(|shape| shape.name.to_owned()).collect();
+        assert_eq!(files, shapes);
+        assert_eq!(shapes.len(), SHAPES.len());
+    }
+}
