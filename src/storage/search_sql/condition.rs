@@ -4,7 +4,7 @@ use super::keys::{Found, keys_as_leads};
 use super::near::push_near;
 use super::quantity::quantity_tests;
 use super::test_sql::{
-    COMPOSITE_DATE, DATE_ROW, MAIN_DATE, NUMBER_ROW, push_instant_test, push_test,
+    COMPOSITE_DATE, Columns, DATE_ROW, MAIN_DATE, NUMBER_ROW, push_instant_test, push_test,
 };
 use crate::access::RowFilter;
 use crate::fhir::definitions::ResourceType;
@@ -35,6 +35,8 @@ pub struct Conditions<'a> {
     pub leads: &'a [i64],
     /// Rows that a link leads to must pass it as well.
     pub filter: &'a RowFilter,
+    /// Where the main date of the row is.
+    pub dates: Columns,
 }
 
 /// The alternatives of a clause by how they are written.
@@ -132,7 +134,7 @@ impl Conditions<'_> {
             separator = " union all ";
         }
         for predicate in &parts.sets {
-            let conditions = Conditions { keys: Keys::Indexed, ..*self };
+            let conditions = Conditions { keys: Keys::Indexed, dates: MAIN_DATE, ..*self };
             match predicate {
                 Predicate::Both(clauses) => {
                     sql.push(separator);
@@ -297,7 +299,7 @@ impl Conditions<'_> {
         if main.len() != self.types.len() {
             sql.push("r.type = any(").bind(numbers(main)).push(") and ");
         }
-        push_test(sql, MAIN_DATE, test);
+        push_test(sql, self.dates, test);
         if *has_rows {
             let sets = Parts { sets: vec![predicate], ..Parts::default() };
             sql.push(" or ");
@@ -380,11 +382,21 @@ pub fn push_led(sql: &mut Statement, leads: &[i64], filter: &RowFilter) {
     }
 }
 
-/// Rows `r` that hold one of these keys: the few that the index finds come first, whatever else
-/// is asked of them.
-pub fn push_held(sql: &mut Statement, keys: &[i64]) {
-    sql.push("r.rid = any(array(select h.rid from resource h where h.keys && ");
-    sql.bind(keys.to_vec()).push("))");
+/// Rows `r` that have one of these keys further on, by their rows `f`.
+pub fn push_further(sql: &mut Statement, leads: &[i64], filter: &RowFilter) {
+    sql.push(" where ");
+    push_is_one(sql, "f.lead", leads);
+    if *filter != RowFilter::All {
+        sql.push(" and ").push_filter("r", filter);
+    }
+}
+
+/// Rows `r` that have one of these keys further on: they come first, whatever else is asked of
+/// them.
+pub fn push_held(sql: &mut Statement, leads: &[i64]) {
+    sql.push("r.rid = any(array(select f.rid from lead_value f where ");
+    push_is_one(sql, "f.lead", leads);
+    sql.push("))");
 }
 
 /// Rows `r` that are there, of these types, and that the caller may see.
@@ -406,9 +418,13 @@ pub fn numbers(types: &[ResourceType]) -> Vec<i16> {
 
 /// Rows that one of these keys leads.
 pub fn push_lead(sql: &mut Statement, keys: &[i64]) {
+    push_is_one(sql, "r.lead", keys);
+}
+
+fn push_is_one(sql: &mut Statement, column: &'static str, keys: &[i64]) {
     match keys {
-        [key] => sql.push("r.lead = ").bind(*key),
-        keys => sql.push("r.lead = any(").bind(keys.to_vec()).push(")"),
+        [key] => sql.push(column).push(" = ").bind(*key),
+        keys => sql.push(column).push(" = any(").bind(keys.to_vec()).push(")"),
     };
 }
 

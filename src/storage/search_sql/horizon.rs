@@ -3,6 +3,7 @@
 
 use super::condition::{Conditions, Keys, numbers, push_visible};
 use super::shape::Query;
+use super::test_sql::MAIN_DATE;
 use crate::access::RowFilter;
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::resource::ResourceKey;
@@ -96,7 +97,8 @@ impl Query<'_> {
     pub fn holding(&self, predicate: &Predicate, of: Referring) -> Option<Statement> {
         let Query { plan, found, filter } = *self;
         let (keys, types) = (Keys::Indexed, &plan.types);
-        let conditions = Conditions { found, keys, types, leads: &[], filter };
+        let dates = MAIN_DATE;
+        let conditions = Conditions { found, keys, types, leads: &[], filter, dates };
         let mut sql = Statement::default();
         match predicate {
             Predicate::Chain(link) => {

@@ -2,6 +2,7 @@
 //! select of their own.
 
 use super::condition::{Conditions, Keys, push_held, push_led, push_visible};
+use super::test_sql::MAIN_DATE;
 use crate::search::{Link, ParameterId};
 use crate::storage::statement::Statement;
 use crate::storage::write::index_rows::packed_key;
@@ -73,7 +74,7 @@ impl Conditions<'_> {
         (push_select, condition): (&dyn Fn(&mut Statement), &'static str),
     ) {
         push_select(sql);
-        let Some((leads, keys)) = self.found.leading(&link.clause) else {
+        let Some((leads, _)) = self.found.leading(&link.clause) else {
             self.push_there(sql, link);
             sql.push(condition);
             return;
@@ -83,7 +84,7 @@ impl Conditions<'_> {
         push_select(sql);
         push_visible(sql, &link.types, self.filter);
         sql.push(" and ");
-        push_held(sql, &keys);
+        push_held(sql, &leads);
         sql.push(condition);
     }
 
@@ -102,6 +103,6 @@ impl Conditions<'_> {
         push_visible(sql, &link.types, self.filter);
         sql.push(" and ");
         let (types, keys, leads) = (&link.types[..], Keys::Indexed, &[][..]);
-        Conditions { types, keys, leads, ..*self }.push_clause(sql, &link.clause);
+        Conditions { types, keys, leads, dates: MAIN_DATE, ..*self }.push_clause(sql, &link.clause);
     }
 }

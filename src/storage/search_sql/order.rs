@@ -69,13 +69,16 @@ static NAMES: [Names; 8] = [
 
 const INSTANT: &str = "::timestamptz";
 
+/// Columns of the main date: of the row, and of the row of a further coding.
+const DATES: [&str; 2] = ["r.date_low", "f.date_low"];
+
 impl By {
-    fn of(key: &SortKey) -> By {
+    fn of(key: &SortKey, date: &'static str) -> By {
         match key {
             SortKey::Id => By::Column("r.id", ""),
             SortKey::LastUpdated => By::Column("r.last_updated", INSTANT),
             SortKey::MainDate | SortKey::Date { is_in_row: true, .. } => {
-                By::Nullable("r.date_low", INSTANT)
+                By::Nullable(date, INSTANT)
             }
             SortKey::Date { parameter, main, .. } => By::Joined(Joined::dates(*parameter, main)),
             SortKey::String(parameter) => By::Joined(Joined::strings(*parameter)),
@@ -101,8 +104,17 @@ impl By {
 impl Order {
     /// The order of a statement's rows.
     pub fn of(sorting: &Sorting) -> Order {
+        Order::by(sorting, DATES[0])
+    }
+
+    /// The same where the rows `f` of further codings lead to them.
+    pub fn of_further(sorting: &Sorting) -> Order {
+        Order::by(sorting, DATES[1])
+    }
+
+    fn by(sorting: &Sorting, date: &'static str) -> Order {
         let key = |(sort, names): (&Sort, &'static Names)| Key {
-            by: By::of(&sort.key),
+            by: By::of(&sort.key, date),
             is_descending: sort.is_descending,
             is_by_least: sort.key.is_by_least(),
             names,

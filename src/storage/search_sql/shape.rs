@@ -1,10 +1,13 @@
 //! Which index leads: the branches of a statement.
 
-use super::condition::{Conditions, Keys, push_held, push_lead, push_led, push_visible};
+use super::condition::{
+    Conditions, Keys, push_further, push_held, push_lead, push_led, push_visible,
+};
 use super::keys::Found;
 use super::order::{Order, Part};
 use super::quantity::single_quantity;
 use super::span::{Span, spans};
+use super::test_sql::{FURTHER_DATE, MAIN_DATE};
 use crate::access::RowFilter;
 use crate::search::{Clause, ParameterId, Plan, Predicate, SortKey, Sorting};
 use crate::storage::statement::Statement;
@@ -58,15 +61,26 @@ enum Branch {
     Whole(Span),
     /// Rows that one of the keys leads: that one, or any.
     Led(Option<usize>, Span),
-    /// Rows that hold one of the keys elsewhere.
+    /// Rows that have the one key further on, by the index of those.
+    Further(Span),
+    /// Rows that have one of several keys further on.
     Held,
+}
+
+impl Branch {
+    fn push_from(self, sql: &mut Statement) {
+        sql.push(match self {
+            Branch::Further(_) => " from lead_value f join resource r on r.rid = f.rid",
+            _ => " from resource r",
+        });
+    }
 }
 
 /// Leads that have a branch each, which the index has in order.
 const LED_BRANCHES: usize = 8;
 
 const COLUMNS: &str = "r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body";
-const MATCH: &str = "select r.rid, r.type, r.id, r.version from resource r";
+const MATCH: &str = "select r.rid, r.type, r.id, r.version";
 
 impl Query<'_> {
     /// Rows of a page in its order (backward from a cursor: in the reverse), with `sort_values`.
@@ -78,14 +92,17 @@ impl Query<'_> {
 
     pub(super) fn push_page(&self, sql: &mut Statement, limit: i64) {
         let driver = self.driver();
-        let order = Order::of(&self.sorting_of(&driver));
+        let sorting = self.sorting_of(&driver);
+        let (order, further) = (Order::of(&sorting), Order::of_further(&sorting));
         let cursor = self.plan.after.as_ref();
         let is_backward = cursor.is_some_and(|cursor| cursor.is_backward);
         let branches: Vec<(Branch, Part)> = self
             .branches(&driver, &order)
             .iter()
             .flat_map(|branch| match branch {
-                Branch::Led(..) | Branch::Whole(Span::Narrow(_) | Span::Wide) => {
+                Branch::Led(..)
+                | Branch::Further(_)
+                | Branch::Whole(Span::Narrow(_) | Span::Wide) => {
                     order.parts(cursor).iter().map(|part| (*branch, *part)).collect()
                 }
                 _ => vec![(*branch, Part::All)],
@@ -101,6 +118,7 @@ impl Query<'_> {
         self.push_horizon(sql);
         sql.push(" from (");
         for (index, (branch, part)) in branches.iter().enumerate() {
+            let order = if matches!(branch, Branch::Further(_)) { &further } else { &order };
             sql.push(if index > 0 { " union all " } else { "" });
             sql.push(if is_union { "(" } else { "" });
             sql.push("select ").push(COLUMNS);
@@ -111,7 +129,7 @@ impl Query<'_> {
                     order.push_texts(sql);
                 }
             }
-            sql.push(" from resource r");
+            branch.push_from(sql);
             order.push_joins(sql);
             self.push_where(sql, &driver, *branch);
             if let Some(cursor) = cursor {
@@ -145,7 +163,7 @@ impl Query<'_> {
     /// The exact number of matches.
     pub fn count(&self) -> Statement {
         let mut sql = Statement::new("select count(*) from (");
-        self.push_rows(&mut sql, "select 1 from resource r");
+        self.push_rows(&mut sql, "select 1");
         sql.push(") u");
         sql
     }
@@ -153,7 +171,7 @@ impl Query<'_> {
     /// The planner's plan of all matches, whose root tells how many it expects.
     pub fn estimate(&self) -> Statement {
         let mut sql = Statement::new("explain (format json) ");
-        self.push_rows(&mut sql, "select r.rid from resource r");
+        self.push_rows(&mut sql, "select r.rid");
         sql
     }
 
@@ -170,6 +188,7 @@ impl Query<'_> {
         let order = Order::of(&Sorting::of_rows(false));
         for (index, branch) in self.branches(&driver, &order).iter().enumerate() {
             sql.push(if index > 0 { " union all " } else { "" }).push(select);
+            branch.push_from(sql);
             self.push_where(sql, &driver, *branch);
         }
     }
@@ -277,7 +296,11 @@ impl Query<'_> {
                     let lead = *lead;
                     spans.iter().map(move |span| Branch::Led(lead, *span)).collect::<Vec<_>>()
                 };
-                leads.iter().flat_map(of).chain([Branch::Held]).collect()
+                let further = match leading.leads.len() {
+                    1 => spans.iter().copied().map(Branch::Further).collect(),
+                    _ => vec![Branch::Held],
+                };
+                leads.iter().flat_map(of).chain(further).collect()
             }
             Driver::Coded(..) if !order.is_joined() => {
                 vec![Branch::Led(Some(0), Span::All), Branch::Held]
@@ -292,8 +315,12 @@ impl Query<'_> {
     fn push_where(&self, sql: &mut Statement, driver: &Driver, branch: Branch) {
         let taken = self.push_driver(sql, driver, branch);
         self.push_unchanged(sql);
-        if let Branch::Led(_, span) | Branch::Whole(span) = branch {
-            span.push(sql);
+        let (dates, rid) = match branch {
+            Branch::Further(_) => (FURTHER_DATE, "f.rid"),
+            _ => (MAIN_DATE, "r.rid"),
+        };
+        if let Branch::Led(_, span) | Branch::Whole(span) | Branch::Further(span) = branch {
+            span.push(sql, (dates, rid));
         }
         let leads: &[i64] = match (driver, branch) {
             (Driver::Lead(leading) | Driver::Coded(_, _, leading), Branch::Led(at, _)) => {
@@ -314,7 +341,7 @@ impl Query<'_> {
                 sql.push(" and ");
                 let Query { plan, found, filter } = *self;
                 let types = &plan.types;
-                let conditions = Conditions { found, keys, types, leads, filter };
+                let conditions = Conditions { found, keys, types, leads, filter, dates };
                 let Some(single) = single_quantity(clause) else {
                     conditions.push_clause(sql, clause);
                     continue;
@@ -337,6 +364,10 @@ impl Query<'_> {
             push_led(sql, leading.of_branch(at), self.filter);
             return Some(leading.clause);
         }
+        if let (Driver::Lead(leading), Branch::Further(_)) = (driver, branch) {
+            push_further(sql, &leading.leads, self.filter);
+            return Some(leading.clause);
+        }
         push_visible(sql, &self.plan.types, self.filter);
         if let Driver::Patients(_, patients) | Driver::Coded(_, patients, _) = driver {
             match &patients[..] {
@@ -350,9 +381,16 @@ impl Query<'_> {
                 push_lead(sql, &leading.leads);
                 Some(leading.clause)
             }
-            (Driver::Lead(leading) | Driver::Coded(_, _, leading), Branch::Held) => {
+            // A patient has few rows; none is looked at where nothing has the coding further on.
+            (Driver::Coded(_, _, leading), Branch::Held) => {
+                sql.push(" and exists (select from lead_value f where f.lead = any(");
+                sql.bind(leading.leads.clone()).push(")) and (r.keys && ");
+                sql.bind(leading.keys.clone()).push(") is true");
+                Some(leading.clause)
+            }
+            (Driver::Lead(leading), Branch::Held) => {
                 sql.push(" and ");
-                push_held(sql, &leading.keys);
+                push_held(sql, &leading.leads);
                 sql.push(" and (");
                 push_lead(sql, &leading.leads);
                 sql.push(") is not true");

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use std::fmt::{Display, Write};
 
 /// Version of the index data that this program writes.
-pub const GENERATION: i16 = 5;
+pub const GENERATION: i16 = 6;
 
 /// What the values of a change take, roughly, without its body and JSON.
 const CHANGE_BYTES: usize = 800;
@@ -247,6 +247,11 @@ fn push_side_tables(statement: &mut Statement, staged: &[&Staged], gate: &'stati
     side_table!(statement, staged, gate, texts, "text", [
         "is_content": "::boolean[]" = |(_, row)| row.is_content,
         "words": "::tsvector[]" = |(_, row)| &row.words
+    ]);
+    side_table!(statement, staged, gate, further_leads, "lead", [
+        "lead": "::bigint[]" = |(_, row)| row.lead,
+        "date_low": "::timestamptz[]" = |(_, row)| -> Instant { row.date_low },
+        "date_high": "::timestamptz[]" = |(_, row)| -> Instant { row.date_high }
     ]);
 }
 

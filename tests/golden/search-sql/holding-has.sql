@@ -7,5 +7,5 @@ select c.rid from unnest($1) as c(rid) join resource r on r.rid = c.rid
  union all select r.patient
  from resource r
  where not r.deleted and r.type = 96
- and (r.subject_rids && $6 or r.owner = any($7) or r.author = any($8)) and r.rid = any(array(select h.rid from resource h
- where h.keys && $9)) and r.patient is not null)
+ and (r.subject_rids && $6 or r.owner = any($7) or r.author = any($8)) and r.rid = any(array(select f.rid from lead_value f
+ where f.lead = $9)) and r.patient is not null)

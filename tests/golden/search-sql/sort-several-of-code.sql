@@ -3,10 +3,7 @@ select *, array[value::text, value2::text]::text[] as sort_values, (select pg_cu
  from resource r
  where r.lead = $1
  order by r.date_low desc nulls last, r.id, r.rid limit 51)
- union all (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low as value, r.id as value2
- from resource r
- where not r.deleted and r.type = 96 and r.rid = any(array(select h.rid from resource h
- where h.keys && $2))
- and (r.lead = $3) is not true
- order by r.date_low desc nulls last, r.id, r.rid limit 51)) u
+ union all (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, f.date_low as value, r.id as value2 from lead_value f join resource r on r.rid = f.rid
+ where f.lead = $2
+ order by f.date_low desc nulls last, r.id, r.rid limit 51)) u
  order by value desc nulls last, value2, rid limit 51
