@@ -58,17 +58,19 @@ pub fn fill(server: &Server, work: &Work) -> Result<(), String> {
     sql(server, "bhn_fhir", "vacuum analyze").map(drop)
 }
 
+const CLINICAL: &str = "http://terminology.hl7.org/CodeSystem/condition-clinical";
+
 /// A value set of some codes, and a code system with a hierarchy.
 fn terms() -> [Value; 2] {
     let codes = json!([{"code": "29463-7"}, {"code": "8302-2"}]);
-    let below = json!([{"code": "slight"}]);
     [
         json!({"resourceType": "ValueSet", "id": "made-weights", "status": "active",
             "url": "http://made.example/weights",
             "compose": {"include": [{"system": "http://loinc.org", "concept": codes}]}}),
-        json!({"resourceType": "CodeSystem", "id": "made-severity", "status": "active",
-            "url": "http://made.example/severity", "content": "complete",
-            "concept": [{"code": "mild", "concept": below}]}),
+        json!({"resourceType": "CodeSystem", "id": "made-clinical", "status": "active",
+            "url": CLINICAL, "content": "complete", "concept": [
+                {"code": "active", "concept": [{"code": "recurrence"}]},
+                {"code": "inactive", "concept": [{"code": "resolved"}]}]}),
     ]
 }
 
@@ -195,11 +197,11 @@ fn of_encounter(part: Value) -> Value {
     )
 }
 
-/// A local code first, and then what it is elsewhere: the code of a height, which is the main
+/// A local code first, and then what it is elsewhere: the code of a habit, which is the main
 /// one of other observations; one that is nowhere the main one; a rare one.
 fn observation(serial: u64, subject: &Value, performer: &Value) -> Value {
     let second = match serial % 4 {
-        0 => json!({"system": "http://loinc.org", "code": "8302-2"}),
+        0 => json!({"system": "http://loinc.org", "code": "72166-2"}),
         1 => json!({"system": "http://made.example/rare", "code": format!("{}", serial % 500)}),
         _ => json!({"system": "http://made.example/further", "code": "often"}),
     };

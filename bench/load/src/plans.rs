@@ -131,16 +131,18 @@ fn shape_faults(asking: &mut Asking<'_>, shape: &Shape) -> Result<Looked, String
     let golden = std::fs::read_to_string(format!("{folder}/{}.sql", shape.name));
     let golden = golden.map_err(|error| error.to_string())?;
     let mut looked = Looked { pages: 0.0, faults: Vec::new() };
+    let mut others: Vec<String> = Vec::new();
+    let mut is_run = shape.differs.is_some();
     for ask in shape.asks {
         let ran = asking.ask(ask, &golden)?;
         looked.pages += ran.iter().map(|one| faults::pages(&one.plan)).sum::<f64>();
         looked.faults.extend(ran.iter().flat_map(|one| faults(&one.plan)));
         let is_it = |one: &Ran| skeleton(&one.text) == skeleton(&golden);
-        let is_run = !matches!(ask, Ask::Refused(_)) && shape.differs.is_none();
-        if is_run && !ran.iter().any(is_it) {
-            let texts: Vec<&str> = ran.iter().map(|one| one.text.as_str()).collect();
-            looked.faults.push(format!("none of this shape among: {}", texts.join("\n    ")));
-        }
+        is_run |= matches!(ask, Ask::Refused(_)) || ran.iter().any(is_it);
+        others.extend(ran.into_iter().map(|one| one.text));
+    }
+    if !is_run {
+        looked.faults.push(format!("none of this shape among: {}", others.join("\n    ")));
     }
     Ok(looked)
 }

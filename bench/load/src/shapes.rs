@@ -231,7 +231,8 @@ pub const SHAPES: &[Shape] = &[
     of(
         "code-not-in",
         &[Get("/Condition?code:not-in=http://made.example/weights\
-             &severity:below=http://made.example/severity|mild&_summary=count")],
+             &clinical-status:below=http://terminology.hl7.org/CodeSystem/condition-clinical\
+             |inactive&_summary=count")],
     ),
     of("media-type", &[Get("/DocumentReference?contenttype:below=text/xml")]),
     of("reference-below", &[Get("/Procedure?location:below={place}")]),
@@ -241,11 +242,13 @@ pub const SHAPES: &[Shape] = &[
              &_summary=count")],
     ),
     of("code-after", &[Next("/Observation?code=http://loinc.org|29463-7")]),
+    of("code-sort-date", &[Get("/Observation?code=http://loinc.org|29463-7&_sort=date")]),
+    of("type-sort-date", &[Next("/Encounter?_sort=date"), Previous("/Encounter?_sort=date")]),
     of("code-before", &[Previous("/Observation?code=http://loinc.org|29463-7&_sort=-date")]),
     of("text", &[Get("/CarePlan?_text=(bone or care) and pla*")]),
     of(
         "text-chain",
-        &[Get("/Observation?patient._text=\"person seed\"&code=http://loinc.org|29463-7")],
+        &[Get("/Observation?patient._text=\"person seed 3476548471966640375\"&code=http://loinc.org|29463-7")],
     )
     .differs("words of narratives; those of contents are not indexed here"),
     of("as-of", &[Next("/Patient?_sort=-_lastUpdated")]),
@@ -254,7 +257,7 @@ pub const SHAPES: &[Shape] = &[
     of("near", &[Get("/Location?near=23.81|90.41|500|km&status=active")]),
     of(
         "near-after",
-        &[Next("/Location?near=0|179.9|900,89|0|900|[mi_i]&near=1|170|9000&_sort=-near&_count=5")],
+        &[Next("/Location?near=0|179.9|900,89|0|900|[mi_i]&near=1|179|1000&_sort=-near&_count=5")],
     ),
     of("near-chain", &[Get("/Encounter?location.near=23.81|90.41|500&_summary=count")]),
     of("sort-url", &[Get("/ValueSet?_sort=-url")]),

@@ -3,7 +3,7 @@
 
 const ALIASES: [&str; 5] = ["r", "t", "h", "c", "s"];
 
-/// The text of a statement by which its shape is known.
+/// The text of a statement by which its shape is known. One value, or any of several, is the same.
 pub fn skeleton(text: &str) -> String {
     let lines = text.lines().filter(|line| !line.starts_with("--"));
     let words: Vec<&str> = lines.flat_map(str::split_whitespace).collect();
@@ -25,7 +25,7 @@ pub fn skeleton(text: &str) -> String {
         );
         bare = bare.replace(&filter, "").replace(&unchanged, "");
     }
-    without_horizon(&bare)
+    without_horizon(&bare.replace("= any($#)", "= $#"))
 }
 
 /// Without the column that tells what the first page saw, or whether anything was changed since.

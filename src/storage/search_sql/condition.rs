@@ -37,6 +37,8 @@ pub struct Conditions<'a> {
     pub filter: &'a RowFilter,
     /// Where the main date of the row is.
     pub dates: Columns,
+    /// The rows that alone are asked about; empty for all.
+    pub among: &'a [i64],
 }
 
 /// The alternatives of a clause by how they are written.
@@ -389,6 +391,14 @@ pub fn push_further(sql: &mut Statement, leads: &[i64], filter: &RowFilter) {
     if *filter != RowFilter::All {
         sql.push(" and ").push_filter("r", filter);
     }
+}
+
+/// Something has one of these keys further on. In an order that only the index has: a plan for
+/// all values might else read the table until it comes upon one.
+pub fn push_any_further(sql: &mut Statement, leads: &[i64]) {
+    sql.push("(select f.rid from lead_value f where ");
+    push_is_one(sql, "f.lead", leads);
+    sql.push(" order by f.date_low desc nulls last, f.rid desc limit 1) is not null");
 }
 
 /// Rows `r` that have one of these keys further on: they come first, whatever else is asked of

@@ -97,8 +97,8 @@ impl Query<'_> {
     pub fn holding(&self, predicate: &Predicate, of: Referring) -> Option<Statement> {
         let Query { plan, found, filter } = *self;
         let (keys, types) = (Keys::Indexed, &plan.types);
-        let dates = MAIN_DATE;
-        let conditions = Conditions { found, keys, types, leads: &[], filter, dates };
+        let (leads, dates, among) = (&[], MAIN_DATE, &of.rids.clone()[..]);
+        let conditions = Conditions { found, keys, types, leads, filter, dates, among };
         let mut sql = Statement::default();
         match predicate {
             Predicate::Chain(link) => {

@@ -1,7 +1,7 @@
 //! Which index leads: the branches of a statement.
 
 use super::condition::{
-    Conditions, Keys, push_further, push_held, push_lead, push_led, push_visible,
+    Conditions, Keys, push_any_further, push_further, push_held, push_lead, push_led, push_visible,
 };
 use super::keys::Found;
 use super::order::{Order, Part};
@@ -99,13 +99,11 @@ impl Query<'_> {
         let branches: Vec<(Branch, Part)> = self
             .branches(&driver, &order)
             .iter()
-            .flat_map(|branch| match branch {
-                Branch::Led(..)
-                | Branch::Further(_)
-                | Branch::Whole(Span::Narrow(_) | Span::Wide) => {
-                    order.parts(cursor).iter().map(|part| (*branch, *part)).collect()
+            .flat_map(|branch| {
+                match !order.is_joined() && self.is_by_date(&driver, (*branch, &sorting)) {
+                    true => order.parts(cursor).iter().map(|part| (*branch, *part)).collect(),
+                    false => vec![(*branch, Part::All)],
                 }
-                _ => vec![(*branch, Part::All)],
             })
             .collect();
         let is_union = branches.len() > 1;
@@ -132,11 +130,8 @@ impl Query<'_> {
             branch.push_from(sql);
             order.push_joins(sql);
             self.push_where(sql, &driver, *branch);
-            if let Some(cursor) = cursor {
-                sql.push(" and ");
-                order.push_keyset(sql, cursor, *part);
-            }
-            order.push_inner(sql, is_backward);
+            order.push_part(sql, cursor, *part);
+            order.push_inner(sql, is_backward, *part);
             sql.push_limit(limit);
             sql.push(if is_union { ")" } else { "" });
         }
@@ -312,6 +307,32 @@ impl Query<'_> {
         }
     }
 
+    /// An index has the rows of the branch in the order of their main date. Those of a whole type
+    /// are read by it from its beginning, without parts, where the newest come first: of a type
+    /// many may have no date, and all of these would be looked at for each page.
+    fn is_by_date(&self, driver: &Driver, (branch, sorting): (Branch, &Sorting)) -> bool {
+        let is_of_row = |predicate: &Predicate| match predicate {
+            Predicate::Token { .. }
+            | Predicate::Concept { .. }
+            | Predicate::LastUpdated(_)
+            | Predicate::Missing { .. } => true,
+            Predicate::Date { main, has_rows, .. } => !has_rows && !main.is_empty(),
+            _ => false,
+        };
+        match branch {
+            Branch::Led(..) | Branch::Further(_) => true,
+            Branch::Whole(Span::Narrow(_) | Span::Wide) => true,
+            Branch::Whole(Span::All) => {
+                let is_up = sorting.keys.first().is_some_and(|first| !first.is_descending);
+                let mut predicates = self.plan.clauses.iter().flat_map(|c| &c.alternatives);
+                let is_of_type = matches!(driver, Driver::Any | Driver::Dated);
+                let is_of_type = is_of_type && self.plan.types.len() == 1;
+                is_up && is_of_type && predicates.all(is_of_row)
+            }
+            Branch::Held => false,
+        }
+    }
+
     fn push_where(&self, sql: &mut Statement, driver: &Driver, branch: Branch) {
         let taken = self.push_driver(sql, driver, branch);
         self.push_unchanged(sql);
@@ -341,7 +362,8 @@ impl Query<'_> {
                 sql.push(" and ");
                 let Query { plan, found, filter } = *self;
                 let types = &plan.types;
-                let conditions = Conditions { found, keys, types, leads, filter, dates };
+                let among = &[];
+                let conditions = Conditions { found, keys, types, leads, filter, dates, among };
                 let Some(single) = single_quantity(clause) else {
                     conditions.push_clause(sql, clause);
                     continue;
@@ -383,9 +405,9 @@ impl Query<'_> {
             }
             // A patient has few rows; none is looked at where nothing has the coding further on.
             (Driver::Coded(_, _, leading), Branch::Held) => {
-                sql.push(" and exists (select from lead_value f where f.lead = any(");
-                sql.bind(leading.leads.clone()).push(")) and (r.keys && ");
-                sql.bind(leading.keys.clone()).push(") is true");
+                sql.push(" and ");
+                push_any_further(sql, &leading.leads);
+                sql.push(" and (r.keys && ").bind(leading.keys.clone()).push(") is true");
                 Some(leading.clause)
             }
             (Driver::Lead(leading), Branch::Held) => {

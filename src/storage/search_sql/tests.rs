@@ -135,7 +135,7 @@ fn composed(scope: &str, query: &str, of: &Of, filter: &RowFilter) -> Statement 
     }
 }
 
-const SHAPES: [(&str, &str, &str, Of); 69] = [
+const SHAPES: [(&str, &str, &str, Of); 71] = [
     ("type", "Patient", "", Of::Page),
     ("type-after", "Patient", "_sort=_lastUpdated", Of::After),
     ("system", "", "_tag=http://t|a", Of::Page),
@@ -260,6 +260,8 @@ const SHAPES: [(&str, &str, &str, Of); 69] = [
         { Of::Count },
     ),
     ("code-after", "Observation", "code=http://l|1", Of::After),
+    ("code-sort-date", "Observation", "code=http://l|1&_sort=date", Of::Page),
+    ("type-sort-date", "Encounter", "_sort=date", Of::After),
     ("code-before", "Observation", "code=http://l|1&_sort=-date", Of::Before),
     ("text", "Condition", "_text=(bone or liver) and metas*", Of::Page),
     ("text-chain", "Observation", "patient._content=\"broken arm\"&code=http://l|1", Of::Page),

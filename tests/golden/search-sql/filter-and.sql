@@ -6,8 +6,10 @@ select *, array[value::text]::text[] as sort_values, (select pg_current_snapshot
  order by r.date_low desc nulls last, r.rid desc limit 51)
  union all (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low as value
  from resource r
- where not r.deleted and r.type = 96 and r.patient = $5 and exists (select from lead_value f
- where f.lead = any($6))
+ where not r.deleted and r.type = 96 and r.patient = $5
+ and (select f.rid from lead_value f
+ where f.lead = $6
+ order by f.date_low desc nulls last, f.rid desc limit 1) is not null
  and (r.keys && $7) is true
  and ((r.date_low >= $8 or r.date_high > $9))
  order by r.date_low desc nulls last, r.rid desc limit 51)) u

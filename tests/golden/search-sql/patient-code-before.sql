@@ -6,8 +6,10 @@ select *, array[value::text]::text[] as sort_values, (select pg_current_snapshot
  order by r.date_low nulls first, r.rid limit 51)
  union all (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low as value
  from resource r
- where not r.deleted and r.type = 96 and r.patient = $7 and exists (select from lead_value f
- where f.lead = any($8))
+ where not r.deleted and r.type = 96 and r.patient = $7
+ and (select f.rid from lead_value f
+ where f.lead = $8
+ order by f.date_low desc nulls last, f.rid desc limit 1) is not null
  and (r.keys && $9) is true
  and (r.date_low > $10::text::timestamptz or (r.date_low = $11::text::timestamptz and r.rid > $12))
  order by r.date_low nulls first, r.rid limit 51)) u

@@ -5,8 +5,10 @@ select *, array[value::text]::text[] as sort_values, (select pg_current_snapshot
  order by r.date_low desc nulls last, r.rid desc limit 51)
  union all (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low as value
  from resource r
- where not r.deleted and r.type = 96 and r.patient = $3 and exists (select from lead_value f
- where f.lead = any($4))
+ where not r.deleted and r.type = 96 and r.patient = $3
+ and (select f.rid from lead_value f
+ where f.lead = $4
+ order by f.date_low desc nulls last, f.rid desc limit 1) is not null
  and (r.keys && $5) is true
  order by r.date_low desc nulls last, r.rid desc limit 51)) u
  order by value desc nulls last, rid desc limit 51
