@@ -126,7 +126,7 @@ impl Asking<'_> {
         let values = sql(self.server, DATABASE, drawn)?;
         let values: Vec<String> = values.split('|').map(|value| format!("'{value}'")).collect();
         let text = format!(
-            "prepare shape as {golden}; \
+            "set plan_cache_mode = force_generic_plan; prepare shape as {golden}; \
              explain (analyze, buffers, format json) execute shape({})",
             values.join(", ")
         );

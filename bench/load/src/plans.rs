@@ -89,12 +89,49 @@ pub fn check(options: &Options, data: &Path) -> Result<Vec<Row>, String> {
         found: faults.len() as f64,
         note: String::new(),
     });
+    rows.push(estimates(&mut client)?);
     statements::tell(&side.server)?;
     drop(side);
     let server = Server::start(&options.binary, data)?;
     rows.push(shapes(&server, (options, data))?);
     statements::tell_no_more(&server)?;
     Ok(rows)
+}
+
+/// Searches whose estimated total is compared with the number of their matches.
+const ESTIMATED: [&str; 9] = [
+    "Observation?",
+    "Encounter?status=finished",
+    "Observation?code=http://loinc.org%7C29463-7",
+    "Observation?code=29463-7,8302-2",
+    "Observation?code=http://made.example/further%7Coften",
+    "Observation?code=http://loinc.org%7C29463-7&date=ge2014",
+    "Encounter?date=ge2014&date=lt2015",
+    "Condition?code=http://snomed.info/sct%7C44054006",
+    "Patient?gender=female",
+];
+
+/// How far the worst estimate is off: at most twice or half of what there is.
+fn estimates(client: &mut Client) -> Result<Row, String> {
+    let mut total = |search: &str, as_what: &str| -> Result<f64, String> {
+        let reply = client.send("GET", &format!("/fhir/{search}&{as_what}"), b"")?;
+        let bundle: Value = serde_json::from_slice(&reply.body).map_err(|e| e.to_string())?;
+        bundle["total"].as_f64().ok_or(format!("{search}: no total"))
+    };
+    let mut worst = 1.0_f64;
+    for search in ESTIMATED {
+        let estimated = total(search, "_total=estimate&_count=1")?.max(1.0);
+        let accurate = total(search, "_summary=count")?.max(1.0);
+        eprintln!("{search}: about {estimated}, {accurate}");
+        worst = worst.max(estimated / accurate).max(accurate / estimated);
+    }
+    Ok(Row {
+        name: "_total=estimate".to_owned(),
+        limit: 2.0,
+        unit: " × the number",
+        found: worst,
+        note: format!("the worst of {}", ESTIMATED.len()),
+    })
 }
 
 /// A row for the faults of all golden shapes.

@@ -84,6 +84,21 @@ impl Shape {
     }
 }
 
+/// Why a shape may read or sort more than a page needs; the time of a statement bounds each.
+const NEWEST_FIRST: &str = "reads in order what is newer than the matches; the index of keys \
+     would read all that have the key";
+const COUNTS: &str = "counts rows by conditions that the index does not have: it reads each";
+const WITHIN: &str = "what is within a text has no index: it reads the strings of one parameter";
+const NEARLY_ALL: &str = "finds nearly all of the type by an index of values, and sorts it";
+const HAS_NONE: &str =
+    "no index has what rows lack: it reads the type in order until a page is full";
+const SORTS_VALUES: &str = "an order by values beside the row is made anew for each page; several \
+     keys are refused beyond a number of matches";
+const LINKS: &str = "what links lead to is found first, however much it is";
+const BLOCKS: &str = "rows of URLs are found by blocks of 16 pages, for the page at once";
+const EITHER: &str = "alternatives on different indexes are found first, however many they are";
+const FILTERS: &str = "who may see little of a common code reads its rows until a page is full";
+
 use Ask::{Changed, Get, Matching, Next, Previous, Refused, Statement};
 
 pub const SHAPES: &[Shape] = &[
@@ -95,7 +110,8 @@ pub const SHAPES: &[Shape] = &[
             Get("?_tag=https://smarthealthit.org/tags|synthea-5-2019"),
             Get("?_tag=https://smarthealthit.org/tags|nobody-has-it"),
         ],
-    ),
+    )
+    .reads_all(NEWEST_FIRST),
     of("id", &[Get("/Patient?_id={patient},nobody")]),
     of("last-updated", &[Get("/Patient?_lastUpdated=ge2024&_lastUpdated=ne2024-02")]),
     of(
@@ -116,17 +132,22 @@ pub const SHAPES: &[Shape] = &[
     of(
         "code-count",
         &[Get("/Observation?code=http://loinc.org|29463-7&status=final&_summary=count")],
-    ),
+    )
+    .reads_all(COUNTS),
     of("code-estimate", &[Get("/Observation?code=29463-7&_total=estimate")]),
     of("identifier", &[Matching("Patient", "identifier=urn:made|P7&gender=male")]),
     of(
         "reference",
         &[Get("/Observation?encounter=Encounter/{encounter}&code=http://loinc.org|29463-7")],
     ),
-    of("name", &[Get("/Patient?name=rahm&family:exact=Rahman 6&given:contains=6")]),
-    of("not-and-missing", &[Get("/Patient?gender:not=male,other&birthdate:missing=true")]),
-    of("quantity", &[Get("/Observation?value-quantity=gt150|http://unitsofmeasure.org|kg")]),
-    of("number", &[Get("/RiskAssessment?probability=0.8,ne0.1")]),
+    of("name", &[Get("/Patient?name=rahm&family:exact=Rahman 6&given:contains=6")])
+    .reads_all(WITHIN),
+    of("not-and-missing", &[Get("/Patient?gender:not=male,other&birthdate:missing=true")])
+    .reads_all(HAS_NONE),
+    of("quantity", &[Get("/Observation?value-quantity=gt150|http://unitsofmeasure.org|kg")])
+    .differs("as many units as the store has"),
+    of("number", &[Get("/RiskAssessment?probability=0.8,ne0.1")])
+    .reads_all(NEARLY_ALL),
     of("uri-below", &[Get("/ValueSet?url:below=http://made.example/3")]),
     of(
         "identifier-of-type",
@@ -141,12 +162,14 @@ pub const SHAPES: &[Shape] = &[
     ),
     of("combination", &[Get("/Observation?combo-code-value-quantity=http://loinc.org|8480-6$110")]),
     of("chain-patient", &[Get("/Observation?patient.name=abbott&code=http://loinc.org|29463-7")]),
-    of("chain", &[Get("/Observation?encounter.service-provider.name={provider}")]),
+    of("chain", &[Get("/Observation?encounter.service-provider.name={provider}")])
+    .reads_all(LINKS),
     of("chain-fenced", &[Get("/Observation?patient={patient}&performer:Practitioner.name=a")]),
     of(
         "has-patient",
         &[Get("/Patient?_has:Observation:patient:code=http://loinc.org|29463-7&gender=male")],
-    ),
+    )
+    .reads_all(LINKS),
     of(
         "has",
         &[Get("/Practitioner?_has:Observation:performer:code=http://made.example/main|m1\
@@ -155,7 +178,8 @@ pub const SHAPES: &[Shape] = &[
     of(
         "include-canonical",
         &[Get("/QuestionnaireResponse?_include=QuestionnaireResponse:questionnaire")],
-    ),
+    )
+    .reads_all(BLOCKS),
     of("list", &[Get("/Observation?_list={list}&code=http://made.example/main|m1")]),
     of(
         "include",
@@ -169,18 +193,23 @@ pub const SHAPES: &[Shape] = &[
     of("second-date", &[Get("/Condition?recorded-date=ap2014-01-01")]),
     of("compartment", &[Get("/Patient/{patient}/Observation")]),
     of("compartment-all", &[Get("/Patient/{patient}/*?_summary=count")]),
-    of("sort-name", &[Next("/Patient?_sort=family")]),
-    of("sort-code", &[Get("/Observation?_sort=-code&code=http://loinc.org|29463-7")]),
+    of("sort-name", &[Next("/Patient?_sort=family")])
+    .reads_all(SORTS_VALUES),
+    of("sort-code", &[Get("/Observation?_sort=-code&code=http://loinc.org|29463-7")])
+    .reads_all(SORTS_VALUES),
     of("sort-several", &[Refused("/Observation?_sort=status,-date,category")]),
     of(
         "sort-several-before",
         &[Previous("/Patient?_sort=-_lastUpdated,family,general-practitioner")],
-    ),
+    )
+    .differs("a cursor whose second value is there")
+    .reads_all(SORTS_VALUES),
     of(
         "sort-several-of-code",
         &[Get("/Observation?code=http://loinc.org|29463-7&_sort=-date,_id")],
     ),
-    of("sort-reference", &[Get("/Observation?_sort=-subject")]),
+    of("sort-reference", &[Get("/Observation?_sort=-subject")])
+    .reads_all(SORTS_VALUES),
     of(
         "filter-and",
         &[Get(
@@ -194,12 +223,14 @@ pub const SHAPES: &[Shape] = &[
             "/Observation?_filter=(code eq http://loinc.org|29463-7 and value-quantity gt 150) \
              or status eq final",
         )],
-    ),
+    )
+    .reads_all(EITHER),
     of(
         "filter-or-columns",
         &[Get("/Patient?_filter=(birthdate pr false and gender eq male) or (active pr true and \
              death-date pr true)&_summary=count")],
-    ),
+    )
+    .reads_all(COUNTS),
     of(
         "filter-not",
         &[Get("/Patient?_filter=not (gender eq male and name sw a) and (active eq true or \
@@ -211,11 +242,13 @@ pub const SHAPES: &[Shape] = &[
             "Patient",
             "_filter=family eq a or given ew b_ or family ge z or family le a or given co e9",
         )],
-    ),
+    )
+    .reads_all(WITHIN),
     of(
         "filter-unequal",
         &[Get("/Patient?_filter=gender ne male or identifier ne urn:made|P7 or family ne a")],
-    ),
+    )
+    .reads_all(NEARLY_ALL),
     of("filter-periods", &[Get("/Patient?_filter=birthdate po 1990 and death-date co 2010-01-01")]),
     of("filter-instant", &[Get("/Patient?_filter=_lastUpdated co 2020 or _lastUpdated po 2030")]),
     of(
@@ -224,10 +257,13 @@ pub const SHAPES: &[Shape] = &[
             "/Observation?_filter=encounter[status eq finished].service-provider[active eq true]\
              .name pr false or subject.gender ne male",
         )],
-    ),
-    of("code-text", &[Get("/Observation?code:text=body&category:text=vital")]),
+    )
+    .reads_all(LINKS),
+    of("code-text", &[Get("/Observation?code:text=body&category:text=vital")])
+    .reads_all(NEWEST_FIRST),
     of("code-text-fenced", &[Get("/Patient?identifier=urn:made|P7&identifier:text=medical")]),
-    of("code-in", &[Get("/Observation?code:in=http://made.example/weights")]),
+    of("code-in", &[Get("/Observation?code:in=http://made.example/weights")])
+    .reads_all(NEWEST_FIRST),
     of(
         "code-not-in",
         &[Get("/Condition?code:not-in=http://made.example/weights\
@@ -260,10 +296,13 @@ pub const SHAPES: &[Shape] = &[
         &[Next("/Location?near=0|179.9|900,89|0|900|[mi_i]&near=1|179|1000&_sort=-near&_count=5")],
     ),
     of("near-chain", &[Get("/Encounter?location.near=23.81|90.41|500&_summary=count")]),
-    of("sort-url", &[Get("/ValueSet?_sort=-url")]),
+    of("sort-url", &[Get("/ValueSet?_sort=-url")])
+    .reads_all(SORTS_VALUES),
     of("sort-date-of-several", &[Previous("?_type=Condition,Observation&_sort=_lastUpdated")]),
-    of("filtered-code", &[Statement(FILTERED)]),
-    of("filtered-count", &[Statement(FILTERED)]),
+    of("filtered-code", &[Statement(FILTERED)])
+    .reads_all(FILTERS),
+    of("filtered-count", &[Statement(FILTERED)])
+    .reads_all(FILTERS),
     of(
         "changed",
         &[Changed("/Observation?patient=Patient/{patient}&code=http://loinc.org|29463-7&_count=3")],
@@ -280,7 +319,8 @@ pub const SHAPES: &[Shape] = &[
             "/QuestionnaireResponse?_include=QuestionnaireResponse:questionnaire\
              &_revinclude=Provenance:target&_include:iterate=Patient:organization&_count=20",
         )],
-    ),
+    )
+    .reads_all(BLOCKS),
 ];
 
 /// The values of a search by code of somebody who may see one patient: a row for all, as literals.

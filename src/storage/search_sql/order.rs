@@ -12,6 +12,8 @@ pub struct Order {
     keys: Vec<Key>,
     /// Of the rids.
     is_descending: bool,
+    /// The column that they are read from.
+    rid: &'static str,
 }
 
 /// Which of the rows beyond a cursor.
@@ -69,8 +71,9 @@ static NAMES: [Names; 8] = [
 
 const INSTANT: &str = "::timestamptz";
 
-/// Columns of the main date: of the row, and of the row of a further coding.
-const DATES: [&str; 2] = ["r.date_low", "f.date_low"];
+/// Main date and rid: of the row, and of the row of a further coding.
+const OF_ROW: [&str; 2] = ["r.date_low", "r.rid"];
+const OF_FURTHER: [&str; 2] = ["f.date_low", "f.rid"];
 
 impl By {
     fn of(key: &SortKey, date: &'static str) -> By {
@@ -104,15 +107,15 @@ impl By {
 impl Order {
     /// The order of a statement's rows.
     pub fn of(sorting: &Sorting) -> Order {
-        Order::by(sorting, DATES[0])
+        Order::by(sorting, OF_ROW)
     }
 
     /// The same where the rows `f` of further codings lead to them.
     pub fn of_further(sorting: &Sorting) -> Order {
-        Order::by(sorting, DATES[1])
+        Order::by(sorting, OF_FURTHER)
     }
 
-    fn by(sorting: &Sorting, date: &'static str) -> Order {
+    fn by(sorting: &Sorting, [date, rid]: [&'static str; 2]) -> Order {
         let key = |(sort, names): (&Sort, &'static Names)| Key {
             by: By::of(&sort.key, date),
             is_descending: sort.is_descending,
@@ -120,7 +123,7 @@ impl Order {
             names,
         };
         let keys = sorting.keys.iter().zip(&NAMES).map(key).collect();
-        Order { keys, is_descending: sorting.is_descending }
+        Order { keys, is_descending: sorting.is_descending, rid }
     }
 
     pub fn is_joined(&self) -> bool {
@@ -189,7 +192,7 @@ impl Order {
             };
             sql.push(direction).push(", ");
         }
-        sql.push("r.rid").push(if self.is_descending != is_backward { " desc" } else { "" });
+        sql.push(self.rid).push(if self.is_descending != is_backward { " desc" } else { "" });
     }
 
     /// The parts that the rows of a page are read in: an index that ends with the rows without a

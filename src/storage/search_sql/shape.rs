@@ -65,12 +65,18 @@ enum Branch {
     Further(Span),
     /// Rows that have one of several keys further on.
     Held,
+    /// The same among the few rows that another condition finds.
+    HeldByFew,
 }
 
 impl Branch {
     fn push_from(self, sql: &mut Statement) {
         sql.push(match self {
-            Branch::Further(_) => " from lead_value f join resource r on r.rid = f.rid",
+            // From those rows to the resources, and never the other way: in their order.
+            Branch::Further(_) => {
+                " from lead_value f cross join lateral \
+                 (select * from resource r where r.rid = f.rid offset 0) r"
+            }
             _ => " from resource r",
         });
     }
@@ -292,13 +298,14 @@ impl Query<'_> {
                     spans.iter().map(move |span| Branch::Led(lead, *span)).collect::<Vec<_>>()
                 };
                 let further = match leading.leads.len() {
+                    _ if self.has_few_subjects() => vec![Branch::HeldByFew],
                     1 => spans.iter().copied().map(Branch::Further).collect(),
                     _ => vec![Branch::Held],
                 };
                 leads.iter().flat_map(of).chain(further).collect()
             }
             Driver::Coded(..) if !order.is_joined() => {
-                vec![Branch::Led(Some(0), Span::All), Branch::Held]
+                vec![Branch::Led(Some(0), Span::All), Branch::HeldByFew]
             }
             Driver::Dated if !order.is_joined() => {
                 spans(&self.plan.clauses).into_iter().map(Branch::Whole).collect()
@@ -329,8 +336,17 @@ impl Query<'_> {
                 let is_of_type = is_of_type && self.plan.types.len() == 1;
                 is_up && is_of_type && predicates.all(is_of_row)
             }
-            Branch::Held => false,
+            Branch::Held | Branch::HeldByFew => false,
         }
+    }
+
+    /// A chain asks for the rows of few patients.
+    fn has_few_subjects(&self) -> bool {
+        let is_few = |clause: &Clause| match &clause.alternatives[..] {
+            [Predicate::Chain(link)] => !clause.is_negated && link.is_settled(),
+            _ => false,
+        };
+        self.plan.clauses.iter().any(is_few)
     }
 
     fn push_where(&self, sql: &mut Statement, driver: &Driver, branch: Branch) {
@@ -403,11 +419,16 @@ impl Query<'_> {
                 push_lead(sql, &leading.leads);
                 Some(leading.clause)
             }
-            // A patient has few rows; none is looked at where nothing has the coding further on.
-            (Driver::Coded(_, _, leading), Branch::Held) => {
+            // None is looked at where nothing has the coding further on.
+            (Driver::Lead(leading) | Driver::Coded(_, _, leading), Branch::HeldByFew) => {
                 sql.push(" and ");
                 push_any_further(sql, &leading.leads);
                 sql.push(" and (r.keys && ").bind(leading.keys.clone()).push(") is true");
+                if leading.leads.len() > 1 {
+                    sql.push(" and (");
+                    push_lead(sql, &leading.leads);
+                    sql.push(") is not true");
+                }
                 Some(leading.clause)
             }
             (Driver::Lead(leading), Branch::Held) => {

@@ -334,7 +334,7 @@ fn every_branch_carries_the_row_filter() {
             " where not r.deleted and r.type",
             " where not r.deleted and (r.sub",
             " where r.lead = ",
-            " on r.rid = f.rid where f.lead = ",
+            " offset 0) r where f.lead = ",
         ];
         let branches: usize = heads.iter().map(|head| sql.text().matches(head).count()).sum();
         let filters = sql.text().matches("(r.subject_rids && ").count();
