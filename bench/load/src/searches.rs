@@ -145,7 +145,7 @@ pub const SEARCHES: &[Search] = &[
             v.system, r.type)
           from identifier_value v join resource r using (rid), token t
           where v.parameter = bench.parameter('Patient-identifier') and t.code = '29463-7'
-          and r.type = bench.type('Patient') and v.system like '%us-ssn'
+          and t.system = 'http://loinc.org' and r.type = bench.type('Patient') and v.system like '%us-ssn'
           order by md5(r.rid::text) limit 20",
         is_count: false,
         is_selective: true,

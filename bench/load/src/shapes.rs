@@ -169,6 +169,7 @@ pub const SHAPES: &[Shape] = &[
         "has-patient",
         &[Get("/Patient?_has:Observation:patient:code=http://loinc.org|29463-7&gender=male")],
     )
+    .differs("as many codes of that name as the store has")
     .reads_all(LINKS),
     of(
         "has",
