@@ -41,6 +41,16 @@ pub fn rewrite(
     }
 }
 
+/// Whether the text begins so. Most texts are told by one letter.
+pub fn begins(text: &str, prefix: &str) -> bool {
+    match prefix.len().checked_sub(1) {
+        Some(last) => {
+            text.as_bytes().get(last) == prefix.as_bytes().get(last) && text.starts_with(prefix)
+        }
+        None => true,
+    }
+}
+
 /// The references of the resource that `is_sought`, as [`rewrite`] would find them.
 pub fn references(resource: &Resource, is_sought: impl Fn(&str) -> bool) -> Vec<&str> {
     let mut found = Vec::new();
@@ -203,7 +213,7 @@ pub fn local_key(reference: &str) -> Option<ResourceKey> {
 
 /// Distinct targets on this server of the resource's references, contained ones included.
 pub fn local_targets(resource: &Resource) -> Vec<ResourceKey> {
-    let references = references(resource, |text| text.contains('/'));
+    let references = references(resource, |text| text.as_bytes().contains(&b'/'));
     let mut targets: Vec<ResourceKey> = references.into_iter().filter_map(local_key).collect();
     targets.sort();
     targets.dedup();

@@ -4,14 +4,29 @@
 
 use crate::error::{FhirError, Result};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+/// Statements that only read wait so long for a lane.
+pub const PATIENCE: Duration = Duration::from_millis(20);
 
 /// What runs the statements.
 pub trait Batch: Send + Sync + 'static {
     type Item: Send + 'static;
     type Answer: Send + 'static;
 
-    /// An answer for each item, in their order.
+    /// Whether a statement that nobody waits for any more is given up.
+    const IS_GIVEN_UP: bool;
+
+    /// Who waited so long for a lane has one of its own: those that hold them wait for a disk, or
+    /// for a lock. None: never.
+    const PATIENCE: Option<Duration>;
+
+    /// Whether two items can go together.
+    fn is_alike(one: &Self::Item, other: &Self::Item) -> bool;
+
+    /// An answer for each item, in their order; all of them are alike.
     fn run(&self, items: Vec<Self::Item>)
     -> impl Future<Output = Vec<Result<Self::Answer>>> + Send;
 }
@@ -50,7 +65,7 @@ impl<B: Batch> Gather<B> {
     /// The item's answer, from a statement that begins after this was called. Who stops waiting
     /// takes nothing back.
     pub async fn submit(&self, item: B::Item) -> Result<B::Answer> {
-        let (sender, receiver) = oneshot::channel();
+        let (sender, mut receiver) = oneshot::channel();
         let has_lane = {
             let mut state = self.0.state();
             state.waiting.push(Waiting { item, answer: sender });
@@ -58,11 +73,34 @@ impl<B: Batch> Gather<B> {
             state.under_way += usize::from(has_lane);
             has_lane
         };
-        if has_lane {
-            tokio::spawn(drive(Lane { shared: self.0.clone(), is_given_back: false }));
-        }
         let lost = |_| FhirError::unavailable("The statement was given up before its answer");
+        if has_lane {
+            self.open_lane();
+        } else if let Some(patience) = B::PATIENCE {
+            match timeout(patience, &mut receiver).await {
+                Ok(answer) => return answer.map_err(lost)?,
+                Err(_) => self.open_further_lane(),
+            }
+        }
         receiver.await.map_err(lost)?
+    }
+
+    /// For a place among those under way that was counted already.
+    fn open_lane(&self) {
+        tokio::spawn(drive(Lane { shared: self.0.clone(), is_given_back: false }));
+    }
+
+    /// A lane beyond the usual ones, where somebody waits for one.
+    fn open_further_lane(&self) {
+        let is_wanted = {
+            let mut state = self.0.state();
+            let is_wanted = !state.waiting.is_empty();
+            state.under_way += usize::from(is_wanted);
+            is_wanted
+        };
+        if is_wanted {
+            self.open_lane();
+        }
     }
 }
 
@@ -79,15 +117,29 @@ struct Lane<B: Batch> {
 }
 
 impl<B: Batch> Lane<B> {
-    /// The next items, first come first; none where nobody waits, and the lane is given back.
+    /// The first item and those like it, first come first; none where nobody waits, and the lane
+    /// is given back.
     fn next(&mut self) -> (Vec<B::Item>, Vec<Asker<B>>) {
         let mut state = self.shared.state();
-        let count = state.waiting.len().min(self.shared.most);
-        if count == 0 {
+        let (mut items, mut askers): (Vec<B::Item>, Vec<Asker<B>>) = (Vec::new(), Vec::new());
+        let most = self.shared.most;
+        let others = std::mem::take(&mut state.waiting).into_iter().filter_map(|waiting| {
+            let is_next = items.len() < most
+                && items.first().is_none_or(|first| B::is_alike(first, &waiting.item));
+            if !is_next {
+                return Some(waiting);
+            }
+            items.push(waiting.item);
+            askers.push(waiting.answer);
+            None
+        });
+        let others = others.collect();
+        state.waiting = others;
+        if items.is_empty() {
             state.under_way -= 1;
             self.is_given_back = true;
         }
-        state.waiting.drain(..count).map(|waiting| (waiting.item, waiting.answer)).unzip()
+        (items, askers)
     }
 }
 
@@ -102,13 +154,26 @@ impl<B: Batch> Drop for Lane<B> {
     }
 }
 
+/// Comes back when nobody waits for an answer any more.
+async fn all_left<T>(senders: &mut [oneshot::Sender<T>]) {
+    for sender in senders {
+        sender.closed().await;
+    }
+}
+
 async fn drive<B: Batch>(mut lane: Lane<B>) {
     loop {
-        let (items, senders) = lane.next();
+        let (items, mut senders) = lane.next();
         if items.is_empty() {
             return;
         }
-        let answers = lane.shared.batch.run(items).await;
+        let answers = match B::IS_GIVEN_UP {
+            false => lane.shared.batch.run(items).await,
+            true => tokio::select! {
+                answers = lane.shared.batch.run(items) => answers,
+                () = all_left(&mut senders) => continue,
+            },
+        };
         for (sender, answer) in senders.into_iter().zip(answers) {
             // An error says that nobody waits any more.
             let _ = sender.send(answer);
@@ -120,7 +185,6 @@ async fn drive<B: Batch>(mut lane: Lane<B>) {
 mod tests {
     use super::*;
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::time::Duration;
     use tokio::sync::Semaphore;
 
     /// Doubles numbers once it may, and counts its statements.
@@ -132,6 +196,13 @@ mod tests {
     impl Batch for Arc<Doubling> {
         type Item = u64;
         type Answer = u64;
+
+        const IS_GIVEN_UP: bool = true;
+        const PATIENCE: Option<Duration> = None;
+
+        fn is_alike(one: &u64, other: &u64) -> bool {
+            one / 100 == other / 100
+        }
 
         async fn run(&self, items: Vec<u64>) -> Vec<Result<u64>> {
             self.statements.fetch_add(1, Ordering::Relaxed);

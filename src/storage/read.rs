@@ -1,7 +1,7 @@
 //! Reads by key: the current version, an old one, and the state that a write starts from.
 
 use super::failure::of_sqlx;
-use super::gather::Batch;
+use super::gather::{Batch, PATIENCE};
 use super::pool::Pool;
 use super::statement::Statement;
 use super::store::{Connection, Store, Stored};
@@ -12,6 +12,7 @@ use crate::fhir::resource::{Id, ResourceKey};
 use chrono::{DateTime, Utc};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
+use std::time::Duration;
 
 /// What is there under a key. A missing and a deleted resource are not the same.
 #[derive(Clone, Debug)]
@@ -166,6 +167,14 @@ impl Batch for Reads {
     type Item = Wanted;
     type Answer = Option<PgRow>;
 
+    /// Reads by key are short.
+    const IS_GIVEN_UP: bool = false;
+    const PATIENCE: Option<Duration> = Some(PATIENCE);
+
+    fn is_alike(one: &Wanted, other: &Wanted) -> bool {
+        one.filter == other.filter
+    }
+
     async fn run(&self, items: Vec<Wanted>) -> Vec<Result<Option<PgRow>>> {
         match self.rows(&items).await {
             Ok(rows) => rows.into_iter().map(Ok).collect(),
@@ -178,25 +187,22 @@ impl Batch for Reads {
 }
 
 impl Reads {
-    /// One statement for those under one filter: for a server's load that is one, as a rule.
+    /// One statement for all, which are under one filter.
     async fn rows(&self, items: &[Wanted]) -> Result<Vec<Option<PgRow>>> {
         let mut connection = self.pool.acquire().await.map_err(of_sqlx)?;
         let mut rows: Vec<Option<PgRow>> = items.iter().map(|_| None).collect();
-        let mut places: Vec<usize> = (0..items.len()).collect();
-        while let Some(first) = places.first().map(|place| &items[*place]) {
-            let is_alike = |place: &usize| items[*place].filter == first.filter;
-            let (alike, rest): (Vec<usize>, Vec<usize>) = places.iter().partition(|p| is_alike(p));
-            places = rest;
-            if let [place] = alike[..] {
-                let statement = one(&first.key, &first.filter);
-                rows[place] = fetch_optional(&mut connection, statement).await?;
-                continue;
+        match items {
+            [] => {}
+            [item] => {
+                rows[0] = fetch_optional(&mut connection, one(&item.key, &item.filter)).await?;
             }
-            let keys: Vec<&ResourceKey> = alike.iter().map(|place| &items[*place].key).collect();
-            for row in fetch_all(&mut connection, several(&keys, &first.filter)).await? {
-                let n: i64 = row.try_get("n").map_err(FhirError::internal)?;
-                if let Some(place) = alike.get(n as usize - 1) {
-                    rows[*place] = Some(row);
+            [first, ..] => {
+                let keys: Vec<&ResourceKey> = items.iter().map(|item| &item.key).collect();
+                for row in fetch_all(&mut connection, several(&keys, &first.filter)).await? {
+                    let n: i64 = row.try_get("n").map_err(FhirError::internal)?;
+                    if let Some(place) = rows.get_mut(n as usize - 1) {
+                        *place = Some(row);
+                    }
                 }
             }
         }

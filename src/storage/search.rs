@@ -3,23 +3,26 @@
 
 mod explain;
 mod keys;
+mod pages;
 pub mod terms;
 
 pub use explain::{Explained, ExplainedStatement};
+pub use pages::Pages;
 
 use super::failure::of_sqlx;
 use super::read::{fetch_all, fetch_optional};
-use super::search_sql::Query;
+use super::search_sql::{Query, value_names};
 use super::statement::Statement;
 use super::store::{Connection, Store, Stored};
 use crate::access::Permit;
 use crate::error::{FhirError, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::resource::{Id, ResourceKey};
-use crate::search::{Cursor, Plan, Snapshot, Total};
+use crate::search::{Cursor, Plan, Snapshot, SortValue, Total};
+use chrono::{DateTime, Utc};
 use serde_json::Value;
-use sqlx::Row;
 use sqlx::postgres::PgRow;
+use sqlx::{Column, Postgres, Row, Type};
 
 /// Coded values that `system|` may stand for.
 pub(super) const SYSTEM_CODES: i64 = 10_000;
@@ -27,11 +30,11 @@ pub(super) const SYSTEM_CODES: i64 = 10_000;
 /// Resources that go with one page, at most.
 pub(super) const INCLUDED: usize = 1_000;
 
-/// A match, and the sort values of its row.
+/// A match, and the sort values of its row: instants, and texts of all others.
 #[derive(Clone, Debug)]
 pub struct Placed {
     pub stored: Stored,
-    pub values: Vec<Option<String>>,
+    pub values: Vec<Option<SortValue>>,
 }
 
 /// A page of matches in the order asked for.
@@ -70,7 +73,8 @@ impl Page {
 impl Placed {
     /// The place of this row.
     pub fn cursor(&self, is_backward: bool) -> Cursor {
-        Cursor { values: self.values.clone(), rid: self.stored.rid, is_backward }
+        let text = |value: &Option<SortValue>| value.as_ref().map(SortValue::text);
+        Cursor { values: self.values.iter().map(text).collect(), rid: self.stored.rid, is_backward }
     }
 }
 
@@ -88,6 +92,9 @@ impl Store {
     /// As of a horizon these are the matches that nobody changed since; [`Store::changed`] has
     /// the others.
     pub async fn search(&self, permit: &Permit, plan: &Plan) -> Result<Page> {
+        if plan.is_brief() {
+            return self.brief_page(permit, plan).await;
+        }
         let mut connection = self.settled_pool.acquire().await.map_err(of_sqlx)?;
         let found = self.found(&mut connection, (permit, plan), Reads::Committed).await?;
         if !plan.is_settled() {
@@ -98,6 +105,21 @@ impl Store {
         let page = self.page_and_total(&mut connection, &query).await?;
         connection.release();
         Ok(page)
+    }
+
+    /// A page whose statement others may share.
+    async fn brief_page(&self, permit: &Permit, plan: &Plan) -> Result<Page> {
+        let (mut found, wanted) = self.remembered(plan);
+        if !wanted.is_empty() {
+            let mut connection = self.settled_pool.acquire().await.map_err(of_sqlx)?;
+            found = self.found(&mut connection, (permit, plan), Reads::Committed).await?;
+            connection.release();
+        }
+        let query = Query { plan, found: &found, filter: permit.filter() };
+        let rows = self.pages.submit(query.page_apart(i64::from(plan.count) + 1)).await?;
+        let page = self.page_of(&query, rows)?;
+        let total = plan.as_of.as_ref().map_or(page.total, |horizon| horizon.total);
+        Ok(Page { total, ..page })
     }
 
     /// The same, read on a connection that may be inside a transaction.
@@ -150,7 +172,6 @@ impl Store {
 
     async fn page(&self, connection: &mut Connection, query: &Query<'_>) -> Result<Page> {
         let plan = query.plan;
-        let count = plan.count as usize;
         let limit = i64::from(plan.count) + 1;
         // What was let through once is let through to its last page.
         if plan.after.is_none()
@@ -162,7 +183,13 @@ impl Store {
             true => query.page(limit),
             false => query.page_with_includes(limit, INCLUDED as i64),
         };
-        let mut rows = fetch_all(connection, statement).await?;
+        self.page_of(query, fetch_all(connection, statement).await?)
+    }
+
+    /// What the rows of a page's statement say.
+    fn page_of(&self, query: &Query<'_>, mut rows: Vec<PgRow>) -> Result<Page> {
+        let plan = query.plan;
+        let count = plan.count as usize;
         let mut others = match plan.includes.is_empty() {
             true => Vec::new(),
             false => rows.split_off(matches_of(&rows)?),
@@ -173,7 +200,9 @@ impl Store {
         if plan.after.as_ref().is_some_and(|cursor| cursor.is_backward) {
             rows.reverse();
         }
-        let matches = rows.iter().map(|row| self.placed(row)).collect::<Result<Vec<_>>>()?;
+        let keys = query.sorting().keys.len();
+        let matches: Vec<Placed> =
+            rows.iter().map(|row| self.placed(row, keys)).collect::<Result<_>>()?;
         let is_first = plan.after.is_none() && plan.as_of.is_none();
         // A first page that is not full is the whole result.
         let total = (is_first && !has_more).then_some(matches.len() as i64);
@@ -194,9 +223,11 @@ impl Store {
         })
     }
 
-    fn placed(&self, row: &PgRow) -> Result<Placed> {
-        let values = row.try_get("sort_values").map_err(FhirError::internal)?;
-        Ok(Placed { stored: self.stored(row)?, values })
+    /// A row with as many sort values as there are keys.
+    fn placed(&self, row: &PgRow, keys: usize) -> Result<Placed> {
+        let values = value_names().take(keys).map(|name| sort_value(row, name)).collect();
+        let values: Result<Vec<_>, sqlx::Error> = values;
+        Ok(Placed { stored: self.stored(row)?, values: values.map_err(FhirError::internal)? })
     }
 
     /// What goes with a page, as far as it takes it, and whether there is more.
@@ -206,6 +237,15 @@ impl Store {
         let included = rows.iter().map(|row| self.stored(row)).collect::<Result<Vec<_>>>()?;
         Ok((included, is_cut))
     }
+}
+
+/// One of the columns that `Order::push_values` names.
+fn sort_value(row: &PgRow, name: &str) -> Result<Option<SortValue>, sqlx::Error> {
+    let column = row.try_column(name)?;
+    Ok(match *column.type_info() == <DateTime<Utc> as Type<Postgres>>::type_info() {
+        true => row.try_get::<Option<_>, _>(column.ordinal())?.map(SortValue::Instant),
+        false => row.try_get::<Option<_>, _>(column.ordinal())?.map(SortValue::Text),
+    })
 }
 
 /// How many rows, the first ones, are matches.

@@ -1,6 +1,10 @@
 //! A statement composed of fixed text and binds; nothing of a request ever becomes text.
 
+mod apart;
+
 use crate::access::RowFilter;
+use apart::Apart;
+use sqlx::error::BoxDynError;
 use sqlx::postgres::PgArguments;
 use sqlx::{Arguments, Encode, Postgres, Type};
 
@@ -8,9 +12,22 @@ use sqlx::{Arguments, Encode, Postgres, Type};
 #[derive(Default)]
 pub struct Statement {
     text: String,
-    arguments: PgArguments,
+    values: Values,
     bound: usize,
-    failure: Option<sqlx::error::BoxDynError>,
+    failure: Option<BoxDynError>,
+}
+
+/// What is bound.
+enum Values {
+    Together(PgArguments),
+    /// Each on its own, so that statements of one text can become one statement.
+    Apart(Apart),
+}
+
+impl Default for Values {
+    fn default() -> Self {
+        Values::Together(PgArguments::default())
+    }
 }
 
 impl Statement {
@@ -20,9 +37,16 @@ impl Statement {
         statement
     }
 
+    /// A statement that [`Statement::gathered`] takes.
+    pub fn apart() -> Self {
+        Statement { values: Values::Apart(Apart::default()), ..Statement::default() }
+    }
+
     /// Makes room for values of so many bytes.
     pub fn reserve(&mut self, bytes: usize) {
-        self.arguments.reserve(0, bytes);
+        if let Values::Together(arguments) = &mut self.values {
+            arguments.reserve(0, bytes);
+        }
     }
 
     /// Appends text of the program, never of a request.
@@ -50,7 +74,11 @@ impl Statement {
     where
         T: Encode<'q, Postgres> + Type<Postgres>,
     {
-        if let Err(error) = self.arguments.add(value) {
+        let added = match &mut self.values {
+            Values::Together(arguments) => arguments.add(value),
+            Values::Apart(apart) => apart.add(value, self.text.len()),
+        };
+        if let Err(error) = added {
             self.failure.get_or_insert(error);
         }
         self.bound += 1;
@@ -74,10 +102,18 @@ impl Statement {
 
     /// The finished text and its arguments.
     pub fn into_parts(self) -> Result<(String, PgArguments), sqlx::Error> {
-        match self.failure {
-            Some(error) => Err(sqlx::Error::Encode(error)),
-            None => Ok((self.text, self.arguments)),
+        if let Some(error) = self.failure {
+            return Err(sqlx::Error::Encode(error));
         }
+        let arguments = match self.values {
+            Values::Together(arguments) => arguments,
+            Values::Apart(apart) => {
+                let mut arguments = PgArguments::default();
+                apart.add_to(&mut arguments).map_err(sqlx::Error::Encode)?;
+                arguments
+            }
+        };
+        Ok((self.text, arguments))
     }
 
     #[cfg(test)]

@@ -5,6 +5,7 @@ use super::failure::of_sqlx;
 use super::gather::Gather;
 use super::pool::{Pool, Pooled};
 use super::read::Reads;
+use super::search::Pages;
 use super::search::terms::Terms;
 use super::write::Creates;
 use super::write::intern::Interned;
@@ -31,12 +32,14 @@ pub struct Store {
     pub(super) settled_pool: Pool,
     pub(super) reads: Gather<Reads>,
     pub(super) creates: Gather<Creates>,
+    /// Pages that are found at once.
+    pub(super) pages: Gather<Pages>,
     pub(super) codec: BodyCodec,
     pub(super) interned: Interned,
     pub(super) terms: Terms,
     /// For the instants of new versions; see `history`.
     pub writes_under_way: WritesUnderWay,
-    /// Writes since the key index was flushed.
+    /// Writes since the key index was flushed, of this process or of one before it.
     pub(super) has_written: AtomicBool,
     /// True until the index data that an older server wrote was built anew.
     pub(super) has_older_index: AtomicBool,

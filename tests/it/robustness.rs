@@ -312,13 +312,19 @@ async fn clients_that_leave_give_their_connections_back() {
 
 #[tokio::test]
 async fn the_query_of_a_search_whose_client_left_is_cancelled() {
+    is_cancelled("Patient?name=a").await;
+    is_cancelled("Patient?identifier=http://a.example%7C1").await;
+}
+
+/// Runs the search against a locked table, and leaves.
+async fn is_cancelled(search: &str) {
     let server = TestServer::start().await;
     server.create(patient()).await.expect(201);
     let mut holder = server.database.connect().await;
     let hold = "begin; lock table resource in access exclusive mode";
     sqlx::raw_sql(hold).execute(&mut holder).await.unwrap();
     let mut stream = connect(&server).await;
-    let search = "GET /fhir/Patient?name=a HTTP/1.1\r\nhost: a\r\n\r\n";
+    let search = format!("GET /fhir/{search} HTTP/1.1\r\nhost: a\r\n\r\n");
     stream.write_all(search.as_bytes()).await.unwrap();
     until_one_waits(&server).await;
     drop(stream);

@@ -2,9 +2,13 @@
 //! and a test's server runs on the test's own thread.
 
 use super::harness::{TestServer, observation, patient};
+use bhn_fhir::fhir::definitions::ResourceType;
+use bhn_fhir::fhir::interaction::{Handling, SearchScope};
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use std::cell::Cell;
 use std::sync::Once;
+use std::time::Duration;
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
@@ -104,5 +108,62 @@ fn entry(number: usize) -> Value {
             let resource = of_patient.code("http://codes.example", &code);
             of(resource.into(), "POST", "Observation".to_owned())
         }
+    }
+}
+
+#[tokio::test]
+async fn searches_that_come_together_share_statements_and_each_finds_its_own() {
+    let server = TestServer::start().await;
+    for number in 0..12 {
+        let (id, value) = (format!("p{number}"), number.to_string());
+        server.update(patient().id(&id).identifier("http://a.example", &value)).await.expect(201);
+    }
+    let query = |number| format!("Patient?identifier=http://a.example%7C{number}&_count=1");
+    server.get(&query(0)).await.expect(200);
+    let mut holder = server.database.connect().await;
+    let hold = "begin; lock table resource in access exclusive mode";
+    sqlx::raw_sql(hold).execute(&mut holder).await.unwrap();
+    let counted = Counted::start();
+    let release = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        sqlx::raw_sql("commit").execute(&mut holder).await.unwrap();
+    };
+    let searches = (0..14).map(|number| {
+        let (server, query) = (&server, query(number));
+        async move { server.get(&query).await.expect(200) }
+    });
+    let (replies, ()) = tokio::join!(join_all(searches), release);
+    assert!(counted.take() <= 8, "14 searches");
+    for (number, reply) in replies.iter().enumerate() {
+        let expected: Vec<String> =
+            (number < 12).then(|| format!("p{number}")).into_iter().collect();
+        assert_eq!(reply.ids("match"), expected);
+        assert_eq!(reply.body["total"], expected.len());
+    }
+}
+
+#[tokio::test]
+async fn searches_of_several_callers_share_a_statement_and_no_rows() {
+    let server = TestServer::start().await;
+    for id in ["a", "b"] {
+        server.update(patient().id(id)).await.expect(201);
+        let of = observation().id(&format!("of-{id}")).subject(&format!("Patient/{id}"));
+        server.update(of).await.expect(201);
+    }
+    let context = server.context.current();
+    let scope = SearchScope::Type(ResourceType::parse("Observation").unwrap());
+    let permits = [server.permit_about("Patient/a").await, server.permit_about("Patient/b").await];
+    let mut asked = Vec::new();
+    for number in 0..24 {
+        let of = if number % 3 == 0 { "Patient/a" } else { "Patient/b" };
+        let parameters = [("patient".to_owned(), of.to_owned())];
+        let plan = context.plan(&scope, &parameters, Handling::Strict).unwrap();
+        asked.push((&permits[number % 2], plan, number % 3 == 0, number % 2 == 0));
+    }
+    let searches = asked.iter().map(|(permit, plan, ..)| context.store.search(permit, plan));
+    let pages = join_all(searches).await;
+    for (page, (_, _, is_about_a, is_a)) in pages.into_iter().zip(&asked) {
+        let found = page.unwrap().matches.len();
+        assert_eq!(found == 1, is_about_a == is_a, "{found}");
     }
 }

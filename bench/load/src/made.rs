@@ -112,11 +112,11 @@ fn bundle(number: u64) -> Value {
         let subject = to(url(1, index));
         add(
             url(1, index),
-            json!({"resourceType": "Patient", "active": serial % 9 > 0,
+            json!({"resourceType": "Patient", "active": !serial.is_multiple_of(9),
                 "identifier": [{"system": "urn:made", "value": format!("P{serial}")}],
                 "name": [{"family": format!("{} {}", family(serial), serial % 1_000),
                     "given": [format!("G{}", serial % 300)]}],
-                "gender": if serial % 2 == 0 { "female" } else { "male" },
+                "gender": if serial.is_multiple_of(2) { "female" } else { "male" },
                 "birthDate": day(serial, 1940, 80),
                 "generalPractitioner": [to(practitioner.clone())],
                 "managingOrganization": to(organization.clone())}),
@@ -152,7 +152,8 @@ fn bundle(number: u64) -> Value {
             json!({"resourceType": "RiskAssessment", "status": "final", "subject": subject,
                 "prediction": [{"probabilityDecimal": (serial % 1_000) as f64 / 1_000.0}]}),
         );
-        let kind = if serial % 10 == 0 { "text/xml;charset=utf-8" } else { "application/pdf" };
+        let kind =
+            if serial.is_multiple_of(10) { "text/xml;charset=utf-8" } else { "application/pdf" };
         add(
             url(7, index),
             json!({"resourceType": "DocumentReference", "status": "current", "subject": subject,

@@ -279,6 +279,14 @@ pub const SHAPES: &[Shape] = &[
              &_summary=count")],
     ),
     of("code-after", &[Next("/Observation?code=http://loinc.org|29463-7")]),
+    of(
+        "code-quantity",
+        &[Get(
+            "/Observation?code=http://loinc.org|29463-7\
+             &value-quantity=gt5.4|http://unitsofmeasure.org|kg&value-quantity=le6",
+        )],
+    )
+    .differs("as many units as the store has"),
     of("code-sort-date", &[Get("/Observation?code=http://loinc.org|29463-7&_sort=date")]),
     of("type-sort-date", &[Next("/Encounter?_sort=date"), Previous("/Encounter?_sort=date")]),
     of("code-before", &[Previous("/Observation?code=http://loinc.org|29463-7&_sort=-date")]),

@@ -2,7 +2,8 @@
 //!
 //! Every UUID and every identifier of a copy is a function of the original and the copy's
 //! number, so that two runs make the same data, references still lead to their targets, and no
-//! two copies share a key.
+//! two copies share a key. Within its hour each copy has an instant of its own: what happened to
+//! one patient did not happen to thousands at the same second.
 
 use crate::work::ENTRIES;
 use flate2::read::GzDecoder;
@@ -96,12 +97,30 @@ fn rekey(value: &mut Value, place: &str, number: u64) {
     }
 }
 
-/// Replaces a UUID at the end of a text, which is where ids, fullUrls and references have it.
+/// Replaces a UUID at the end of a text, which is where ids, fullUrls and references have it, and
+/// minute and second of an instant.
 fn rekey_text(text: &mut String, number: u64) {
+    if is_instant(text.as_bytes()) {
+        let second = mix(number) % 3600;
+        text.replace_range(14..19, &format!("{:02}:{:02}", second / 60, second % 60));
+        return;
+    }
     if let Some(at) = uuid_at(text.as_bytes()) {
         let other = other_uuid(&text[at..], number);
         text.replace_range(at.., &other);
     }
+}
+
+/// `2014-05-06T07:08:09`, and a zone.
+fn is_instant(text: &[u8]) -> bool {
+    let of_place = |index, byte: u8| match index {
+        4 | 7 => byte == b'-',
+        10 => byte == b'T',
+        13 | 16 => byte == b':',
+        _ => byte.is_ascii_digit(),
+    };
+    (20..=29).contains(&text.len())
+        && text[..19].iter().enumerate().all(|(index, byte)| of_place(index, *byte))
 }
 
 /// Where the last 36 bytes are a UUID.
@@ -144,7 +163,8 @@ mod tests {
             "id": uuid,
             "identifier": [{"value": uuid}, {"value": "999-51-7921"}],
             "subject": {"reference": format!("urn:uuid:{uuid}")},
-            "birthDate": "1990-01-01"
+            "birthDate": "1990-01-01",
+            "issued": "2014-05-06T07:08:09.123+02:00"
         });
         let (mut first, mut second) = (original.clone(), original.clone());
         rekey(&mut first, "", 1);
@@ -153,6 +173,9 @@ mod tests {
         assert_eq!(first["subject"]["reference"], format!("urn:uuid:{id}"));
         assert_eq!(first["identifier"][1]["value"], "999-51-7921-1");
         assert_eq!(first["birthDate"], original["birthDate"]);
+        let issued = first["issued"].as_str().unwrap();
+        assert!(issued.starts_with("2014-05-06T07:") && issued.ends_with(".123+02:00"));
+        assert_ne!(first["issued"], second["issued"]);
         assert_ne!(first["id"], second["id"]);
         assert_ne!(first["identifier"], second["identifier"]);
         assert!(uuid_at(id.as_bytes()) == Some(0) && id.as_bytes()[14] == b'4');

@@ -60,7 +60,8 @@ pub(super) fn has_noncharacter(bytes: &[u8]) -> bool {
 /// `[ \r\n\t\S]+`, and more than white space (string: "Strings SHALL NOT be empty").
 pub(super) fn is_string(text: &str) -> bool {
     let bytes = text.as_bytes();
-    let has_control = bytes.iter().any(|&byte| is_control(byte));
+    // All of them, which is many at a time.
+    let has_control = bytes.iter().fold(false, |has, &byte| has | is_control(byte));
     let first_is_plain = bytes.first().is_some_and(|byte| byte.is_ascii_graphic());
     !has_control && (first_is_plain || text.chars().any(|letter| !letter.is_whitespace()))
 }

@@ -51,14 +51,14 @@ impl Walker<'_> {
             return;
         }
         let refused = |name: &str| !targets.contains(&name);
-        let allowed = targets.join(", ");
+        let allowed = || targets.join(", ");
         match (pointed.map(ResourceType::name), stated.and_then(ResourceType::parse)) {
             (Some(name), _) if refused(name) => {
-                let text = format!("A reference to {name} stands here; allowed: {allowed}");
+                let text = format!("A reference to {name} stands here; allowed: {}", allowed());
                 self.issue(IssueCode::Value, &path.element("reference"), text);
             }
             (None, Some(stated)) if refused(stated.name()) => {
-                let text = format!("A reference to {stated} stands here; allowed: {allowed}");
+                let text = format!("A reference to {stated} stands here; allowed: {}", allowed());
                 self.issue(IssueCode::Value, &path.element("type"), text);
             }
             _ => {}

@@ -8,7 +8,7 @@ use crate::access::Permit;
 use crate::error::{ErrorKind, FhirError, IssueCode, Result};
 use crate::interactions::context::Context;
 use crate::search::{
-    Include, IndexRows, Known, Plan, Predicate, SortValue, Sorting, Standing, UriRow, unknown_page,
+    Include, IndexRows, Known, Plan, Predicate, Sorting, Standing, UriRow, unknown_page,
 };
 use crate::storage::{Connection, Page, Placed, Shown, Stored, sorting};
 use std::collections::HashSet;
@@ -134,8 +134,7 @@ fn merged<'a>(
     let mut all: Vec<(Standing, Placed, Option<IndexRows>)> = Vec::new();
     let mut old_rids = HashSet::new();
     for Old { stored, rows, standing } in olds {
-        let text = |value: &Option<SortValue>| value.as_ref().map(|v| v.text());
-        let values = standing.values.iter().map(text).collect();
+        let values = standing.values.clone();
         old_rids.insert(stored.rid);
         all.push((standing, Placed { stored, values }, Some(rows)));
     }

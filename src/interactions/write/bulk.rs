@@ -14,7 +14,6 @@ use crate::interactions::outcome::Outcome;
 use crate::interactions::{entry, transaction};
 use crate::storage::{Unit, UnitHash};
 use serde_json::Value;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 /// One resource or batch entry, valid and ready to be stored.
@@ -86,7 +85,7 @@ impl Item {
 impl Names {
     /// Of the entries of a collection; the first of two with the same fullUrl counts.
     pub fn of<'a>(items: impl IntoIterator<Item = &'a Item>) -> Names {
-        let mut names = HashMap::new();
+        let mut names = FullUrls::default();
         for item in items {
             let named = item.key().and_then(|_| Named::of(&item.0, &Found::Nothing));
             if let Some((url, named)) = item.0.full_url.clone().zip(named) {

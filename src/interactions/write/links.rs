@@ -5,10 +5,11 @@ use super::draft::{Act, Found, Target, Write};
 use super::facts::Facts;
 use crate::access::Permit;
 use crate::error::{ErrorKind, FhirError, IssueCode, Result};
-use crate::fhir::links::{Place, rewrite};
+use crate::fhir::links::{Place, begins, rewrite};
 use crate::fhir::resource::{Resource, ResourceKey};
 use crate::interactions::context::Context;
 use crate::search::{IndexRows, Known, Plan};
+use foldhash::quality::RandomState;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -24,7 +25,7 @@ pub struct Links {
 }
 
 /// Resources by the fullUrl of their entry.
-pub type FullUrls = HashMap<String, Named>;
+pub type FullUrls = HashMap<String, Named, RandomState>;
 
 /// What a fullUrl stands for.
 #[derive(Clone)]
@@ -115,7 +116,7 @@ impl Links {
     /// 412 where a conditional reference has no match or several, 400 where two entries have
     /// the same fullUrl.
     pub fn resolved(&self, context: &Context, writes: &[Write], facts: &Facts) -> Result<Resolved> {
-        let mut names = FullUrls::new();
+        let mut names = FullUrls::default();
         let mut conditional = HashMap::new();
         if self.is_transaction {
             names = full_urls(writes.iter().zip(&facts.found))?;
@@ -135,7 +136,7 @@ impl Links {
 
 /// What the fullUrls of the writes stand for. 400 where two have the same.
 fn full_urls<'a>(writes: impl Iterator<Item = (&'a Write, &'a Found)>) -> Result<FullUrls> {
-    let mut names = FullUrls::new();
+    let mut names = FullUrls::default();
     for (write, found) in writes {
         let named = Named::of(write, found);
         let Some((url, named)) = write.full_url.clone().zip(named) else { continue };
@@ -257,7 +258,7 @@ impl Resolved {
 
     /// False for most texts that [`Resolved::replace`] would not replace.
     fn may_replace(&self, text: &str, base: Option<&str>) -> bool {
-        text.starts_with(&self.prefix)
+        begins(text, &self.prefix)
             || (base.is_some() && text.starts_with(|first: char| first.is_ascii_uppercase()))
             || self.conditional.contains_key(text)
     }

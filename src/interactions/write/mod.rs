@@ -25,6 +25,7 @@ use crate::fhir::resource::ResourceKey;
 use crate::storage::{Applied, DefinitionChange, Lock, Staged, Store, Unit, WriteUnderWay};
 use draft::{Act, Draft, Found, Step, Target, Write};
 use facts::{Facts, Signature};
+use foldhash::quality::RandomState;
 use idempotency::Claim;
 use links::Links;
 use provenance::Provenance;
@@ -295,7 +296,7 @@ fn step<'a>(
 /// No resource may be written twice in one set (http.html#trules), not even by entries that
 /// come to nothing. A conditional create that found its resource does not write it.
 #[derive(Default)]
-struct Identities(HashSet<ResourceKey>);
+struct Identities(HashSet<ResourceKey, RandomState>);
 
 impl Identities {
     fn add(&mut self, write: &Write, found: &Found) -> Result<()> {
@@ -356,7 +357,7 @@ impl Locks {
                 locks.push(Lock::Key(draft.key.clone()));
             }
         }
-        let written: HashSet<&ResourceKey> = drafts(steps)
+        let written: HashSet<&ResourceKey, RandomState> = drafts(steps)
             .filter(|draft| draft.resource.is_some())
             .map(|draft| &draft.key)
             .collect();

@@ -131,7 +131,7 @@ pub fn storable(mut resource: Resource, base: &str) -> Result<Storable> {
         return Err(FhirError::unprocessable(IssueCode::BusinessRule, text));
     }
     let mut conditional: Vec<String> = Vec::new();
-    let is_sought = |text: &str| text.starts_with(base) || is_conditional(text);
+    let is_sought = |text: &str| links::begins(text, base) || is_conditional(text);
     links::rewrite(&mut resource, is_sought, &mut |place, link| {
         if place != links::Place::Reference {
             return None;
@@ -146,5 +146,6 @@ pub fn storable(mut resource: Resource, base: &str) -> Result<Storable> {
 
 /// `Type?query`
 fn is_conditional(reference: &str) -> bool {
-    reference.split_once('?').is_some_and(|(kind, _)| ResourceType::parse(kind).is_some())
+    reference.as_bytes().contains(&b'?')
+        && reference.split_once('?').is_some_and(|(kind, _)| ResourceType::parse(kind).is_some())
 }

@@ -10,6 +10,7 @@ use crate::fhir::resource::{Resource, ResourceKey};
 use crate::interactions::Context;
 use crate::interactions::bulk::{self, Item, Names, Set, Stored};
 use crate::storage::UnitHash;
+use foldhash::quality::RandomState;
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -178,7 +179,7 @@ impl Work<'_> {
     /// Stores pieces by the set; a set never names a resource twice.
     async fn pieces(&mut self, pieces: Vec<Piece>, names: &Names, salt: &[u8]) -> Result<()> {
         let mut set: Vec<Piece> = Vec::new();
-        let mut seen: HashSet<ResourceKey> = HashSet::new();
+        let mut seen: HashSet<ResourceKey, RandomState> = HashSet::default();
         for piece in pieces {
             let is_again = piece.item.key().is_some_and(|key| seen.contains(key));
             if is_again || set.len() == SET_ITEMS {

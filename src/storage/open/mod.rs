@@ -13,6 +13,7 @@ use super::body::BodyCodec;
 use super::gather::Gather;
 use super::pool::{LOOKS_FOR_CLIENT_MS, Pool, PoolBounds};
 use super::read::Reads;
+use super::search::Pages;
 use super::search::terms::Terms;
 use super::store::{Place, Store};
 use super::write::Creates;
@@ -44,6 +45,8 @@ const IDLE_IN_TRANSACTION: &str = "60s";
 const LANES: usize = 2;
 /// Reads by id, or creates, of one statement.
 const GATHERED: usize = 64;
+/// Pages of one statement.
+const PAGES_GATHERED: usize = 8;
 
 /// How the store uses its database.
 #[derive(Clone, Debug)]
@@ -93,18 +96,20 @@ impl Store {
         let place = Place { epoch: contents.epoch, keeps_jsonb: settings.keeps_jsonb };
         let lanes = std::thread::available_parallelism().map_or(LANES, |cores| cores.get());
         let lanes = lanes.clamp(LANES, LANES.max(settings.pool as usize / 2));
+        let settled_pool = pools.of_searches(settings.search_pool, "force_generic_plan").await?;
         Ok(Store {
+            pages: Gather::new(Pages { pool: settled_pool.clone() }, lanes, PAGES_GATHERED),
             reads: Gather::new(Reads { pool: pool.clone() }, lanes, GATHERED),
             creates: Gather::new(Creates { pool: pool.clone(), place }, lanes, GATHERED),
             listening: database.options().clone().application_name("bhn-fhir listener"),
             pool,
             search_pool: pools.of_searches(settings.search_pool, "force_custom_plan").await?,
-            settled_pool: pools.of_searches(settings.search_pool, "force_generic_plan").await?,
+            settled_pool,
             codec: BodyCodec::new(contents.dictionaries),
             interned: Interned::default(),
             terms: Terms::new(registry),
             writes_under_way: WritesUnderWay::default(),
-            has_written: AtomicBool::new(false),
+            has_written: AtomicBool::new(true),
             has_older_index: AtomicBool::new(has_older_index),
             server_key: contents.server_key,
             place,

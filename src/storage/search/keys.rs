@@ -9,7 +9,7 @@ use crate::search::value::string::LAST;
 use crate::search::{ParameterId, Plan, Token, UnitOfMeasure};
 use crate::storage::failure::of_sqlx;
 use crate::storage::read::fetch_all;
-use crate::storage::search_sql::{Found, Wanted};
+use crate::storage::search_sql::{Found, Query, Wanted};
 use crate::storage::statement::Statement;
 use crate::storage::store::{Connection, Store};
 use crate::storage::write::index_rows::packed_key;
@@ -24,20 +24,8 @@ impl Store {
         (permit, plan): (&Permit, &Plan),
         reads: Reads,
     ) -> Result<Found> {
-        let mut wanted = Wanted::of(plan);
-        let mut found = Found::default();
-        wanted.tokens.retain(|token| match self.interned.token(token) {
-            Some(id) => found.tokens.insert(token.clone(), id).is_some(),
-            None => true,
-        });
-        wanted.references.retain(|key| match self.interned.rid(key) {
-            Some(rid) => found.references.insert(key.clone(), rid).is_some(),
-            None => true,
-        });
+        let (mut found, mut wanted) = self.remembered(plan);
         let units = std::mem::take(&mut wanted.units);
-        if !units.is_empty() {
-            found.units = stored_units(connection, &units).await?;
-        }
         let concepts = std::mem::take(&mut wanted.concepts);
         if !concepts.is_empty() {
             let bounds = (permit.filter(), plan.terms);
@@ -53,10 +41,28 @@ impl Store {
                 self.interned.remember(key, *rid);
             }
         }
+        if !units.is_empty() {
+            look_up_units(connection, &units, (plan, permit), &mut found).await?;
+        }
         for alternative in alternatives {
             refuse_ambiguous(connection, (permit, &found), &alternative).await?;
         }
         Ok(found)
+    }
+
+    /// The ids that are remembered, and what has to be looked up.
+    pub(in crate::storage) fn remembered(&self, plan: &Plan) -> (Found, Wanted) {
+        let mut wanted = Wanted::of(plan);
+        let mut found = Found::default();
+        wanted.tokens.retain(|token| match self.interned.token(token) {
+            Some(id) => found.tokens.insert(token.clone(), id).is_some(),
+            None => true,
+        });
+        wanted.references.retain(|key| match self.interned.rid(key) {
+            Some(rid) => found.references.insert(key.clone(), rid).is_some(),
+            None => true,
+        });
+        (found, wanted)
     }
 
     /// Ids of coded values; what is not here does not exist.
@@ -187,11 +193,14 @@ async fn refuse_ambiguous(
     Err(FhirError::invalid_value("", text))
 }
 
-/// The units of the database that any of these may mean.
-async fn stored_units(
+/// The units of the database that any of these may mean, and which of them rows of the code have
+/// that leads the search.
+async fn look_up_units(
     connection: &mut Connection,
     wanted: &BTreeSet<UnitTest>,
-) -> Result<Vec<(i32, UnitOfMeasure)>> {
+    (plan, permit): (&Plan, &Permit),
+    found: &mut Found,
+) -> Result<()> {
     let mut codes = Vec::new();
     for unit in wanted {
         match unit {
@@ -200,14 +209,23 @@ async fn stored_units(
         }
     }
     let dimensions: Vec<String> = wanted.iter().filter_map(UnitTest::dimension).collect();
-    let rows: Vec<(i32, String, String, String)> =
+    let (parameters, leads) = Query { plan, found, filter: permit.filter() }.led_quantities();
+    let rows: Vec<(i32, String, String, String, Vec<i16>)> =
         sqlx::query_as(include_str!("../sql/search_units_read.sql"))
             .bind(wanted.contains(&UnitTest::Any))
             .bind(codes)
             .bind(dimensions)
+            .bind(&parameters)
+            .bind(leads)
             .fetch_all(connection)
             .await
             .map_err(of_sqlx)?;
-    let unit = |(id, system, code, text)| (id, UnitOfMeasure { system, code, text });
-    Ok(rows.into_iter().map(unit).collect())
+    for parameter in parameters {
+        let is_led = |row: &&(i32, _, _, _, Vec<i16>)| row.4.contains(&parameter);
+        let units = rows.iter().filter(is_led).map(|row| row.0).collect();
+        found.led_units.insert(ParameterId(parameter), units);
+    }
+    let unit = |(id, system, code, text, _)| (id, UnitOfMeasure { system, code, text });
+    found.units = rows.into_iter().map(unit).collect();
+    Ok(())
 }

@@ -25,14 +25,23 @@ pub enum Keys {
     Fenced,
 }
 
+/// What is known of the row's lead.
+#[derive(Clone, Copy)]
+pub enum Leads<'a> {
+    Any,
+    /// It is one of these.
+    These(&'a [i64]),
+    /// That of a row that has one of these further on.
+    OfFurther(&'a [i64]),
+}
+
 /// Appends conditions with the ids that were found.
 pub struct Conditions<'a> {
     pub found: &'a Found,
     pub keys: Keys,
     /// The types searched; empty for all.
     pub types: &'a [ResourceType],
-    /// What the row's lead is one of; empty where that is not known.
-    pub leads: &'a [i64],
+    pub leads: Leads<'a>,
     /// Rows that a link leads to must pass it as well.
     pub filter: &'a RowFilter,
     /// Where the main date of the row is.
@@ -86,9 +95,10 @@ impl Conditions<'_> {
                     parts.keys.extend(self.found.reference_keys(*parameter, targets));
                 }
                 // Nothing is stored in a unit that nobody ever wrote.
-                Predicate::Quantity { test, .. }
-                | Predicate::Composite { second: Second::Quantity(test), .. }
-                    if self.unit_tests(test).is_empty() => {}
+                Predicate::Quantity { parameter, test, .. }
+                    if self.unit_tests(Some(*parameter), test).is_empty() => {}
+                Predicate::Composite { second: Second::Quantity(test), .. }
+                    if self.unit_tests(None, test).is_empty() => {}
                 Predicate::Identifier { .. }
                 | Predicate::Uri { .. }
                 | Predicate::String { .. }
@@ -322,7 +332,7 @@ impl Conditions<'_> {
                 // The first part says enough where the unit is any.
                 match test.without_unit() {
                     Some(test) => push_test(sql, NUMBER_ROW, &test),
-                    None => self.push_quantity(sql, ("v.second", NUMBER_ROW), test),
+                    None => self.push_quantity(sql, (None, "v.second", NUMBER_ROW), test),
                 }
             }
             Second::Date(test) => push_test(sql, COMPOSITE_DATE, test),

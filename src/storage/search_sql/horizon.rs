@@ -1,7 +1,7 @@
 //! Pages as of the first one: rows that nobody wrote since, and, of those that somebody did, the
 //! versions that the first page saw.
 
-use super::condition::{Conditions, Keys, numbers, push_visible};
+use super::condition::{Conditions, Keys, Leads, numbers, push_visible};
 use super::shape::Query;
 use super::test_sql::MAIN_DATE;
 use crate::access::RowFilter;
@@ -97,7 +97,7 @@ impl Query<'_> {
     pub fn holding(&self, predicate: &Predicate, of: Referring) -> Option<Statement> {
         let Query { plan, found, filter } = *self;
         let (keys, types) = (Keys::Indexed, &plan.types);
-        let (leads, dates, among) = (&[], MAIN_DATE, &of.rids.clone()[..]);
+        let (leads, dates, among) = (Leads::Any, MAIN_DATE, &of.rids.clone()[..]);
         let conditions = Conditions { found, keys, types, leads, filter, dates, among };
         let mut sql = Statement::default();
         match predicate {

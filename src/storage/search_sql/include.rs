@@ -2,6 +2,7 @@
 //! that refer to them. `:iterate` goes on from what was included, each resource once.
 
 use super::condition::numbers;
+use super::order::Order;
 use super::shape::Query;
 use crate::access::RowFilter;
 use crate::fhir::definitions::ResourceType;
@@ -22,16 +23,20 @@ impl Query<'_> {
     /// The page with what goes with its first `count` rows, at most `most` of these and one more;
     /// `n` numbers the rows of the page and is null for what was included.
     pub fn page_with_includes(&self, limit: i64, most: i64) -> Statement {
+        let order = Order::of(&self.sorting());
         let mut sql = Statement::new("with recursive page as materialized (");
-        sql.push("select u.rid, u.type, u.id, u.version, u.last_updated, u.deleted, u.body, ");
-        sql.push("u.sort_values, u.horizon, row_number() over () as n from (");
+        sql.push("select u.rid, u.type, u.id, u.version, u.last_updated, u.deleted, u.body");
+        order.push_names(&mut sql, "u.");
+        sql.push(", u.horizon, row_number() over () as n from (");
         self.push_page(&mut sql, limit);
         sql.push(") u), found as (select p.rid from page p where p.n <= ");
         sql.bind(i64::from(self.plan.count)).push("), reached (rid) as (");
         self.push_first(&mut sql);
         self.push_iterated(&mut sql);
         sql.push(") select * from page union all select r.rid, r.type, r.id, r.version, ");
-        sql.push("r.last_updated, r.deleted, r.body, null, null, null from (");
+        sql.push("r.last_updated, r.deleted, r.body");
+        order.push_nulls(&mut sql);
+        sql.push(", null, null from (");
         // What a recursion reaches is distinct already, and is then no further computed than
         // it is asked for.
         let is_distinct = self.plan.includes.iter().any(|include| include.is_iterated);

@@ -39,6 +39,8 @@ pub struct Found {
     pub references: HashMap<ResourceKey, i64>,
     /// Of those that are wanted, and maybe others.
     pub units: Vec<(i32, UnitOfMeasure)>,
+    /// Those of the units in which rows of the leading codes have a value, by the parameter.
+    pub led_units: HashMap<ParameterId, Vec<i32>>,
     pub media_types: HashMap<String, Vec<i64>>,
     pub texts: HashMap<String, TextIds>,
     pub concepts: Concepts,

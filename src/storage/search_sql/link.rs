@@ -1,11 +1,14 @@
 //! Chained parameters and `_has` as semi-joins. The rows at the other end are `r` as well, in a
 //! select of their own.
 
-use super::condition::{Conditions, Keys, push_held, push_led, push_visible};
+use super::condition::{Conditions, Keys, Leads, push_held, push_led, push_visible};
 use super::test_sql::MAIN_DATE;
 use crate::search::{Link, ParameterId};
 use crate::storage::statement::Statement;
 use crate::storage::write::index_rows::packed_key;
+
+/// Appends a part of a statement.
+type Push<'a> = &'a dyn Fn(&mut Statement);
 
 impl Conditions<'_> {
     /// The row refers to one that meets the link.
@@ -81,7 +84,7 @@ impl Conditions<'_> {
         &self,
         sql: &mut Statement,
         link: &Link,
-        (push_select, push_condition): (&dyn Fn(&mut Statement), &dyn Fn(&mut Statement)),
+        (push_select, push_condition): (Push<'_>, Push<'_>),
     ) {
         push_select(sql);
         let Some((leads, _)) = self.found.leading(&link.clause) else {
@@ -116,7 +119,7 @@ impl Conditions<'_> {
         let there = Conditions {
             types: &link.types,
             keys: Keys::Indexed,
-            leads: &[],
+            leads: Leads::Any,
             dates: MAIN_DATE,
             among: &[],
             ..*self

@@ -26,6 +26,7 @@ mod test_sql;
 
 pub use horizon::Referring;
 pub use keys::{Found, Wanted};
+pub use order::value_names;
 pub use shape::Query;
 
 #[cfg(test)]

@@ -70,6 +70,12 @@ static NAMES: [Names; 8] = [
 ];
 
 const INSTANT: &str = "::timestamptz";
+pub const NUMERIC: &str = "::numeric";
+
+/// Names of the columns of sort values, in the order of the keys.
+pub fn value_names() -> impl Iterator<Item = &'static str> {
+    NAMES.iter().map(|names| names.value)
+}
 
 /// Main date and rid: of the row, and of the row of a further coding.
 const OF_ROW: [&str; 2] = ["r.date_low", "r.rid"];
@@ -139,35 +145,29 @@ impl Order {
         }
     }
 
-    /// The sort values of a row, each under its name.
+    /// The sort values of a row, each under its name: instants, or texts. Numbers are texts, as
+    /// they may have more digits than are read; none of them is an order of several branches.
     pub fn push_values(&self, sql: &mut Statement) {
         for key in &self.keys {
             sql.push(", ");
             key.push_value(sql);
-            sql.push(" as ").push(key.names.value);
-        }
-    }
-
-    /// The sort values of a row as texts, for a cursor.
-    pub fn push_texts(&self, sql: &mut Statement) {
-        self.push_array(sql, |sql, key| key.push_value(sql));
-    }
-
-    /// The same of a derived table that has them by name.
-    pub fn push_outer_texts(&self, sql: &mut Statement) {
-        self.push_array(sql, |sql, key| {
+            sql.push(if key.by.cast() == NUMERIC { "::text as " } else { " as " });
             sql.push(key.names.value);
-        });
+        }
     }
 
-    fn push_array(&self, sql: &mut Statement, push: impl Fn(&mut Statement, &Key)) {
-        sql.push("array[");
-        for (index, key) in self.keys.iter().enumerate() {
-            sql.push(if index > 0 { ", " } else { "" });
-            push(sql, key);
-            sql.push("::text");
+    /// The names of the sort values, of a derived table `alias`.
+    pub fn push_names(&self, sql: &mut Statement, alias: &'static str) {
+        for key in &self.keys {
+            sql.push(", ").push(alias).push(key.names.value);
         }
-        sql.push("]::text[] as sort_values");
+    }
+
+    /// Nulls in their places.
+    pub fn push_nulls(&self, sql: &mut Statement) {
+        for _ in &self.keys {
+            sql.push(", null");
+        }
     }
 
     /// `order by` on the named columns of a derived table.

@@ -1,7 +1,7 @@
 //! Conditions on quantities and numbers: in which units, among those of which main code, and on
 //! points apart from ranges, so that the index bounds a search from both sides.
 
-use super::condition::Conditions;
+use super::condition::{Conditions, Leads};
 use super::test_sql::{Columns, NUMBER_POINT, NUMBER_ROW, push_test};
 use crate::search::value::prefix::Test;
 use crate::search::value::quantity::QuantityTest;
@@ -40,7 +40,7 @@ impl Conditions<'_> {
             let predicates: Vec<&Predicate> = clause.alternatives.iter().collect();
             let mut tests = quantity_tests(&predicates).unwrap_or_default();
             // Nothing is stored in a unit that nobody ever wrote.
-            tests.retain(|test| !self.unit_tests(test).is_empty());
+            tests.retain(|test| !self.unit_tests(single_quantity(clause), test).is_empty());
             all.push(tests);
         }
         let parameter = clauses.first().and_then(|clause| single_quantity(clause));
@@ -74,29 +74,45 @@ impl Conditions<'_> {
                 sql.push(" and (");
                 for (index, test) in tests.iter().enumerate() {
                     sql.push(if index > 0 { " or " } else { "" });
-                    self.push_quantity(sql, ("v.unit", bounds), test);
+                    self.push_quantity(sql, (Some(parameter), "v.unit", bounds), test);
                 }
                 sql.push(")");
             }
         }
     }
 
-    /// The leads among whose quantities the index looks: that of the row, or each that there is.
+    /// The leads among whose quantities the index looks: that of the row, those of the rows that
+    /// it is one of, or each that there is.
     fn push_leads(&self, sql: &mut Statement, parameter: ParameterId) {
         match self.leads {
-            [] => {
+            Leads::These([lead]) => drop(sql.push(" and v.lead = ").bind(*lead)),
+            Leads::These(leads) => {
+                sql.push(" and v.lead = any(").bind(leads.to_vec()).push(")");
+            }
+            Leads::OfFurther(leads) => {
+                sql.push(" and v.lead = any(array(select distinct coalesce(h.lead, 0) from ");
+                sql.push("lead_value f join resource h on h.rid = f.rid where f.lead = any(");
+                sql.bind(leads.to_vec()).push(")))");
+            }
+            Leads::Any => {
                 sql.push(" and v.lead = any(array(select quantity_leads(").bind(parameter.0);
                 sql.push(")))");
             }
-            [lead] => drop(sql.push(" and v.lead = ").bind(*lead)),
-            leads => drop(sql.push(" and v.lead = any(").bind(leads.to_vec()).push(")")),
         }
     }
 
     /// The conditions on numbers, each with the units that it is about: 0 stands for the rows
-    /// without one, no units for all rows.
-    pub(super) fn unit_tests(&self, test: &QuantityTest) -> Vec<(Vec<i64>, Test<Decimal>)> {
-        let units = &self.found.units;
+    /// without one, no units for all rows. Of a parameter these are the units that rows of the
+    /// leading codes have.
+    pub(super) fn unit_tests(
+        &self,
+        parameter: Option<ParameterId>,
+        test: &QuantityTest,
+    ) -> Vec<(Vec<i64>, Test<Decimal>)> {
+        let led = parameter.filter(|_| matches!(self.leads, Leads::These(_)));
+        let led = led.and_then(|parameter| self.found.led_units.get(&parameter));
+        let is_led = |id: i32| led.is_none_or(|units| units.contains(&id));
+        let units: Vec<_> = self.found.units.iter().filter(|(id, _)| is_led(*id)).collect();
         if let Some(test) = test.without_unit() {
             let all = units.iter().map(|(id, _)| i64::from(*id)).chain([0]).collect();
             return vec![(if units.len() > MANY_UNITS { Vec::new() } else { all }, test)];
@@ -116,10 +132,10 @@ impl Conditions<'_> {
     pub(super) fn push_quantity(
         &self,
         sql: &mut Statement,
-        (column, bounds): (&'static str, Columns),
+        (parameter, column, bounds): (Option<ParameterId>, &'static str, Columns),
         test: &QuantityTest,
     ) {
-        let tests = self.unit_tests(test);
+        let tests = self.unit_tests(parameter, test);
         sql.push("(");
         for (index, (units, test)) in tests.iter().enumerate() {
             sql.push(if index > 0 { " or (" } else { "(" });

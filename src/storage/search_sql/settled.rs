@@ -3,7 +3,7 @@
 
 use crate::search::value::string::StringTest;
 use crate::search::value::token::TokenTest;
-use crate::search::{Clause, Link, Plan, Predicate, Sort, SortKey};
+use crate::search::{Clause, Link, Plan, Predicate, Sort, SortKey, Total};
 
 /// Letters from which on few values begin so.
 const FEW_FROM: usize = 3;
@@ -17,6 +17,22 @@ impl Plan {
         is_led
             && self.sort.iter().all(Sort::is_in_row)
             && self.clauses.iter().all(Clause::is_settled)
+    }
+}
+
+impl Plan {
+    /// True for a page that is found at once, whatever the values are, and needs nothing beside
+    /// its own statement: it can wait for others, and others for it.
+    pub(in crate::storage) fn is_brief(&self) -> bool {
+        let clauses = || self.clauses.iter().filter(|clause| !clause.is_negated);
+        let is_dated = |clause: &Clause| clause.is_lead() || clause.is_of_main_date();
+        let is_alone = self.count > 0
+            && self.includes.is_empty()
+            && self.definitions.is_none()
+            && (self.total == Total::None || self.as_of.is_some());
+        is_alone
+            && self.is_settled()
+            && (clauses().any(Clause::is_point) || self.clauses.iter().all(is_dated))
     }
 }
 
@@ -39,6 +55,25 @@ impl Clause {
             Predicate::String { test, .. } => test.is_few(),
             _ => false,
         })
+    }
+
+    /// Finds a row, or those of one patient.
+    fn is_point(&self) -> bool {
+        self.alternatives.iter().all(|predicate| match predicate {
+            Predicate::Id(_)
+            | Predicate::Reference { is_subject: true, .. }
+            | Predicate::Identifier { test: TokenTest::Exact(_), .. } => true,
+            Predicate::Chain(link) => link.is_settled() && link.clause.is_point(),
+            _ => false,
+        })
+    }
+
+    fn is_of_main_date(&self) -> bool {
+        let is = |predicate: &Predicate| match predicate {
+            Predicate::Date { has_rows, main, .. } => !has_rows && !main.is_empty(),
+            _ => false,
+        };
+        !self.is_negated && self.alternatives.iter().all(is)
     }
 
     /// One main coding, whose rows are in the order of their main date.

@@ -1,7 +1,8 @@
 //! Which index leads: the branches of a statement.
 
 use super::condition::{
-    Conditions, Keys, push_any_further, push_further, push_held, push_lead, push_led, push_visible,
+    Conditions, Keys, Leads, push_any_further, push_further, push_held, push_lead, push_led,
+    push_visible,
 };
 use super::keys::Found;
 use super::order::{Order, Part};
@@ -89,9 +90,17 @@ const COLUMNS: &str = "r.rid, r.type, r.id, r.version, r.last_updated, r.deleted
 const MATCH: &str = "select r.rid, r.type, r.id, r.version";
 
 impl Query<'_> {
-    /// Rows of a page in its order (backward from a cursor: in the reverse), with `sort_values`.
+    /// Rows of a page in its order (backward from a cursor: in the reverse), with sort
+    /// values.
     pub fn page(&self, limit: i64) -> Statement {
         let mut sql = Statement::default();
+        self.push_page(&mut sql, limit);
+        sql
+    }
+
+    /// The same as a statement that can be gathered with others.
+    pub fn page_apart(&self, limit: i64) -> Statement {
+        let mut sql = Statement::apart();
         self.push_page(&mut sql, limit);
         sql
     }
@@ -115,10 +124,6 @@ impl Query<'_> {
         let is_union = branches.len() > 1;
         // Beside the rows, whose order it leaves alone and whose scans may be parallel.
         sql.push("select *, ");
-        if is_union {
-            order.push_outer_texts(sql);
-            sql.push(", ");
-        }
         self.push_horizon(sql);
         sql.push(" from (");
         for (index, (branch, part)) in branches.iter().enumerate() {
@@ -126,13 +131,7 @@ impl Query<'_> {
             sql.push(if index > 0 { " union all " } else { "" });
             sql.push(if is_union { "(" } else { "" });
             sql.push("select ").push(COLUMNS);
-            match is_union {
-                true => order.push_values(sql),
-                false => {
-                    sql.push(", ");
-                    order.push_texts(sql);
-                }
-            }
+            order.push_values(sql);
             branch.push_from(sql);
             order.push_joins(sql);
             self.push_where(sql, &driver, *branch);
@@ -182,6 +181,21 @@ impl Query<'_> {
         self.push_rows(&mut sql, MATCH);
         sql.push(") u order by rid").push_limit(limit);
         sql
+    }
+
+    /// The parameters of quantities that rows of the leading codes are searched by, and the keys
+    /// of those codes as leads.
+    pub fn led_quantities(&self) -> (Vec<i16>, Vec<i64>) {
+        let Driver::Lead(leading) = self.driver() else { return (Vec::new(), Vec::new()) };
+        let predicates = self.plan.clauses.iter().flat_map(|clause| &clause.alternatives);
+        let of = |predicate: &Predicate| match predicate {
+            Predicate::Quantity { parameter, .. } => Some(parameter.0),
+            _ => None,
+        };
+        let mut parameters: Vec<i16> = predicates.filter_map(of).collect();
+        parameters.sort_unstable();
+        parameters.dedup();
+        (parameters, leading.leads)
     }
 
     fn push_rows(&self, sql: &mut Statement, select: &'static str) {
@@ -359,11 +373,15 @@ impl Query<'_> {
         if let Branch::Led(_, span) | Branch::Whole(span) | Branch::Further(span) = branch {
             span.push(sql, (dates, rid));
         }
-        let leads: &[i64] = match (driver, branch) {
+        let leads = match (driver, branch) {
             (Driver::Lead(leading) | Driver::Coded(_, _, leading), Branch::Led(at, _)) => {
-                leading.of_branch(at)
+                Leads::These(leading.of_branch(at))
             }
-            _ => &[],
+            (
+                Driver::Lead(leading) | Driver::Coded(_, _, leading),
+                Branch::Held | Branch::HeldByFew | Branch::Further(_),
+            ) => Leads::OfFurther(&leading.leads),
+            _ => Leads::Any,
         };
         let mut singles: Vec<ParameterId> = Vec::new();
         for (at, clause) in self.plan.clauses.iter().enumerate() {

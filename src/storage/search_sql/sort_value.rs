@@ -3,6 +3,7 @@
 
 use super::condition::numbers;
 use super::near::push_distances;
+use super::order::NUMERIC;
 use crate::fhir::definitions::ResourceType;
 use crate::search::ParameterId;
 use crate::search::value::position::NearTest;
@@ -121,7 +122,7 @@ impl Joined {
     }
 
     pub fn numbers(parameters: &[ParameterId]) -> Joined {
-        Joined::of(Join { from: From::Numbers, parameters: parameters.to_vec() }, "::numeric")
+        Joined::of(Join { from: From::Numbers, parameters: parameters.to_vec() }, NUMERIC)
     }
 
     /// `leads`: the types whose lead it is; codes and texts: whether it has values of these.
@@ -151,7 +152,7 @@ impl Joined {
     /// Squares, which say the same and are exact.
     pub fn places(parameter: ParameterId, tests: &[NearTest]) -> Joined {
         let places = tests.to_vec();
-        Joined { places, ..Joined::one(From::Distances, parameter, "::numeric") }
+        Joined { places, ..Joined::one(From::Distances, parameter, NUMERIC) }
     }
 
     /// Of a cursor's text.

@@ -8,11 +8,12 @@ use crate::fhir::definitions::ResourceType;
 use crate::fhir::interaction::{Handling, Parameter, SearchScope};
 use crate::fhir::resource::ResourceKey;
 use crate::search::{
-    Cursor, Horizon, IndexSettings, Plan, Planner, Registry, Snapshot, UnitOfMeasure,
+    Cursor, Horizon, IndexSettings, ParameterId, Plan, Planner, Registry, Snapshot, UnitOfMeasure,
 };
 use crate::storage::horizon::Shown;
 use crate::storage::statement::Statement;
 use chrono::DateTime;
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
@@ -60,7 +61,7 @@ fn found(plan: &Plan) -> Found {
     let wanted = Wanted::of(plan);
     let mut ids = 1..;
     let mut next = || ids.next().unwrap();
-    Found {
+    let mut found = Found {
         tokens: wanted.tokens.into_iter().map(|token| (token, next())).collect(),
         codes: wanted.codes.into_iter().map(|code| (code, vec![next(), next()])).collect(),
         systems: wanted.systems.into_iter().map(|system| (system, vec![next()])).collect(),
@@ -69,6 +70,7 @@ fn found(plan: &Plan) -> Found {
             true => Vec::new(),
             false => ["mg", "g", "kg"].map(ucum_unit).into_iter().zip(1..).map(swap).collect(),
         },
+        led_units: HashMap::new(),
         media_types: wanted.media_types.into_iter().map(|kind| (kind, vec![next()])).collect(),
         texts: wanted
             .texts
@@ -80,7 +82,10 @@ fn found(plan: &Plan) -> Found {
             .into_iter()
             .map(|asked| (asked, vec![next(), next(), next()]))
             .collect(),
-    }
+    };
+    let (parameters, _) = Query { plan, found: &found, filter: &RowFilter::All }.led_quantities();
+    found.led_units = parameters.into_iter().map(|id| (ParameterId(id), vec![2])).collect();
+    found
 }
 
 enum Of {
@@ -135,7 +140,7 @@ fn composed(scope: &str, query: &str, of: &Of, filter: &RowFilter) -> Statement 
     }
 }
 
-const SHAPES: [(&str, &str, &str, Of); 71] = [
+const SHAPES: [(&str, &str, &str, Of); 72] = [
     ("type", "Patient", "", Of::Page),
     ("type-after", "Patient", "_sort=_lastUpdated", Of::After),
     ("system", "", "_tag=http://t|a", Of::Page),
@@ -268,6 +273,12 @@ const SHAPES: [(&str, &str, &str, Of); 71] = [
     ("as-of", "Patient", "_sort=-_lastUpdated", Of::Later),
     ("as-of-code", "Observation", "code=http://l|1&_sort=-date", Of::Later),
     ("as-of-system", "", "_tag=http://t|a", Of::Later),
+    (
+        "code-quantity",
+        "Observation",
+        "code=http://l|1&value-quantity=gt5.4|http://unitsofmeasure.org|mg&value-quantity=le6",
+        Of::Page,
+    ),
     ("near", "Location", "near=23.81|90.41|5|km&status=active", Of::Page),
     ("near-after", "Location", "near=0|179.9|1,89|0|200|[mi_i]&near=1|1&_sort=-near", Of::After),
     ("near-chain", "Encounter", "location.near=23.81|90.41", Of::Count),

@@ -28,6 +28,7 @@ use change::{Before, Change};
 use index_rows::{Ids, Resolved, SideRows};
 use sql::GENERATION;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 /// A request with more creates than this has a statement of its own.
 const FEW: usize = 8;
@@ -235,6 +236,15 @@ impl Batch for Creates {
     /// The creates of one request.
     type Item = Vec<Staged>;
     type Answer = (Applied, Vec<Staged>);
+
+    /// What was begun for one is stored, whoever still waits.
+    const IS_GIVEN_UP: bool = false;
+    /// They share a commit, and wait for it.
+    const PATIENCE: Option<Duration> = None;
+
+    fn is_alike(_: &Vec<Staged>, _: &Vec<Staged>) -> bool {
+        true
+    }
 
     async fn run(&self, items: Vec<Vec<Staged>>) -> Vec<Result<(Applied, Vec<Staged>)>> {
         let together: Vec<&Staged> = items.iter().flatten().collect();

@@ -1,5 +1,5 @@
 -- Observation?code=http://l|1&_sort=-date
-select *, array[value::text]::text[] as sort_values, (select 'changed' from resource c
+select *, (select 'changed' from resource c
  where c.type = any($1) and c.version > 1 and c.epoch = $2 and c.xid >= (select $3::xid8) and not pg_visible_in_snapshot(c.xid, (select $4::pg_snapshot)) limit 1) as horizon from ((select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low as value
  from resource r
  where r.lead = $5

@@ -1,5 +1,5 @@
 -- Observation?patient=1&performer:Practitioner.name=a
-select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact_id_if_assigned()::text, '')) as horizon from (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[r.date_low::text]::text[] as sort_values
+select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact_id_if_assigned()::text, '')) as horizon from (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low as value
  from resource r
  where not r.deleted and r.type = 96 and r.patient = $1
  and (exists (select from unnest(r.keys) as k(key) cross join lateral (select

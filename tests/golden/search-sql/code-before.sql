@@ -1,5 +1,5 @@
 -- Observation?code=http://l|1&_sort=-date
-select *, array[value::text]::text[] as sort_values, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact_id_if_assigned()::text, '')) as horizon from ((select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low as value
+select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact_id_if_assigned()::text, '')) as horizon from ((select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low as value
  from resource r
  where r.lead = $1 and r.date_low >= $2::text::timestamptz
  and (r.date_low > $3::text::timestamptz or (r.date_low = $4::text::timestamptz and r.rid > $5))

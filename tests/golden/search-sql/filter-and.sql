@@ -1,5 +1,5 @@
 -- Observation?_filter=patient re Patient/1 and code eq http://l|1 and date ge 2020
-select *, array[value::text]::text[] as sort_values, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact_id_if_assigned()::text, '')) as horizon from ((select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low as value
+select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact_id_if_assigned()::text, '')) as horizon from ((select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low as value
  from resource r
  where not r.deleted and r.type = 96 and r.patient = $1 and r.lead = $2
  and ((r.date_low >= $3 or r.date_high > $4))

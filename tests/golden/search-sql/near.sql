@@ -1,5 +1,5 @@
 -- Location?near=23.81|90.41|5|km&status=active
-select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact_id_if_assigned()::text, '')) as horizon from (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[s.value::text]::text[] as sort_values
+select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact_id_if_assigned()::text, '')) as horizon from (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, s.value::text as value
  from resource r
  left join (select v.rid, min(least(((v.first - $1)::numeric * (v.first - $2) + (v.low - $3) * (v.low - $4) + (v.high - $5) * (v.high - $6)))) as value from composite_value v
  where ((v.first >= $7 and v.first <= $8

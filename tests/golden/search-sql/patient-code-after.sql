@@ -1,5 +1,5 @@
 -- Observation?patient=Patient/1&code=http://l|1
-select *, array[value::text]::text[] as sort_values, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact_id_if_assigned()::text, '')) as horizon from ((select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low as value
+select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact_id_if_assigned()::text, '')) as horizon from ((select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low as value
  from resource r
  where not r.deleted and r.type = 96 and r.patient = $1 and r.lead = $2 and r.date_low <= $3::text::timestamptz
  and (r.date_low < $4::text::timestamptz or r.date_low is null or (r.date_low = $5::text::timestamptz and r.rid < $6))

@@ -1,5 +1,5 @@
 -- Observation?value-quantity=gt5.4|http://unitsofmeasure.org|mg
-select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact_id_if_assigned()::text, '')) as horizon from (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[r.last_updated::text]::text[] as sort_values
+select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact_id_if_assigned()::text, '')) as horizon from (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.last_updated as value
  from resource r
  where not r.deleted and r.type = 96 and r.rid in (select v.rid from quantity_value v
  where v.parameter = $1 and v.lead = any(array(select quantity_leads($2))) and not (v.low < v.high)

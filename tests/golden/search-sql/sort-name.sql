@@ -1,5 +1,5 @@
 -- Patient?_sort=family
-select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact_id_if_assigned()::text, '')) as horizon from (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[s.value::text]::text[] as sort_values
+select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact_id_if_assigned()::text, '')) as horizon from (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, s.value as value
  from resource r
  left join (select v.rid, min(v.normalised) as value from string_value v
  where v.parameter = $1 group by v.rid) s on s.rid = r.rid

@@ -1,5 +1,5 @@
 -- Observation?_sort=-subject
-select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact_id_if_assigned()::text, '')) as horizon from (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[greatest(s.value, x.value)::text]::text[] as sort_values
+select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact_id_if_assigned()::text, '')) as horizon from (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, greatest(s.value, x.value) as value
  from resource r
  left join lateral (select max(n.name || '/' || t.id) as value from unnest(r.keys) k cross join lateral (select o.type, o.id from resource o
  where o.rid = (k & 281474976710655)

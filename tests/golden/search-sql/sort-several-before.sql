@@ -1,5 +1,5 @@
 -- Patient?_sort=-_lastUpdated,family,general-practitioner
-select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact_id_if_assigned()::text, '')) as horizon from (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[r.last_updated::text, s2.value::text, least(s3.value, x3.value)::text]::text[] as sort_values
+select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact_id_if_assigned()::text, '')) as horizon from (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.last_updated as value, s2.value as value2, least(s3.value, x3.value) as value3
  from resource r
  left join (select v.rid, min(v.normalised) as value from string_value v
  where v.parameter = $1 group by v.rid) s2 on s2.rid = r.rid

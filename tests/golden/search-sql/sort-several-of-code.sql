@@ -1,5 +1,5 @@
 -- Observation?code=http://l|1&_sort=-date,_id
-select *, array[value::text, value2::text]::text[] as sort_values, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact_id_if_assigned()::text, '')) as horizon from ((select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low as value, r.id as value2
+select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact_id_if_assigned()::text, '')) as horizon from ((select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low as value, r.id as value2
  from resource r
  where r.lead = $1
  order by r.date_low desc nulls last, r.id, r.rid limit 51)

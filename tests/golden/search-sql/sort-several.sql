@@ -1,5 +1,5 @@
 -- Observation?_sort=status,-date,category
-select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact_id_if_assigned()::text, '')) as horizon from (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, array[s.value::text, r.date_low::text, s3.value::text]::text[] as sort_values
+select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact_id_if_assigned()::text, '')) as horizon from (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, s.value as value, r.date_low as value2, s3.value as value3
  from resource r
  left join lateral (select min(t.code) as value from unnest(r.keys) k join token t on t.token = (k & 281474976710655) and t.code <> ''
  where (k >> 48) = $1) s on true

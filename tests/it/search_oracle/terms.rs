@@ -20,7 +20,10 @@ pub fn resources() -> Vec<Value> {
             {"code": "w", "concept": [{"code": "w2", "concept": [{"code": "a$b"}]},
                 {"code": "a,b"}]},
             {"code": "bp"}]});
-    let filtered = |op: &str| json!([{"system": KIN, "filter": [{"property": "concept", "op": op, "value": "w"}]}]);
+    let filtered = |op: &str| {
+        let filter = json!([{"property": "concept", "op": op, "value": "w"}]);
+        json!([{"system": KIN, "filter": filter}])
+    };
     let listed = json!([{"system": KIN, "concept": [{"code": "w"}, {"code": "bp"}]},
         {"system": OTHER, "concept": [{"code": "w2"}]}]);
     let imports = json!([{"valueSet": [url("listed")]}, {"valueSet": [url("kin")]}]);
