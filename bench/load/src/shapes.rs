@@ -321,7 +321,8 @@ pub const SHAPES: &[Shape] = &[
     of(
         "holding-has",
         &[Changed("/Patient?_has:Observation:patient:code=http://loinc.org|29463-7&_count=20")],
-    ),
+    )
+    .reads_all(LINKS),
     of(
         "beside",
         &[Changed(
@@ -334,8 +335,7 @@ pub const SHAPES: &[Shape] = &[
 
 /// The values of a search by code of somebody who may see one patient: a row for all, as literals.
 const FILTERED: &str = "select o.lead, array[o.patient], array[0::bigint], array[0::bigint],
-     array[o.patient], array[0::bigint], array[0::bigint],
-     array[bench.key('clinical-code', o.lead & 281474976710655)], o.lead
+     o.lead, array[o.patient], array[0::bigint], array[0::bigint]
    from resource o where o.lead = (select bench.lead('Observation', token) from token
      where code = '29463-7' and system = 'http://loinc.org') limit 1";
 

@@ -13,13 +13,12 @@ use std::time::Duration;
 /// read before it ended.
 const LOG_WITHIN: Duration = Duration::from_millis(60);
 
-const SETTINGS: [(&str, &str); 6] = [
+const SETTINGS: [(&str, &str); 5] = [
     ("session_preload_libraries", "auto_explain"),
     ("auto_explain.log_min_duration", "0"),
     ("auto_explain.log_analyze", "on"),
     ("auto_explain.log_buffers", "on"),
     ("auto_explain.log_format", "json"),
-    ("auto_explain.log_parameter_max_length", "0"),
 ];
 
 /// Has sessions that begin from now on tell their plans.
