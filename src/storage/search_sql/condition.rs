@@ -5,7 +5,7 @@ use super::keys::{Found, keys_as_leads};
 use super::near::push_near;
 use super::quantity::quantity_tests;
 use super::test_sql::{
-    COMPOSITE_DATE, DATE_ROW, MAIN_DATE, NUMBER_ROW, push_instant_test, push_test,
+    COMPOSITE_DATE, Columns, DATE_ROW, MAIN_DATE, NUMBER_ROW, push_instant_test, push_test,
 };
 use crate::access::RowFilter;
 use crate::fhir::definitions::ResourceType;
@@ -32,8 +32,8 @@ pub enum Leads<'a> {
     Any,
     /// It is one of these.
     These(&'a [i64]),
-    /// That of a row that holds one of these keys.
-    OfHolding(&'a [i64]),
+    /// That of a row that has one of these further on.
+    OfFurther(&'a [i64]),
 }
 
 /// Appends conditions with the ids that were found.
@@ -47,6 +47,10 @@ pub struct Conditions<'a> {
     pub leads: Leads<'a>,
     /// Rows that a link leads to must pass it as well.
     pub filter: &'a RowFilter,
+    /// Where the main date of the row is.
+    pub dates: Columns,
+    /// The rows that alone are asked about; empty for all.
+    pub among: &'a [i64],
 }
 
 /// The alternatives of a clause by how they are written.
@@ -145,7 +149,7 @@ impl Conditions<'_> {
             separator = " union all ";
         }
         for predicate in &parts.sets {
-            let conditions = Conditions { keys: Keys::Indexed, ..*self };
+            let conditions = Conditions { keys: Keys::Indexed, dates: MAIN_DATE, ..*self };
             match predicate {
                 Predicate::Both(clauses) => {
                     sql.push(separator);
@@ -311,7 +315,7 @@ impl Conditions<'_> {
         if main.len() != self.types.len() {
             sql.push("r.type = any(").bind(numbers(main)).push(") and ");
         }
-        push_test(sql, MAIN_DATE, test);
+        push_test(sql, self.dates, test);
         if *has_rows {
             let sets = Parts { sets: vec![predicate], ..Parts::default() };
             sql.push(" or ");
@@ -394,11 +398,37 @@ pub fn push_led(sql: &mut Statement, leads: &[i64], filter: &RowFilter) {
     }
 }
 
-/// Rows `r` that hold one of these keys: the few that the index finds come first, whatever else
-/// is asked of them.
-pub fn push_held(sql: &mut Statement, source: Source, keys: &[i64]) {
-    sql.push("r.rid = any(array(select h.rid from ").push(source.table());
-    sql.push(" h where h.keys && ").bind(keys.to_vec()).push("))");
+/// Rows `r` that have one of these keys further on, by their rows `f`.
+pub fn push_further(sql: &mut Statement, leads: &[i64], filter: &RowFilter) {
+    sql.push(" where ");
+    push_is_one(sql, "f.lead", leads);
+    if *filter != RowFilter::All {
+        sql.push(" and ").push_filter("r", filter);
+    }
+}
+
+/// Something has one of these keys further on. In an order that only the index has: a plan for
+/// all values might else read the table until it comes upon one.
+pub fn push_any_further(sql: &mut Statement, leads: &[i64]) {
+    sql.push("(select f.rid from lead_value f where ");
+    push_is_one(sql, "f.lead", leads);
+    sql.push(" order by f.date_low desc nulls last, f.rid desc limit 1) is not null");
+}
+
+/// Rows `r` that have one of these keys further on, as leads or among their keys: they come
+/// first, whatever else is asked of them.
+pub fn push_held(sql: &mut Statement, source: Source, (leads, keys): (&[i64], &[i64])) {
+    match source {
+        Source::Resources => {
+            sql.push("r.rid = any(array(select f.rid from lead_value f where ");
+            push_is_one(sql, "f.lead", leads);
+        }
+        Source::Contained => {
+            sql.push("r.rid = any(array(select h.rid from contained_resource h where h.keys && ");
+            sql.bind(keys.to_vec());
+        }
+    }
+    sql.push("))");
 }
 
 /// Rows `r` that are there, of these types, and that the caller may see.
@@ -420,9 +450,13 @@ pub fn numbers(types: &[ResourceType]) -> Vec<i16> {
 
 /// Rows that one of these keys leads.
 pub fn push_lead(sql: &mut Statement, keys: &[i64]) {
+    push_is_one(sql, "r.lead", keys);
+}
+
+fn push_is_one(sql: &mut Statement, column: &'static str, keys: &[i64]) {
     match keys {
-        [key] => sql.push("r.lead = ").bind(*key),
-        keys => sql.push("r.lead = any(").bind(keys.to_vec()).push(")"),
+        [key] => sql.push(column).push(" = ").bind(*key),
+        keys => sql.push(column).push(" = any(").bind(keys.to_vec()).push(")"),
     };
 }
 

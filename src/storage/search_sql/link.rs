@@ -3,9 +3,13 @@
 
 use super::condition::{Conditions, Keys, Leads, push_held, push_led, push_visible};
 use super::contained::Source;
+use super::test_sql::MAIN_DATE;
 use crate::search::{Link, ParameterId};
 use crate::storage::statement::Statement;
 use crate::storage::write::index_rows::packed_key;
+
+/// Appends a part of a statement.
+type Push<'a> = &'a dyn Fn(&mut Statement);
 
 impl Conditions<'_> {
     /// The row refers to one that meets the link.
@@ -15,7 +19,7 @@ impl Conditions<'_> {
             let select = |sql: &mut Statement| {
                 sql.push("select r.rid from resource r");
             };
-            self.push_selects(sql, link, (&select, ""));
+            self.push_selects(sql, link, (&select, &|_| {}));
             sql.push(")");
             return;
         }
@@ -26,7 +30,7 @@ impl Conditions<'_> {
                     sql.push(" | r.rid from resource r");
                 };
                 sql.push("r.keys && array(");
-                self.push_selects(sql, link, (&select, ""));
+                self.push_selects(sql, link, (&select, &|_| {}));
                 sql.push(")");
             }
             // Few rows are left: each looks at what it refers to.
@@ -47,7 +51,11 @@ impl Conditions<'_> {
             let select = |sql: &mut Statement| {
                 sql.push("select r.patient from resource r");
             };
-            self.push_selects(sql, link, (&select, " and r.patient is not null"));
+            let of_patient = |sql: &mut Statement| match self.among {
+                [] => drop(sql.push(" and r.patient is not null")),
+                among => drop(sql.push(" and r.patient = any(").bind(among.to_vec()).push(")")),
+            };
+            self.push_selects(sql, link, (&select, &of_patient));
             sql.push(")");
             return;
         }
@@ -61,7 +69,13 @@ impl Conditions<'_> {
             sql.push(" cross join lateral (select k.key from unnest(r.keys) as k(key)");
             sql.push(" where k.key >> 48 = ").bind(link.parameter.0).push(") k");
         };
-        self.push_selects(sql, link, (&select, ""));
+        let referring = |sql: &mut Statement| {
+            if !self.among.is_empty() {
+                let keys = self.among.iter().map(|rid| packed_key(link.parameter, *rid));
+                sql.push(" and r.keys && ").bind(keys.collect::<Vec<i64>>());
+            }
+        };
+        self.push_selects(sql, link, (&select, &referring));
         sql.push(")");
     }
 
@@ -71,21 +85,22 @@ impl Conditions<'_> {
         &self,
         sql: &mut Statement,
         link: &Link,
-        (push_select, condition): (&dyn Fn(&mut Statement), &'static str),
+        (push_select, push_condition): (Push<'_>, Push<'_>),
     ) {
         push_select(sql);
-        let Some((leads, keys)) = self.found.leading(&link.clause) else {
+        let Some((leads, _)) = self.found.leading(&link.clause) else {
             self.push_there(sql, link);
-            sql.push(condition);
+            push_condition(sql);
             return;
         };
         push_led(sql, &leads, self.filter);
-        sql.push(condition).push(" union all ");
+        push_condition(sql);
+        sql.push(" union all ");
         push_select(sql);
         push_visible(sql, &link.types, self.filter);
         sql.push(" and ");
-        push_held(sql, Source::Resources, &keys);
-        sql.push(condition);
+        push_held(sql, Source::Resources, (&leads, &[]));
+        push_condition(sql);
     }
 
     /// A row that meets the link refers to this one, and not by the other parameter as well.
@@ -102,8 +117,15 @@ impl Conditions<'_> {
     pub(super) fn push_there(&self, sql: &mut Statement, link: &Link) {
         push_visible(sql, &link.types, self.filter);
         sql.push(" and ");
-        let (types, keys, leads) = (&link.types[..], Keys::Indexed, Leads::Any);
-        let source = Source::Resources;
-        Conditions { source, types, keys, leads, ..*self }.push_clause(sql, &link.clause);
+        let there = Conditions {
+            source: Source::Resources,
+            types: &link.types,
+            keys: Keys::Indexed,
+            leads: Leads::Any,
+            dates: MAIN_DATE,
+            among: &[],
+            ..*self
+        };
+        there.push_clause(sql, &link.clause);
     }
 }

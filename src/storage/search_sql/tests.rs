@@ -140,7 +140,7 @@ fn composed(scope: &str, query: &str, of: &Of, filter: &RowFilter) -> Statement 
     }
 }
 
-const SHAPES: [(&str, &str, &str, Of); 75] = [
+const SHAPES: [(&str, &str, &str, Of); 77] = [
     ("type", "Patient", "", Of::Page),
     ("type-after", "Patient", "_sort=_lastUpdated", Of::After),
     ("system", "", "_tag=http://t|a", Of::Page),
@@ -265,6 +265,8 @@ const SHAPES: [(&str, &str, &str, Of); 75] = [
         { Of::Count },
     ),
     ("code-after", "Observation", "code=http://l|1", Of::After),
+    ("code-sort-date", "Observation", "code=http://l|1&_sort=date", Of::Page),
+    ("type-sort-date", "Encounter", "_sort=date", Of::After),
     ("code-before", "Observation", "code=http://l|1&_sort=-date", Of::Before),
     ("text", "Condition", "_text=(bone or liver) and metas*", Of::Page),
     ("text-chain", "Observation", "patient._content=\"broken arm\"&code=http://l|1", Of::Page),
@@ -353,6 +355,7 @@ fn every_branch_carries_the_row_filter() {
             " where not r.deleted and r.type",
             " where not r.deleted and (r.sub",
             " where r.lead = ",
+            " offset 0) r where f.lead = ",
         ];
         let branches: usize = heads.iter().map(|head| sql.text().matches(head).count()).sum();
         let filters = sql.text().matches("(r.subject_rids && ").count();
