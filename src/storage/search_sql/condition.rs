@@ -1,5 +1,7 @@
 //! Predicates as conditions on the row `r`.
 
+mod value;
+
 use super::contained::Source;
 use super::keys::{Found, keys_as_leads};
 use super::near::push_near;
@@ -9,14 +11,12 @@ use super::test_sql::{
 };
 use crate::access::RowFilter;
 use crate::fhir::definitions::ResourceType;
-use crate::search::full_text::{TextOf, TextQuery};
-use crate::search::value::string::{LAST, StringTest};
 use crate::search::value::token::TokenTest;
-use crate::search::value::uri::UriTest;
 use crate::search::{Clause, ParameterId, Predicate, Second};
 use crate::storage::statement::Statement;
 use crate::storage::write::OWN_TEXTS;
 use crate::storage::write::index_rows::packed_key;
+use value::{is_within, push_identifier, push_long, push_text, push_uri, push_words};
 
 /// Whether conditions on keys may use the GIN index.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -509,20 +509,6 @@ fn head(predicate: &Predicate) -> Option<Head> {
     Some(Head { select, parameter, has_words })
 }
 
-/// Whether it asks for what is anywhere in a string, or at its end.
-fn is_within(predicate: &Predicate) -> bool {
-    let Predicate::String { test, .. } = predicate else { return false };
-    matches!(test, StringTest::Contains(_) | StringTest::EndsWith(_))
-}
-
-/// Rows of what is too long for an index.
-fn push_long(sql: &mut Statement, predicate: &Predicate) {
-    let Predicate::String { parameter, test, .. } = predicate else { return };
-    sql.push("select v.rid from string_value v where v.normalised = '' and v.parameter = ");
-    sql.bind(parameter.beside().0).push(" and ");
-    push_text(sql, ("v.raw", "v.raw"), test);
-}
-
 /// Whether the planner can start from one of the clauses, rather than look at every row.
 fn is_selective(clauses: &[Clause]) -> bool {
     let is_indexed = |predicate: &Predicate| match predicate {
@@ -542,64 +528,4 @@ fn is_selective(clauses: &[Clause]) -> bool {
         _ => false,
     };
     clauses.iter().any(|clause| !clause.is_negated && clause.alternatives.iter().all(is_indexed))
-}
-
-fn push_identifier(sql: &mut Statement, test: &TokenTest) {
-    match test {
-        TokenTest::Code(value) => sql.push("v.value = ").bind(value.as_str()),
-        TokenTest::System(system) => sql.push("v.system = ").bind(system.as_str()),
-        TokenTest::MediaType(_) => sql.push("false"),
-        TokenTest::Exact(token) => {
-            sql.push("(v.value = ").bind(token.code.as_str());
-            sql.push(" and v.system = ").bind(token.system.as_str()).push(")")
-        }
-    };
-}
-
-fn push_uri(sql: &mut Statement, test: &UriTest) {
-    match test {
-        UriTest::Is(values) => match &values[..] {
-            [value] => drop(sql.push("v.value = ").bind(value.as_str())),
-            values => drop(sql.push("v.value = any(").bind(values.to_vec()).push(")")),
-        },
-        UriTest::Below { itself, prefix } => {
-            sql.push("(v.value = ").bind(itself.as_str()).push(" or v.value >= ");
-            sql.bind(prefix.as_str()).push(" and v.value < ").bind(format!("{prefix}{LAST}"));
-            sql.push(")");
-        }
-    }
-}
-
-/// Rows of which a text has the words.
-fn push_words(sql: &mut Statement, of: TextOf, query: &TextQuery) {
-    sql.push("r.rid in (select v.rid from text_value v where ");
-    sql.push(if of.is_content() { "v.is_content" } else { "not v.is_content" });
-    sql.push(" and v.words @@ ").bind(query.text()).push("::tsquery)");
-}
-
-/// A text to the letter within a pattern.
-fn like(text: &str) -> String {
-    text.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_")
-}
-
-fn push_text(sql: &mut Statement, (column, raw): (&'static str, &'static str), test: &StringTest) {
-    match test {
-        StringTest::StartsWith(text) => {
-            sql.push("(").push(column).push(" >= ").bind(text.as_str());
-            sql.push(" and ").push(column).push(" < ").bind(format!("{text}{LAST}")).push(")");
-        }
-        StringTest::Contains(text) => {
-            sql.push(column).push(" like ").bind(format!("%{}%", like(text)));
-        }
-        StringTest::EndsWith(text) => {
-            sql.push(column).push(" like ").bind(format!("%{}", like(text)));
-        }
-        StringTest::Same(text) => drop(sql.push(column).push(" = ").bind(text.as_str())),
-        StringTest::From(text) => drop(sql.push(column).push(" >= ").bind(text.as_str())),
-        StringTest::Before(text) => drop(sql.push(column).push(" < ").bind(text.as_str())),
-        StringTest::Exact { normalised, raw: text } => {
-            sql.push("(").push(column).push(" = ").bind(normalised.as_str());
-            sql.push(" and ").push(raw).push(" = ").bind(text.as_str()).push(")");
-        }
-    }
 }

@@ -192,6 +192,14 @@ impl Query<'_> {
         sql
     }
 
+    /// The number of matches, and not more than so many.
+    pub fn count_up_to(&self, most: i64) -> Statement {
+        let mut sql = Statement::new("select count(*) from (");
+        self.push_rows(&mut sql, "select 1");
+        sql.push_limit(most).push(") u");
+        sql
+    }
+
     /// The planner's plan of all matches, whose root tells how many it expects.
     pub fn estimate(&self) -> Statement {
         let mut sql = Statement::new("explain (format json) ");
