@@ -25,7 +25,8 @@ impl Registry {
         settings: &IndexSettings,
     ) -> IndexRows {
         let mut rows = self.index_itself(Some(key), resource, settings);
-        rows.contained = self.index_contained(resource, settings);
+        rows.contained = self.index_contained((key, resource), settings);
+        self.find_fragments(resource.resource_type(), &mut rows);
         rows
     }
 
@@ -124,6 +125,7 @@ fn keep_first_of_equals(rows: &mut IndexRows) {
     distinct(&mut rows.code_texts, PartialEq::eq, Clone::clone);
     distinct(&mut rows.identifiers, PartialEq::eq, Clone::clone);
     distinct(&mut rows.references, PartialEq::eq, Clone::clone);
+    distinct(&mut rows.fragments, PartialEq::eq, Clone::clone);
     distinct(&mut rows.strings, PartialEq::eq, Clone::clone);
     distinct(&mut rows.dates, PartialEq::eq, Clone::clone);
     distinct(&mut rows.quantities, PartialEq::eq, Clone::clone);
@@ -170,6 +172,7 @@ fn size(rows: &IndexRows) -> usize {
         + rows.code_texts.len()
         + rows.identifiers.len()
         + rows.references.len()
+        + rows.fragments.len()
         + rows.strings.len()
         + rows.dates.len()
         + rows.quantities.len()

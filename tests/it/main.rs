@@ -37,6 +37,7 @@ mod search;
 mod search_basics;
 mod search_code_text;
 mod search_contained;
+mod search_contained_chains;
 mod search_contained_rows;
 mod search_custom;
 mod search_custom_nodes;

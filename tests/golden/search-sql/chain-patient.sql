@@ -7,18 +7,34 @@ select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact
  where not r.deleted and r.type = 103
  and (r.rid in (select v.rid from string_value v
  where v.parameter = any(array[$2, $3])
- and (v.normalised >= $4 and v.normalised < $5)))))
+ and (v.normalised >= $4 and v.normalised < $5)))
+ union all select r.rid from contained_match r
+ where not r.deleted and r.type = 103
+ and (select c.type from contained_resource c
+ where c.type >= 103
+ order by c.type limit 1) = 103
+ and (r.rid in (select v.rid from string_value v
+ where v.parameter = any(array[$6, $7])
+ and (v.normalised >= $8 and v.normalised < $9)))))
  order by r.date_low desc nulls last, r.rid desc limit 51)
  union all (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low as value
  from resource r
  where not r.deleted and r.type = 96 and r.rid = any(array(select h.rid from resource h
- where h.keys && $6))
- and (r.lead = $7) is not true
+ where h.keys && $10))
+ and (r.lead = $11) is not true
  and (r.patient in (select r.rid
  from resource r
  where not r.deleted and r.type = 103
  and (r.rid in (select v.rid from string_value v
- where v.parameter = any(array[$8, $9])
- and (v.normalised >= $10 and v.normalised < $11)))))
+ where v.parameter = any(array[$12, $13])
+ and (v.normalised >= $14 and v.normalised < $15)))
+ union all select r.rid from contained_match r
+ where not r.deleted and r.type = 103
+ and (select c.type from contained_resource c
+ where c.type >= 103
+ order by c.type limit 1) = 103
+ and (r.rid in (select v.rid from string_value v
+ where v.parameter = any(array[$16, $17])
+ and (v.normalised >= $18 and v.normalised < $19)))))
  order by r.date_low desc nulls last, r.rid desc limit 51)) u
  order by value desc nulls last, rid desc limit 51
