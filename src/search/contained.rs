@@ -1,6 +1,7 @@
 //! Contained resources: what is indexed of them, and which of them a search finds
 //! (<https://hl7.org/fhir/R4/search.html#contained>).
 
+use super::extraction::Indexed;
 use super::index_rows::{FragmentRow, IndexRows, ReferenceRow};
 use super::plan::{Plan, Predicate};
 use super::registry::Registry;
@@ -75,7 +76,8 @@ impl Registry {
         let rows = |(place, value): (usize, &Value)| {
             let resource = Resource::from_value(value.clone()).ok()?;
             let key = ResourceKey::new(resource.resource_type(), resource.id()?);
-            let rows = self.index_itself(None, &resource, settings);
+            let of = Indexed { key: None, resource: &resource, container };
+            let rows = self.index_itself(of, settings);
             // Access goes by the stamps of the container.
             let mut rows = IndexRows { labels: Vec::new(), profiles: Vec::new(), ..rows };
             refer_to_container(container_key, &mut rows);

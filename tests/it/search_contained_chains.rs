@@ -103,13 +103,21 @@ async fn chains_of_contained_resources_lead_to_what_stands_beside_them() {
     let mut outer = request("r5", "ann", &[medication("m1", "mixture", "abc")]);
     let note = json!({"resourceType": "Provenance", "id": "p", "recorded": "2025-01-01T00:00:00Z",
         "target": [{"reference": "#"}], "agent": [{"who": {"reference": "Organization/outside"}}]});
-    outer["contained"].as_array_mut().unwrap().push(note);
-    outer["extension"] = json!([{"url": "http://x", "valueReference": {"reference": "#p"}}]);
+    let mut observation = of_stranger("o", "Akter");
+    let mut stranger = observation.as_object_mut().unwrap().shift_remove("contained").unwrap();
+    stranger[0]["id"] = json!("who");
+    observation["subject"] = json!({"reference": "#who"});
+    let contained = outer["contained"].as_array_mut().unwrap();
+    contained.extend([note, observation, stranger[0].clone()]);
+    outer["extension"] = json!([{"url": "http://x", "valueReference": {"reference": "#p"}},
+        {"url": "http://x", "valueReference": {"reference": "#o"}}]);
     server.update(outer).await.expect(201);
     for (query, expected) in [
         ("Medication?manufacturer.name=jamuna", "MedicationRequest/r1#m1"),
         ("Medication?manufacturer.name=padma", "MedicationRequest/r2#m1"),
         ("Medication?manufacturer.partof.name=meghna", "MedicationRequest/r1#m1"),
+        ("Observation?patient.name=akter", "MedicationRequest/r5#o"),
+        ("Observation?subject:Patient.name=akter&code=weight", "MedicationRequest/r5#o"),
         // `#` is the container.
         ("Provenance?target:MedicationRequest.medication.code=mixture", "MedicationRequest/r5#p"),
         ("Provenance?target=MedicationRequest/r5", "MedicationRequest/r5#p"),
