@@ -219,6 +219,14 @@ enum Refusal {
     Value(FhirError),
 }
 
+impl Refusal {
+    /// The name is not one of the types that it is about; not that it is not ready yet.
+    fn is_of_name(&self) -> bool {
+        let is_unknown = |issue: &Issue| issue.code == IssueCode::NotSupported;
+        matches!(self, Refusal::Parameter(error) if error.issues.iter().all(is_unknown))
+    }
+}
+
 /// `http.` and the parameter's name, cut to what is readable.
 fn expression(name: &str) -> String {
     format!("http.{}", text::beginning(name, 100))

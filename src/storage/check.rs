@@ -7,8 +7,8 @@ use super::failure::of_sqlx;
 use super::store::{Connection, Store, Stored};
 use super::write::Unit;
 use super::write::index_rows::{
-    Coded, Composite, Dates, Identifier, Ids, Names, Quantity, RowIndex, SideRows, Text, TextWords,
-    Uri, parameter_of,
+    Coded, Composite, Dates, FurtherLead, Identifier, Ids, Names, Quantity, RowIndex, SideRows,
+    Text, TextWords, Uri, parameter_of,
 };
 use super::write::sql::GENERATION;
 use crate::error::{FhirError, Result};
@@ -385,6 +385,7 @@ fn differing_tables(stored: &SideRows, expected: &SideRows) -> Vec<&'static str>
         ("uri_value", is_same(&stored.uris, &expected.uris)),
         ("composite_value", is_same(&stored.composites, &expected.composites)),
         ("text_value", is_same(&stored.texts, &expected.texts)),
+        ("lead_value", is_same(&stored.further_leads, &expected.further_leads)),
     ];
     same.into_iter().filter(|(_, is_same)| !is_same).map(|(name, _)| name).collect()
 }
@@ -418,6 +419,7 @@ async fn side_rows(
         Composite { parameter, first, second, low_at, high_at, low, high, first_text, second_text }
     );
     read!("text_value", texts, TextWords { is_content, words });
+    read!("lead_value", further_leads, FurtherLead { lead, date_low, date_high });
     Ok(side)
 }
 

@@ -27,6 +27,12 @@ use sqlx::{Column, Postgres, Row, Type};
 /// Coded values that `system|` may stand for.
 pub(super) const SYSTEM_CODES: i64 = 10_000;
 
+/// For an estimate matches are counted where the planner expects less cost; in its unit, a page
+/// read in order.
+const COUNTED_COST: f64 = 20_000.0;
+/// So many of them, where it was wrong.
+const COUNTED_ROWS: i64 = 200_000;
+
 /// Resources that go with one page, at most.
 pub const INCLUDED: usize = 1_000;
 
@@ -153,7 +159,7 @@ impl Store {
             (_, _, Some(horizon)) => horizon.total,
             (Some(total), _, None) => Some(total),
             (None, Total::None, None) => None,
-            (None, Total::Accurate, None) => Some(count(connection, query).await?),
+            (None, Total::Accurate, None) => Some(count(connection, query.count()).await?),
             (None, Total::Estimate, None) => Some(estimate(connection, query).await?),
         };
         let is_outdated = !self.is_plan_of_now(connection, plan).await?;
@@ -273,17 +279,26 @@ fn matches_of(rows: &[PgRow]) -> Result<usize> {
     Ok(rows.len())
 }
 
-async fn count(connection: &mut Connection, query: &Query<'_>) -> Result<i64> {
-    let row = fetch_optional(connection, query.count()).await?;
+async fn count(connection: &mut Connection, statement: Statement) -> Result<i64> {
+    let row = fetch_optional(connection, statement).await?;
     let row = row.ok_or_else(|| FhirError::internal("count(*) gave no row"))?;
     row.try_get(0).map_err(FhirError::internal)
 }
 
-/// The rows that the planner expects.
+/// The rows that the planner expects; where they are counted at little cost, their number. The
+/// planner takes a type, a code and a date as independent of each other, which they are not.
 async fn estimate(connection: &mut Connection, query: &Query<'_>) -> Result<i64> {
     let plan = explained(connection, query.estimate()).await?;
-    let rows = plan.get("Plan Rows").and_then(Value::as_f64);
-    rows.map(|rows| rows as i64).ok_or_else(|| FhirError::internal("explain without Plan Rows"))
+    let number = |name: &str| {
+        let number = plan.get(name).and_then(Value::as_f64);
+        number.ok_or_else(|| FhirError::internal(format!("explain without {name}")))
+    };
+    let expected = number("Plan Rows")? as i64;
+    if number("Total Cost")? > COUNTED_COST {
+        return Ok(expected);
+    }
+    let counted = count(connection, query.count_up_to(COUNTED_ROWS)).await?;
+    Ok(if counted < COUNTED_ROWS { counted } else { counted.max(expected) })
 }
 
 /// The root of the planner's plan.

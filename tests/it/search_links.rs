@@ -180,3 +180,29 @@ async fn a_link_never_leads_through_what_the_caller_may_not_see() {
         assert_eq!(page.matches.len(), expected, "{kind}?{name}={value}");
     }
 }
+
+#[tokio::test]
+async fn a_chain_without_a_type_goes_where_the_rest_of_its_name_is_known() {
+    let server = TestServer::start().await;
+    let location = json!({"resourceType": "Location", "id": "ward"});
+    server.update(location).await.expect(201);
+    let stay = json!({"resourceType": "Encounter", "id": "e", "status": "finished",
+        "class": {"code": "IMP"}, "location": [{"location": reference("Location/ward")}]});
+    server.update(stay).await.expect(201);
+    let seen = json!({"resourceType": "Observation", "id": "o", "status": "final",
+        "code": {"text": "x"}, "subject": reference("Location/ward")});
+    server.update(seen).await.expect(201);
+    let visit = json!({"resourceType": "Appointment", "id": "a", "status": "booked",
+        "reasonReference": [reference("Observation/o")],
+        "participant": [{"status": "accepted", "actor": reference("Location/ward")}]});
+    server.update(visit).await.expect(201);
+    // Conditions are of patients and groups alone; Observations of places as well.
+    let query = "Appointment?reason-reference.subject._has:Encounter:location:status=";
+    let found = server.get(&format!("{query}finished")).await.expect(200);
+    assert_eq!(found.ids("match"), ["a"]);
+    assert!(server.get(&format!("{query}planned")).await.expect(200).ids("match").is_empty());
+    server
+        .get("Appointment?reason-reference.subject._has:Encounter:nowhere:status=x")
+        .await
+        .expect(400);
+}

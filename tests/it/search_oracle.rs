@@ -15,8 +15,8 @@
 //! `customs`. The curl lines leave their definitions out.
 //!
 //! Queries keep away from where the server is known to do less than the section says: punctuation
-//! in strings; and from what has tests of its own: long texts, ids
-//! alone that name several resources, terminology, empty parameters.
+//! in strings; and from what has tests of its own: long texts, ids alone that name several
+//! resources, empty parameters.
 
 mod comparison;
 mod creation;
@@ -30,6 +30,7 @@ mod places;
 mod query;
 pub mod random;
 mod shrinking;
+mod terms;
 mod texts;
 mod values;
 mod world;
@@ -84,6 +85,7 @@ async fn populate(server: &TestServer, random: &mut Random) -> World {
         let gone = resources.remove(creation.random.below(resources.len()));
         server.delete(&gone.path()).await.expect(204);
     }
+    resources.extend(store(server, &terms::resources()).await);
     World { resources, base }
 }
 

@@ -36,7 +36,17 @@ impl Client {
 
     /// Sends one request and reads its answer to the end.
     pub fn send(&mut self, method: &str, path: &str, body: &[u8]) -> Result<Reply, String> {
-        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\n", self.host);
+        self.send_with("", (method, path), body)
+    }
+
+    /// The same with further headers, each with the end of its line.
+    pub fn send_with(
+        &mut self,
+        headers: &str,
+        (method, path): (&str, &str),
+        body: &[u8],
+    ) -> Result<Reply, String> {
+        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\n{headers}", self.host);
         if !body.is_empty() {
             head.push_str("Content-Type: application/fhir+json\r\n");
             head.push_str(&format!("Content-Length: {}\r\n", body.len()));

@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 const IMPORTED: &str = "bench_import";
 const COPIED: &str = "bench_copy";
 /// All that an import fills. Not the tables of names, which the start of a server fills.
-const TABLES: [&str; 15] = [
+const TABLES: [&str; 16] = [
     "resource",
     "resource_json",
     "token",
@@ -27,6 +27,7 @@ const TABLES: [&str; 15] = [
     "token_text",
     "unit",
     "contained_resource",
+    "lead_value",
 ];
 
 /// CPU seconds of COPY over CPU seconds of the import, PostgreSQL's among them; 1 would be as

@@ -3,14 +3,20 @@
 //! CPU time is the measure, not the clock: it holds on a machine that others use too. Floor and
 //! server take turns within one run, and each figure is the median of the rounds.
 
+mod asking;
 mod client;
+mod faults;
 mod floor;
 mod import;
+mod made;
 mod plans;
 mod processes;
 mod search;
 mod searches;
 mod server;
+mod shapes;
+mod skeleton;
+mod statements;
 mod synthea;
 mod work;
 

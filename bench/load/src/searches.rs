@@ -71,13 +71,11 @@ pub const SEARCHES: &[Search] = &[
             'select * from ((select {columns}, r.date_low from resource r where r.lead = %s \
              and r.date_low >= %L and r.date_low < %L \
              order by r.date_low desc nulls last, r.rid desc limit 21) union all \
-             (select {columns}, r.date_low from resource r \
-             where r.keys && array[%s] and (r.lead = %s) is not true and not r.deleted \
-             and r.date_low >= %L and r.date_low < %L \
-             order by r.date_low desc nulls last, r.rid desc limit 21)) u \
+             (select {columns}, f.date_low from lead_value f join resource r on r.rid = f.rid \
+             where f.lead = %s and f.date_low >= %L and f.date_low < %L \
+             order by f.date_low desc nulls last, r.rid desc limit 21)) u \
              order by date_low desc nulls last, rid desc limit 21',
-            c.lead, '2014-01-01Z', '2017-01-01Z', bench.key('clinical-code', c.token), c.lead,
-            '2014-01-01Z', '2017-01-01Z')
+            c.lead, '2014-01-01Z', '2017-01-01Z', c.lead, '2014-01-01Z', '2017-01-01Z')
           from {codes} where c.held > 1000 order by c.code limit 20",
         is_count: false,
         is_selective: true,
@@ -147,7 +145,7 @@ pub const SEARCHES: &[Search] = &[
             v.system, r.type)
           from identifier_value v join resource r using (rid), token t
           where v.parameter = bench.parameter('Patient-identifier') and t.code = '29463-7'
-          and r.type = bench.type('Patient') and v.system like '%us-ssn'
+          and t.system = 'http://loinc.org' and r.type = bench.type('Patient') and v.system like '%us-ssn'
           order by md5(r.rid::text) limit 20",
         is_count: false,
         is_selective: true,

@@ -99,8 +99,17 @@ impl Place<'_> {
         }
         self.count_links(groups.len())?;
         let mut alternatives = Vec::new();
+        let mut elsewhere = None;
         for types in groups {
-            let clause = read(&Place { types: &types, links, copies, ..*self })?;
+            let clause = match read(&Place { types: &types, links, copies, ..*self }) {
+                Ok(clause) => clause,
+                // Another type may know what is left of the name.
+                Err(refusal) if refusal.is_of_name() => {
+                    elsewhere.get_or_insert(refusal);
+                    continue;
+                }
+                Err(refusal) => return Err(refusal),
+            };
             let is_subject =
                 self.planner.is_single_subject(self.types, parameter) && are_patients(&types);
             let parameter = parameter.id;
@@ -112,7 +121,10 @@ impl Place<'_> {
                 clause,
             })));
         }
-        Ok(Clause::any(alternatives))
+        match elsewhere.filter(|_| alternatives.is_empty()) {
+            Some(refusal) => Err(refusal),
+            None => Ok(Clause::any(alternatives)),
+        }
     }
 
     /// `rest` is `:[type]:[reference parameter]:[name]`.

@@ -1,22 +1,22 @@
 //! Predicates as conditions on the row `r`.
 
+mod value;
+
 use super::contained::Source;
 use super::keys::{Found, keys_as_leads};
 use super::near::push_near;
 use super::quantity::quantity_tests;
 use super::test_sql::{
-    COMPOSITE_DATE, DATE_ROW, MAIN_DATE, NUMBER_ROW, push_instant_test, push_test,
+    COMPOSITE_DATE, Columns, DATE_ROW, MAIN_DATE, NUMBER_ROW, push_instant_test, push_test,
 };
 use crate::access::RowFilter;
 use crate::fhir::definitions::ResourceType;
-use crate::search::full_text::{TextOf, TextQuery};
-use crate::search::value::string::{LAST, StringTest};
 use crate::search::value::token::TokenTest;
-use crate::search::value::uri::UriTest;
 use crate::search::{Clause, ParameterId, Predicate, Second};
 use crate::storage::statement::Statement;
 use crate::storage::write::OWN_TEXTS;
 use crate::storage::write::index_rows::packed_key;
+use value::{is_within, push_identifier, push_long, push_text, push_uri, push_words};
 
 /// Whether conditions on keys may use the GIN index.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,8 +32,8 @@ pub enum Leads<'a> {
     Any,
     /// It is one of these.
     These(&'a [i64]),
-    /// That of a row that holds one of these keys.
-    OfHolding(&'a [i64]),
+    /// That of a row that has one of these further on.
+    OfFurther(&'a [i64]),
 }
 
 /// Appends conditions with the ids that were found.
@@ -47,6 +47,10 @@ pub struct Conditions<'a> {
     pub leads: Leads<'a>,
     /// Rows that a link leads to must pass it as well.
     pub filter: &'a RowFilter,
+    /// Where the main date of the row is.
+    pub dates: Columns,
+    /// The rows that alone are asked about; empty for all.
+    pub among: &'a [i64],
 }
 
 /// The alternatives of a clause by how they are written.
@@ -145,7 +149,7 @@ impl Conditions<'_> {
             separator = " union all ";
         }
         for predicate in &parts.sets {
-            let conditions = Conditions { keys: Keys::Indexed, ..*self };
+            let conditions = Conditions { keys: Keys::Indexed, dates: MAIN_DATE, ..*self };
             match predicate {
                 Predicate::Both(clauses) => {
                     sql.push(separator);
@@ -311,7 +315,7 @@ impl Conditions<'_> {
         if main.len() != self.types.len() {
             sql.push("r.type = any(").bind(numbers(main)).push(") and ");
         }
-        push_test(sql, MAIN_DATE, test);
+        push_test(sql, self.dates, test);
         if *has_rows {
             let sets = Parts { sets: vec![predicate], ..Parts::default() };
             sql.push(" or ");
@@ -394,11 +398,37 @@ pub fn push_led(sql: &mut Statement, leads: &[i64], filter: &RowFilter) {
     }
 }
 
-/// Rows `r` that hold one of these keys: the few that the index finds come first, whatever else
-/// is asked of them.
-pub fn push_held(sql: &mut Statement, source: Source, keys: &[i64]) {
-    sql.push("r.rid = any(array(select h.rid from ").push(source.table());
-    sql.push(" h where h.keys && ").bind(keys.to_vec()).push("))");
+/// Rows `r` that have one of these keys further on, by their rows `f`.
+pub fn push_further(sql: &mut Statement, leads: &[i64], filter: &RowFilter) {
+    sql.push(" where ");
+    push_is_one(sql, "f.lead", leads);
+    if *filter != RowFilter::All {
+        sql.push(" and ").push_filter("r", filter);
+    }
+}
+
+/// Something has one of these keys further on. In an order that only the index has: a plan for
+/// all values might else read the table until it comes upon one.
+pub fn push_any_further(sql: &mut Statement, leads: &[i64]) {
+    sql.push("(select f.rid from lead_value f where ");
+    push_is_one(sql, "f.lead", leads);
+    sql.push(" order by f.date_low desc nulls last, f.rid desc limit 1) is not null");
+}
+
+/// Rows `r` that have one of these keys further on, as leads or among their keys: they come
+/// first, whatever else is asked of them.
+pub fn push_held(sql: &mut Statement, source: Source, (leads, keys): (&[i64], &[i64])) {
+    match source {
+        Source::Resources => {
+            sql.push("r.rid = any(array(select f.rid from lead_value f where ");
+            push_is_one(sql, "f.lead", leads);
+        }
+        Source::Contained => {
+            sql.push("r.rid = any(array(select h.rid from contained_resource h where h.keys && ");
+            sql.bind(keys.to_vec());
+        }
+    }
+    sql.push("))");
 }
 
 /// Rows `r` that are there, of these types, and that the caller may see.
@@ -420,9 +450,13 @@ pub fn numbers(types: &[ResourceType]) -> Vec<i16> {
 
 /// Rows that one of these keys leads.
 pub fn push_lead(sql: &mut Statement, keys: &[i64]) {
+    push_is_one(sql, "r.lead", keys);
+}
+
+fn push_is_one(sql: &mut Statement, column: &'static str, keys: &[i64]) {
     match keys {
-        [key] => sql.push("r.lead = ").bind(*key),
-        keys => sql.push("r.lead = any(").bind(keys.to_vec()).push(")"),
+        [key] => sql.push(column).push(" = ").bind(*key),
+        keys => sql.push(column).push(" = any(").bind(keys.to_vec()).push(")"),
     };
 }
 
@@ -475,20 +509,6 @@ fn head(predicate: &Predicate) -> Option<Head> {
     Some(Head { select, parameter, has_words })
 }
 
-/// Whether it asks for what is anywhere in a string, or at its end.
-fn is_within(predicate: &Predicate) -> bool {
-    let Predicate::String { test, .. } = predicate else { return false };
-    matches!(test, StringTest::Contains(_) | StringTest::EndsWith(_))
-}
-
-/// Rows of what is too long for an index.
-fn push_long(sql: &mut Statement, predicate: &Predicate) {
-    let Predicate::String { parameter, test, .. } = predicate else { return };
-    sql.push("select v.rid from string_value v where v.normalised = '' and v.parameter = ");
-    sql.bind(parameter.beside().0).push(" and ");
-    push_text(sql, ("v.raw", "v.raw"), test);
-}
-
 /// Whether the planner can start from one of the clauses, rather than look at every row.
 fn is_selective(clauses: &[Clause]) -> bool {
     let is_indexed = |predicate: &Predicate| match predicate {
@@ -508,64 +528,4 @@ fn is_selective(clauses: &[Clause]) -> bool {
         _ => false,
     };
     clauses.iter().any(|clause| !clause.is_negated && clause.alternatives.iter().all(is_indexed))
-}
-
-fn push_identifier(sql: &mut Statement, test: &TokenTest) {
-    match test {
-        TokenTest::Code(value) => sql.push("v.value = ").bind(value.as_str()),
-        TokenTest::System(system) => sql.push("v.system = ").bind(system.as_str()),
-        TokenTest::MediaType(_) => sql.push("false"),
-        TokenTest::Exact(token) => {
-            sql.push("(v.value = ").bind(token.code.as_str());
-            sql.push(" and v.system = ").bind(token.system.as_str()).push(")")
-        }
-    };
-}
-
-fn push_uri(sql: &mut Statement, test: &UriTest) {
-    match test {
-        UriTest::Is(values) => match &values[..] {
-            [value] => drop(sql.push("v.value = ").bind(value.as_str())),
-            values => drop(sql.push("v.value = any(").bind(values.to_vec()).push(")")),
-        },
-        UriTest::Below { itself, prefix } => {
-            sql.push("(v.value = ").bind(itself.as_str()).push(" or v.value >= ");
-            sql.bind(prefix.as_str()).push(" and v.value < ").bind(format!("{prefix}{LAST}"));
-            sql.push(")");
-        }
-    }
-}
-
-/// Rows of which a text has the words.
-fn push_words(sql: &mut Statement, of: TextOf, query: &TextQuery) {
-    sql.push("r.rid in (select v.rid from text_value v where ");
-    sql.push(if of.is_content() { "v.is_content" } else { "not v.is_content" });
-    sql.push(" and v.words @@ ").bind(query.text()).push("::tsquery)");
-}
-
-/// A text to the letter within a pattern.
-fn like(text: &str) -> String {
-    text.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_")
-}
-
-fn push_text(sql: &mut Statement, (column, raw): (&'static str, &'static str), test: &StringTest) {
-    match test {
-        StringTest::StartsWith(text) => {
-            sql.push("(").push(column).push(" >= ").bind(text.as_str());
-            sql.push(" and ").push(column).push(" < ").bind(format!("{text}{LAST}")).push(")");
-        }
-        StringTest::Contains(text) => {
-            sql.push(column).push(" like ").bind(format!("%{}%", like(text)));
-        }
-        StringTest::EndsWith(text) => {
-            sql.push(column).push(" like ").bind(format!("%{}", like(text)));
-        }
-        StringTest::Same(text) => drop(sql.push(column).push(" = ").bind(text.as_str())),
-        StringTest::From(text) => drop(sql.push(column).push(" >= ").bind(text.as_str())),
-        StringTest::Before(text) => drop(sql.push(column).push(" < ").bind(text.as_str())),
-        StringTest::Exact { normalised, raw: text } => {
-            sql.push("(").push(column).push(" = ").bind(normalised.as_str());
-            sql.push(" and ").push(raw).push(" = ").bind(text.as_str()).push(")");
-        }
-    }
 }

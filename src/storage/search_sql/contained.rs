@@ -4,7 +4,7 @@
 //! A contained resource is a row of the view `contained_match`, which has the columns that
 //! conditions are about; those of access, time and commit are its container's.
 
-use super::order::Order;
+use super::order::{Order, Part};
 use super::shape::{Branch, Driver, Query};
 use super::span::Span;
 use crate::storage::statement::Statement;
@@ -70,11 +70,8 @@ impl Query<'_> {
         self.push_firsts(sql, (driver, order));
         sql.push(") r where true");
         self.push_unshown(sql, driver);
-        if let Some(cursor) = cursor {
-            sql.push(" and ");
-            named.push_keyset(sql, cursor, super::order::Part::All);
-        }
-        named.push_inner(sql, cursor.is_some_and(|cursor| cursor.is_backward));
+        named.push_part(sql, cursor, Part::All);
+        named.push_inner(sql, cursor.is_some_and(|cursor| cursor.is_backward), Part::All);
         sql.push_limit(limit).push(") r join resource m on m.rid = r.rid");
     }
 

@@ -4,6 +4,7 @@
 use super::condition::{Conditions, Keys, Leads, numbers, push_visible};
 use super::contained::Source;
 use super::shape::Query;
+use super::test_sql::MAIN_DATE;
 use crate::access::RowFilter;
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::resource::ResourceKey;
@@ -101,7 +102,8 @@ impl Query<'_> {
         let Query { plan, found, filter } = *self;
         let (keys, types) = (Keys::Indexed, &plan.types);
         let (source, leads) = (Source::Resources, Leads::Any);
-        let conditions = Conditions { found, source, keys, types, leads, filter };
+        let (dates, among) = (MAIN_DATE, &of.rids.clone()[..]);
+        let conditions = Conditions { found, source, keys, types, leads, filter, dates, among };
         let mut sql = Statement::default();
         match predicate {
             Predicate::Chain(link) => {

@@ -10,6 +10,15 @@ use crate::search::{Include, ParameterId};
 use crate::storage::statement::Statement;
 use crate::storage::write::index_rows::packed_key;
 
+/// What an include goes on from.
+#[derive(Clone, Copy)]
+enum From {
+    /// One row `x`.
+    Row,
+    /// All rows of the page at once: their rows of URLs are found by blocks of the table.
+    Page,
+}
+
 impl Query<'_> {
     /// The page with what goes with its first `count` rows, at most `most` of these and one more;
     /// `n` numbers the rows of the page and is null for what was included.
@@ -58,7 +67,7 @@ impl Query<'_> {
             separator = " union all ";
             if !include.urls.is_empty() {
                 sql.push(separator);
-                self.push_by_url(sql, include);
+                self.push_by_url(sql, include, From::Row);
             }
         }
     }
@@ -72,8 +81,12 @@ impl Query<'_> {
             self.push_reverse_together(sql, include);
             separator = " union all ";
         }
-        let links = |include: &Include| !is_together(&include) || !include.urls.is_empty();
-        if self.plan.includes.iter().any(links) {
+        for include in self.plan.includes.iter().filter(|include| !include.urls.is_empty()) {
+            sql.push(separator);
+            self.push_by_url(sql, include, From::Page);
+            separator = " union all ";
+        }
+        if self.plan.includes.iter().any(|include| !is_together(&include)) {
             sql.push(separator).push("select y.rid from found x cross join lateral (");
             self.push_links(sql, true);
             sql.push(") y");
@@ -92,9 +105,9 @@ impl Query<'_> {
                 }
                 separator = " union all ";
             }
-            if !include.urls.is_empty() {
+            if !include.urls.is_empty() && !is_of_page {
                 sql.push(separator);
-                self.push_by_url(sql, include);
+                self.push_by_url(sql, include, From::Row);
                 separator = " union all ";
             }
         }
@@ -107,7 +120,7 @@ impl Query<'_> {
         sql.push(" cross join found x");
         if !include.targets.is_empty() {
             sql.push(" where true");
-            self.push_is(sql, &include.targets);
+            self.push_is(sql, "x", &include.targets);
         }
         sql.push(")");
         if let Some(source) = include.source {
@@ -142,50 +155,55 @@ impl Query<'_> {
             self.push_keys(sql, include);
             sql.push(")");
         }
-        self.push_source(sql, include);
+        self.push_source(sql, include, "x");
     }
 
-    fn push_source(&self, sql: &mut Statement, include: &Include) {
+    fn push_source(&self, sql: &mut Statement, include: &Include, row: &'static str) {
         if let Some(source) = include.source {
             sql.push(" and t.type = ").bind(source.number());
         }
         if !include.targets.is_empty() {
-            self.push_is(sql, &include.targets);
+            self.push_is(sql, row, &include.targets);
         }
         self.push_seen(sql);
     }
 
     /// By canonical URLs: `w` is a row of the one that refers, `u` of the one referred to. A
     /// reference to a version has a row without the version too, which is not followed.
-    fn push_by_url(&self, sql: &mut Statement, include: &Include) {
+    fn push_by_url(&self, sql: &mut Statement, include: &Include, from: From) {
         let (here, there) = match include.is_reverse {
             false => ("w", "u"),
             true => ("u", "w"),
         };
+        let row = if let From::Row = from { "x" } else { here };
         let ids = |parameters: &[ParameterId]| parameters.iter().map(|id| id.0).collect();
         let canonicals: Vec<i16> = ids(&include.canonicals);
         let urls: Vec<i16> = ids(&include.urls);
         sql.push("select t.rid from uri_value w join uri_value u on u.value = w.value");
         sql.push(" join resource t on t.rid = ").push(there).push(".rid where ");
-        sql.push(here).push(".rid = x.rid and w.parameter = any(").bind(canonicals);
+        sql.push(here).push(match from {
+            From::Row => ".rid = x.rid and w.parameter = any(",
+            From::Page => ".rid = any(array(select x.rid from found x)) and w.parameter = any(",
+        });
+        sql.bind(canonicals);
         sql.push(") and u.parameter = any(").bind(urls).push(")");
         sql.push(" and not exists (select from uri_value v where v.rid = w.rid");
         sql.push(" and v.parameter = w.parameter and starts_with(v.value, w.value || '|'))");
         match include.is_reverse {
             false => {
                 if let Some(source) = include.source {
-                    self.push_is(sql, &[source]);
+                    self.push_is(sql, row, &[source]);
                 }
                 self.push_target(sql, include);
             }
-            true => self.push_source(sql, include),
+            true => self.push_source(sql, include, row),
         }
     }
 
-    /// The row `x` is of one of these types.
-    fn push_is(&self, sql: &mut Statement, types: &[ResourceType]) {
-        sql.push(" and exists (select from resource s where s.rid = x.rid and s.type = any(");
-        sql.bind(numbers(types)).push("))");
+    /// The row is of one of these types.
+    fn push_is(&self, sql: &mut Statement, row: &'static str, types: &[ResourceType]) {
+        sql.push(" and exists (select from resource s where s.rid = ").push(row);
+        sql.push(".rid and s.type = any(").bind(numbers(types)).push("))");
     }
 
     pub(super) fn push_target(&self, sql: &mut Statement, include: &Include) {

@@ -6,11 +6,14 @@
 
 use super::condition::{Conditions, Keys, Leads, numbers, push_held, push_led, push_visible};
 use super::contained::Source;
+use super::test_sql::MAIN_DATE;
 use crate::fhir::definitions::ResourceType;
 use crate::search::{Link, ParameterId};
 use crate::storage::statement::Statement;
 use crate::storage::write::index_rows::packed_key;
 
+/// Appends a part of a statement.
+type Push<'a> = &'a dyn Fn(&mut Statement);
 /// Begins a select of the rows at the other end.
 type Select<'a> = &'a dyn Fn(&mut Statement, Source);
 
@@ -65,9 +68,12 @@ impl Conditions<'_> {
     /// condition.
     fn push_ends(&self, sql: &mut Statement, link: &Link, of: (Select<'_>, &'static str)) {
         let (select, keyed) = of;
-        self.push_selects(sql, link, (select, Source::Resources, ""));
+        self.push_selects(sql, link, (select, Source::Resources, &|_| {}));
         sql.push(" union all ");
-        self.push_selects(sql, link, (select, Source::Contained, keyed));
+        let keyed = |sql: &mut Statement| {
+            sql.push(keyed);
+        };
+        self.push_selects(sql, link, (select, Source::Contained, &keyed));
     }
 
     /// A row that meets the link refers to this one.
@@ -82,8 +88,11 @@ impl Conditions<'_> {
             let select = |sql: &mut Statement, source: Source| {
                 sql.push("select r.patient").push(source.from());
             };
-            let of = (&select as Select<'_>, Source::Resources, " and r.patient is not null");
-            self.push_selects(sql, link, of);
+            let of_patient = |sql: &mut Statement| match self.among {
+                [] => drop(sql.push(" and r.patient is not null")),
+                among => drop(sql.push(" and r.patient = any(").bind(among.to_vec()).push(")")),
+            };
+            self.push_selects(sql, link, (&select, Source::Resources, &of_patient));
             sql.push(")");
             return;
         }
@@ -97,7 +106,13 @@ impl Conditions<'_> {
             sql.push(" cross join lateral (select k.key from unnest(r.keys) as k(key)");
             sql.push(" where k.key >> 48 = ").bind(link.parameter.0).push(") k");
         };
-        self.push_selects(sql, link, (&select, Source::Resources, ""));
+        let referring = |sql: &mut Statement| {
+            if !self.among.is_empty() {
+                let keys = self.among.iter().map(|rid| packed_key(link.parameter, *rid));
+                sql.push(" and r.keys && ").bind(keys.collect::<Vec<i64>>());
+            }
+        };
+        self.push_selects(sql, link, (&select, Source::Resources, &referring));
         sql.push(")");
     }
 
@@ -107,23 +122,24 @@ impl Conditions<'_> {
         &self,
         sql: &mut Statement,
         link: &Link,
-        (push_select, source, condition): (Select<'_>, Source, &'static str),
+        (push_select, source, push_condition): (Select<'_>, Source, Push<'_>),
     ) {
         push_select(sql, source);
         let Some((leads, keys)) = self.found.leading(&link.clause) else {
             self.push_there(sql, link, source);
-            sql.push(condition);
+            push_condition(sql);
             return;
         };
         push_led(sql, &leads, self.filter);
         push_any(sql, &link.types, source);
-        sql.push(condition).push(" union all ");
+        push_condition(sql);
+        sql.push(" union all ");
         push_select(sql, source);
         push_visible(sql, &link.types, self.filter);
         push_any(sql, &link.types, source);
         sql.push(" and ");
-        push_held(sql, source, &keys);
-        sql.push(condition);
+        push_held(sql, source, (&leads, &keys));
+        push_condition(sql);
     }
 
     /// A row that meets the link refers to this one, and not by the other parameter as well.
@@ -141,8 +157,16 @@ impl Conditions<'_> {
         push_visible(sql, &link.types, self.filter);
         push_any(sql, &link.types, source);
         sql.push(" and ");
-        let (types, keys, leads) = (&link.types[..], Keys::Indexed, Leads::Any);
-        Conditions { source, types, keys, leads, ..*self }.push_clause(sql, &link.clause);
+        let there = Conditions {
+            source,
+            types: &link.types,
+            keys: Keys::Indexed,
+            leads: Leads::Any,
+            dates: MAIN_DATE,
+            among: &[],
+            ..*self
+        };
+        there.push_clause(sql, &link.clause);
     }
 }
 

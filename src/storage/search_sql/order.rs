@@ -14,6 +14,8 @@ pub struct Order {
     keys: Vec<Key>,
     /// Of the rids.
     is_descending: bool,
+    /// The column that they are read from.
+    rid: &'static str,
 }
 
 /// Which of the rows beyond a cursor.
@@ -88,13 +90,17 @@ pub fn value_names() -> impl Iterator<Item = &'static str> {
     NAMES.iter().map(|names| names.value)
 }
 
+/// Main date and rid: of the row, and of the row of a further coding.
+const OF_ROW: [&str; 2] = ["r.date_low", "r.rid"];
+const OF_FURTHER: [&str; 2] = ["f.date_low", "f.rid"];
+
 impl By {
-    fn of(key: &SortKey) -> By {
+    fn of(key: &SortKey, date: &'static str) -> By {
         match key {
             SortKey::Id => By::Column("r.id", ""),
             SortKey::LastUpdated => By::Column("r.last_updated", INSTANT),
             SortKey::MainDate | SortKey::Date { is_in_row: true, .. } => {
-                By::Nullable("r.date_low", INSTANT)
+                By::Nullable(date, INSTANT)
             }
             SortKey::Date { parameter, main, .. } => By::Joined(Joined::dates(*parameter, main)),
             SortKey::String(parameter) => By::Joined(Joined::strings(*parameter)),
@@ -120,14 +126,23 @@ impl By {
 impl Order {
     /// The order of a statement's rows.
     pub fn of(sorting: &Sorting) -> Order {
+        Order::by(sorting, OF_ROW)
+    }
+
+    /// The same where the rows `f` of further codings lead to them.
+    pub fn of_further(sorting: &Sorting) -> Order {
+        Order::by(sorting, OF_FURTHER)
+    }
+
+    fn by(sorting: &Sorting, [date, rid]: [&'static str; 2]) -> Order {
         let key = |(sort, names): (&Sort, &'static Names)| Key {
-            by: By::of(&sort.key),
+            by: By::of(&sort.key, date),
             is_descending: sort.is_descending,
             is_by_least: sort.key.is_by_least(),
             names,
         };
         let keys = sorting.keys.iter().zip(&NAMES).map(key).collect();
-        Order { keys, is_descending: sorting.is_descending }
+        Order { keys, is_descending: sorting.is_descending, rid }
     }
 
     /// That of the surrogate keys alone.
@@ -142,7 +157,7 @@ impl Order {
             let column = if key.is_number() { number } else { column };
             Key { by: By::Nullable(column, key.by.cast()), ..*key }
         };
-        Order { keys: self.keys.iter().map(key).collect(), is_descending: self.is_descending }
+        Order { keys: self.keys.iter().map(key).collect(), ..*self }
     }
 
     pub fn is_joined(&self) -> bool {
@@ -201,45 +216,72 @@ impl Order {
     }
 
     /// `order by` on the row itself.
-    pub fn push_inner(&self, sql: &mut Statement, is_backward: bool) {
+    pub fn push_inner(&self, sql: &mut Statement, is_backward: bool, part: Part) {
         sql.push(" order by ");
-        for key in &self.keys {
+        for (at, key) in self.keys.iter().enumerate() {
             key.push_value(sql);
-            sql.push(key.direction(is_backward)).push(", ");
+            // Where all have a value, the words are those of the index.
+            let direction = match (part, at, key.is_descending != is_backward) {
+                (Part::Valued, 0, true) => " desc nulls last",
+                (Part::Valued, 0, false) => " nulls first",
+                _ => key.direction(is_backward),
+            };
+            sql.push(direction).push(", ");
         }
-        sql.push("r.rid").push(if self.is_descending != is_backward { " desc" } else { "" });
+        sql.push(self.rid).push(if self.is_descending != is_backward { " desc" } else { "" });
     }
 
-    /// The parts that rows after the cursor, or before it where it goes backward, are read in:
-    /// an index leads to where the values go on, and to the rows without one behind them, but
-    /// not to both at once.
+    /// The parts that the rows of a page are read in: an index that ends with the rows without a
+    /// value leads to where the values go on, and to the rows without one behind them, but not to
+    /// both at once; nor has it these last where it is read from its end.
     pub fn parts(&self, cursor: Option<&Cursor>) -> &'static [Part] {
-        let is_nullable = matches!(self.keys.first(), Some(Key { by: By::Nullable(..), .. }));
+        let Some(Key { by: By::Nullable(..), is_descending, .. }) = self.keys.first() else {
+            return &[Part::All];
+        };
         let has_value = |cursor: &Cursor| matches!(cursor.values.first(), Some(Some(_)));
-        match cursor.filter(|cursor| is_nullable && has_value(cursor)) {
-            Some(cursor) if cursor.is_backward => &[Part::Valued],
-            Some(_) => &[Part::Valued, Part::Missing],
-            None => &[Part::All],
+        match cursor {
+            None if *is_descending => &[Part::All],
+            None => &[Part::Valued, Part::Missing],
+            Some(cursor) if has_value(cursor) && cursor.is_backward => &[Part::Valued],
+            Some(cursor) if has_value(cursor) => &[Part::Valued, Part::Missing],
+            Some(cursor) if cursor.is_backward && !is_descending => &[Part::Missing, Part::Valued],
+            Some(_) => &[Part::All],
         }
     }
 
-    /// Rows beyond the cursor, of this part.
-    pub fn push_keyset(&self, sql: &mut Statement, cursor: &Cursor, part: Part) {
-        match (part, self.keys.first(), cursor.values.first()) {
-            (
-                Part::Valued,
-                Some(Key { by: By::Nullable(column, cast), is_descending, .. }),
-                Some(value),
-            ) => {
-                let is_up = *is_descending == cursor.is_backward;
-                sql.push(column).push(if is_up { " >= " } else { " <= " });
-                sql.bind(value.as_deref()).push("::text").push(cast).push(" and ");
+    /// Rows of this part, beyond the cursor where there is one, after `and`.
+    pub fn push_part(&self, sql: &mut Statement, cursor: Option<&Cursor>, part: Part) {
+        let column = match self.keys.first() {
+            Some(Key { by: By::Nullable(column, cast), is_descending, .. }) => {
+                Some((*column, *cast, *is_descending))
+            }
+            _ => None,
+        };
+        let value = cursor.and_then(|cursor| cursor.values.first()?.as_deref());
+        match (part, column, cursor) {
+            (Part::Valued, Some((column, cast, is_descending)), Some(cursor))
+                if value.is_some() =>
+            {
+                let is_up = is_descending == cursor.is_backward;
+                sql.push(" and ").push(column).push(if is_up { " >= " } else { " <= " });
+                sql.bind(value).push("::text").push(cast).push(" and ");
                 self.push_beyond(sql, cursor, 0);
             }
-            (Part::Missing, Some(Key { by: By::Nullable(column, _), .. }), _) => {
-                sql.push(column).push(" is null");
+            (Part::Valued, Some((column, ..)), _) => {
+                sql.push(" and ").push(column).push(" is not null");
             }
-            _ => self.push_beyond(sql, cursor, 0),
+            (Part::Missing, Some((column, ..)), _) => {
+                sql.push(" and ").push(column).push(" is null");
+                if let Some(cursor) = cursor.filter(|_| value.is_none()) {
+                    sql.push(" and ");
+                    self.push_beyond(sql, cursor, 1);
+                }
+            }
+            (_, _, Some(cursor)) => {
+                sql.push(" and ");
+                self.push_beyond(sql, cursor, 0);
+            }
+            _ => {}
         }
     }
 

@@ -89,12 +89,10 @@ impl Conditions<'_> {
             Leads::These(leads) => {
                 sql.push(" and v.lead = any(").bind(leads.to_vec()).push(")");
             }
-            Leads::OfHolding(keys) => {
+            Leads::OfFurther(leads) => {
                 sql.push(" and v.lead = any(array(select distinct coalesce(h.lead, 0) from ");
-                sql.push(self.source.table())
-                    .push(" h where h.keys && ")
-                    .bind(keys.to_vec())
-                    .push("))");
+                sql.push("lead_value f join resource h on h.rid = f.rid where f.lead = any(");
+                sql.bind(leads.to_vec()).push(")))");
             }
             Leads::Any => {
                 sql.push(" and v.lead = any(array(select quantity_leads(").bind(parameter.0);

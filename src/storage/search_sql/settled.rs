@@ -101,7 +101,8 @@ impl Clause {
 }
 
 impl Link {
-    fn is_settled(&self) -> bool {
+    /// Leads from a patient, of whom it finds few.
+    pub(super) fn is_settled(&self) -> bool {
         self.is_subject && !self.clause.is_negated && self.clause.is_few()
     }
 }

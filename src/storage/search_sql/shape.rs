@@ -1,11 +1,15 @@
 //! Which index leads: the branches of a statement.
 
-use super::condition::{Conditions, Keys, Leads, push_held, push_lead, push_led, push_visible};
+use super::condition::{
+    Conditions, Keys, Leads, push_any_further, push_further, push_held, push_lead, push_led,
+    push_visible,
+};
 use super::contained::Source;
 use super::keys::Found;
 use super::order::{Order, Part};
 use super::quantity::single_quantity;
 use super::span::{Span, spans};
+use super::test_sql::{FURTHER_DATE, MAIN_DATE};
 use crate::access::RowFilter;
 use crate::search::{Clause, ParameterId, Plan, Predicate, SortKey, Sorting};
 use crate::storage::statement::Statement;
@@ -59,8 +63,25 @@ pub(super) enum Branch {
     Whole(Span),
     /// Rows that one of the keys leads: that one, or any.
     Led(Option<usize>, Span),
-    /// Rows that hold one of the keys elsewhere.
+    /// Rows that have the one key further on, by the index of those.
+    Further(Span),
+    /// Rows that have one of several keys further on.
     Held,
+    /// The same among the few rows that another condition finds.
+    HeldByFew,
+}
+
+impl Branch {
+    pub(super) fn push_from(self, sql: &mut Statement, source: Source) {
+        sql.push(match self {
+            // From those rows to the resources, and never the other way: in their order.
+            Branch::Further(_) => {
+                " from lead_value f cross join lateral \
+                 (select * from resource r where r.rid = f.rid offset 0) r"
+            }
+            _ => source.from(),
+        });
+    }
 }
 
 /// Leads that have a branch each, which the index has in order.
@@ -90,10 +111,11 @@ impl Query<'_> {
 
     pub(super) fn push_page(&self, sql: &mut Statement, limit: i64) {
         let driver = self.driver();
-        let order = Order::of(&self.sorting_of(&driver));
+        let sorting = self.sorting_of(&driver);
+        let (order, further) = (Order::of(&sorting), Order::of_further(&sorting));
         let cursor = self.plan.after.as_ref();
         let is_backward = cursor.is_some_and(|cursor| cursor.is_backward);
-        let pieces = self.pieces(&driver, &order);
+        let pieces = self.pieces((&driver, &sorting), &order);
         let is_union = pieces.len() > 1 || self.plan.shows_containers();
         // Beside the rows, whose order it leaves alone and whose scans may be parallel.
         sql.push("select *, ");
@@ -107,16 +129,14 @@ impl Query<'_> {
                 sql.push(")");
                 continue;
             };
+            let order = if matches!(branch, Branch::Further(_)) { &further } else { &order };
             sql.push("select ").push(source.columns());
             order.push_values(sql);
-            sql.push(source.from());
+            branch.push_from(sql, source);
             order.push_joins(sql);
             self.push_where(sql, &driver, (source, branch));
-            if let Some(cursor) = cursor {
-                sql.push(" and ");
-                order.push_keyset(sql, cursor, part);
-            }
-            order.push_inner(sql, is_backward);
+            order.push_part(sql, cursor, part);
+            order.push_inner(sql, is_backward, part);
             sql.push_limit(limit);
             sql.push(if is_union { ")" } else { "" });
         }
@@ -128,17 +148,15 @@ impl Query<'_> {
     }
 
     /// The parts that a page is read in.
-    fn pieces(&self, driver: &Driver, order: &Order) -> Vec<Piece> {
+    fn pieces(&self, (driver, sorting): (&Driver, &Sorting), order: &Order) -> Vec<Piece> {
         let cursor = self.plan.after.as_ref();
         let mut pieces = Vec::new();
         for source in self.sources() {
             for branch in self.branches(driver, order, source) {
-                let is_ordered = |branch: &Branch| match branch {
-                    Branch::Led(..) => true,
-                    Branch::Whole(span) => *span != Span::All,
-                    Branch::Held => false,
-                };
-                let parts = if is_ordered(&branch) { order.parts(cursor) } else { &[Part::All] };
+                let is_ordered = source == Source::Resources
+                    && !order.is_joined()
+                    && self.is_by_date(driver, (branch, sorting));
+                let parts = if is_ordered { order.parts(cursor) } else { &[Part::All] };
                 pieces.extend(parts.iter().map(|part| Piece::Rows(source, branch, *part)));
             }
         }
@@ -171,6 +189,14 @@ impl Query<'_> {
         let mut sql = Statement::new("select count(*) from (");
         self.push_rows(&mut sql, "select 1");
         sql.push(") u");
+        sql
+    }
+
+    /// The number of matches, and not more than so many.
+    pub fn count_up_to(&self, most: i64) -> Statement {
+        let mut sql = Statement::new("select count(*) from (");
+        self.push_rows(&mut sql, "select 1");
+        sql.push_limit(most).push(") u");
         sql
     }
 
@@ -210,7 +236,8 @@ impl Query<'_> {
         let mut separator = "";
         for source in self.sources() {
             for branch in self.branches(&driver, &order, source) {
-                sql.push(separator).push(select).push(source.from());
+                sql.push(separator).push(select);
+                branch.push_from(sql, source);
                 self.push_where(sql, &driver, (source, branch));
                 separator = " union all ";
             }
@@ -329,14 +356,59 @@ impl Query<'_> {
                     let lead = *lead;
                     spans.iter().map(move |span| Branch::Led(lead, *span)).collect::<Vec<_>>()
                 };
-                leads.iter().flat_map(of).chain([Branch::Held]).collect()
+                let further = match leading.leads.len() {
+                    _ if source == Source::Contained => vec![Branch::Held],
+                    _ if self.has_few_subjects() => vec![Branch::HeldByFew],
+                    1 => spans.iter().copied().map(Branch::Further).collect(),
+                    _ => vec![Branch::Held],
+                };
+                leads.iter().flat_map(of).chain(further).collect()
             }
             Driver::Coded(..) if !order.is_joined() => {
-                vec![Branch::Led(Some(0), Span::All), Branch::Held]
+                let held = match source {
+                    Source::Resources => Branch::HeldByFew,
+                    Source::Contained => Branch::Held,
+                };
+                vec![Branch::Led(Some(0), Span::All), held]
             }
             Driver::Dated if !order.is_joined() => spans().into_iter().map(Branch::Whole).collect(),
             _ => vec![Branch::Whole(Span::All)],
         }
+    }
+
+    /// An index has the rows of the branch in the order of their main date. Those of a whole type
+    /// are read by it from its beginning, without parts, where the newest come first: of a type
+    /// many may have no date, and all of these would be looked at for each page.
+    fn is_by_date(&self, driver: &Driver, (branch, sorting): (Branch, &Sorting)) -> bool {
+        let is_of_row = |predicate: &Predicate| match predicate {
+            Predicate::Token { .. }
+            | Predicate::Concept { .. }
+            | Predicate::LastUpdated(_)
+            | Predicate::Missing { .. } => true,
+            Predicate::Date { main, has_rows, .. } => !has_rows && !main.is_empty(),
+            _ => false,
+        };
+        match branch {
+            Branch::Led(..) | Branch::Further(_) => true,
+            Branch::Whole(Span::Narrow(_) | Span::Wide) => true,
+            Branch::Whole(Span::All) => {
+                let is_up = sorting.keys.first().is_some_and(|first| !first.is_descending);
+                let mut predicates = self.plan.clauses.iter().flat_map(|c| &c.alternatives);
+                let is_of_type = matches!(driver, Driver::Any | Driver::Dated);
+                let is_of_type = is_of_type && self.plan.types.len() == 1;
+                is_up && is_of_type && predicates.all(is_of_row)
+            }
+            Branch::Held | Branch::HeldByFew => false,
+        }
+    }
+
+    /// A chain asks for the rows of few patients.
+    fn has_few_subjects(&self) -> bool {
+        let is_few = |clause: &Clause| match &clause.alternatives[..] {
+            [Predicate::Chain(link)] => !clause.is_negated && link.is_settled(),
+            _ => false,
+        };
+        self.plan.clauses.iter().any(is_few)
     }
 
     pub(super) fn push_where(
@@ -347,14 +419,21 @@ impl Query<'_> {
     ) {
         let taken = self.push_driver(sql, driver, (source, branch));
         self.push_unchanged(sql);
-        if let Branch::Led(_, span) | Branch::Whole(span) = branch {
-            span.push(sql);
+        let (dates, rid) = match branch {
+            Branch::Further(_) => (FURTHER_DATE, "f.rid"),
+            _ => (MAIN_DATE, "r.rid"),
+        };
+        if let Branch::Led(_, span) | Branch::Whole(span) | Branch::Further(span) = branch {
+            span.push(sql, (dates, rid));
         }
         let leads = match (driver, branch) {
             (Driver::Lead(leading) | Driver::Coded(_, _, leading), Branch::Led(at, _)) => {
                 Leads::These(leading.of_branch(at))
             }
-            (Driver::Lead(leading), Branch::Held) => Leads::OfHolding(&leading.keys),
+            (
+                Driver::Lead(leading) | Driver::Coded(_, _, leading),
+                Branch::Held | Branch::HeldByFew | Branch::Further(_),
+            ) if source == Source::Resources => Leads::OfFurther(&leading.leads),
             _ => Leads::Any,
         };
         let mut singles: Vec<ParameterId> = Vec::new();
@@ -373,7 +452,9 @@ impl Query<'_> {
                 sql.push(" and ");
                 let Query { plan, found, filter } = *self;
                 let types = &plan.types;
-                let conditions = Conditions { found, source, keys, types, leads, filter };
+                let among = &[];
+                let conditions =
+                    Conditions { found, source, keys, types, leads, filter, dates, among };
                 let Some(single) = single_quantity(clause) else {
                     conditions.push_clause(sql, clause);
                     continue;
@@ -401,6 +482,10 @@ impl Query<'_> {
             push_led(sql, leading.of_branch(at), self.filter);
             return Some(leading.clause);
         }
+        if let (Driver::Lead(leading), Branch::Further(_)) = (driver, branch) {
+            push_further(sql, &leading.leads, self.filter);
+            return Some(leading.clause);
+        }
         push_visible(sql, &self.plan.types, self.filter);
         if let (Driver::Patients(_, patients) | Driver::Coded(_, patients, _), Source::Resources) =
             (driver, source)
@@ -416,9 +501,21 @@ impl Query<'_> {
                 push_lead(sql, &leading.leads);
                 Some(leading.clause)
             }
+            // None is looked at where nothing has the coding further on.
+            (Driver::Lead(leading) | Driver::Coded(_, _, leading), Branch::HeldByFew) => {
+                sql.push(" and ");
+                push_any_further(sql, &leading.leads);
+                sql.push(" and (r.keys && ").bind(leading.keys.clone()).push(") is true");
+                if leading.leads.len() > 1 {
+                    sql.push(" and (");
+                    push_lead(sql, &leading.leads);
+                    sql.push(") is not true");
+                }
+                Some(leading.clause)
+            }
             (Driver::Lead(leading) | Driver::Coded(_, _, leading), Branch::Held) => {
                 sql.push(" and ");
-                push_held(sql, source, &leading.keys);
+                push_held(sql, source, (&leading.leads, &leading.keys));
                 sql.push(" and (");
                 push_lead(sql, &leading.leads);
                 sql.push(") is not true");

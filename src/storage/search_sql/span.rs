@@ -2,7 +2,7 @@
 //! of their beginnings says where to begin only for those that are not long. The long ones, of
 //! which there are few, have an index of their own.
 
-use super::test_sql::Bound;
+use super::test_sql::{Bound, Columns};
 use crate::search::value::prefix::Test;
 use crate::search::{Clause, Predicate};
 use crate::storage::statement::Statement;
@@ -19,8 +19,8 @@ pub enum Span {
 
 /// A day, in whatever zone, and the hour that it may have more.
 const NARROW_HOURS: i64 = 25;
-/// As in the index.
-const IS_WIDE: &str = "r.date_high - r.date_low > interval '25:00:00'";
+/// As in the indexes.
+const WIDTH: &str = " > interval '25:00:00'";
 
 /// The spans that rows meeting these clauses are looked for in.
 pub fn spans(clauses: &[Clause]) -> Vec<Span> {
@@ -67,18 +67,22 @@ fn reached(test: &Test<DateTime<Utc>>) -> Option<DateTime<Utc>> {
 }
 
 impl Span {
-    /// Appends the condition, with `and` before it.
-    pub fn push(self, sql: &mut Statement) {
+    /// Appends the condition on the date in these columns, with `and` before it.
+    pub fn push(self, sql: &mut Statement, (dates, rid): (Columns, &'static str)) {
+        let Columns { low, high } = dates;
         match self {
             Span::All => {}
             Span::Narrow(bound) => {
                 // Beside an upper bound, a plan for all values takes a range for a few rows and
                 // sorts them; of the row it takes a third, and reads them in order.
-                sql.push(" and (r.date_low, r.rid) >= (");
+                sql.push(" and (").push(low).push(", ").push(rid).push(") >= (");
                 bound.bind(sql);
-                sql.push(", 0) and (").push(IS_WIDE).push(") is not true");
+                sql.push(", 0) and (").push(high).push(" - ").push(low).push(WIDTH);
+                sql.push(") is not true");
             }
-            Span::Wide => drop(sql.push(" and ").push(IS_WIDE)),
+            Span::Wide => {
+                sql.push(" and ").push(high).push(" - ").push(low).push(WIDTH);
+            }
         }
     }
 }

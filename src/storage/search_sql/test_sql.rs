@@ -15,6 +15,8 @@ pub struct Columns {
 
 pub const DATE_ROW: Columns = Columns { low: "v.low", high: "v.high" };
 pub const MAIN_DATE: Columns = Columns { low: "r.date_low", high: "r.date_high" };
+/// Of the row of a further main coding.
+pub const FURTHER_DATE: Columns = Columns { low: "f.date_low", high: "f.date_high" };
 pub const NUMBER_ROW: Columns = Columns { low: "v.low", high: "v.high" };
 /// Of rows whose bounds are one value: the leading column of the index says all.
 pub const NUMBER_POINT: Columns = Columns { low: "v.low", high: "v.low" };

@@ -140,7 +140,7 @@ fn composed(scope: &str, query: &str, of: &Of, filter: &RowFilter) -> Statement 
     }
 }
 
-const SHAPES: [(&str, &str, &str, Of); 75] = [
+const SHAPES: [(&str, &str, &str, Of); 78] = [
     ("type", "Patient", "", Of::Page),
     ("type-after", "Patient", "_sort=_lastUpdated", Of::After),
     ("system", "", "_tag=http://t|a", Of::Page),
@@ -170,6 +170,7 @@ const SHAPES: [(&str, &str, &str, Of); 75] = [
     ("combination", "Observation", "combo-code-value-quantity=http://l|1$60", Of::Page),
     ("chain-patient", "Observation", "patient.name=eve&code=http://l|1", Of::Page),
     ("chain", "Observation", "encounter.service-provider.name=a", Of::Page),
+    ("chain-code", "MedicationRequest", "medication.code=http://l|1", Of::Page),
     ("chain-fenced", "Observation", "patient=1&performer:Practitioner.name=a", Of::Page),
     ("has-patient", "Patient", "_has:Observation:patient:code=http://l|1&gender=male", Of::Page),
     ("has", "Practitioner", "_has:Observation:performer:code=http://l|1", Of::Count),
@@ -265,6 +266,8 @@ const SHAPES: [(&str, &str, &str, Of); 75] = [
         { Of::Count },
     ),
     ("code-after", "Observation", "code=http://l|1", Of::After),
+    ("code-sort-date", "Observation", "code=http://l|1&_sort=date", Of::Page),
+    ("type-sort-date", "Encounter", "_sort=date", Of::After),
     ("code-before", "Observation", "code=http://l|1&_sort=-date", Of::Before),
     ("text", "Condition", "_text=(bone or liver) and metas*", Of::Page),
     ("text-chain", "Observation", "patient._content=\"broken arm\"&code=http://l|1", Of::Page),
@@ -353,6 +356,7 @@ fn every_branch_carries_the_row_filter() {
             " where not r.deleted and r.type",
             " where not r.deleted and (r.sub",
             " where r.lead = ",
+            " offset 0) r where f.lead = ",
         ];
         let branches: usize = heads.iter().map(|head| sql.text().matches(head).count()).sum();
         let filters = sql.text().matches("(r.subject_rids && ").count();

@@ -3,7 +3,9 @@
 
 use super::Staged;
 use super::contained::unkeyed;
-use super::index_rows::{Composite, Dates, Identifier, Quantity, SideRows, Text, TextWords, Uri};
+use super::index_rows::{
+    Composite, Dates, FurtherLead, Identifier, Quantity, SideRows, Text, TextWords, Uri,
+};
 use super::sql::{GENERATION, stamps};
 use crate::search::contained_rid;
 use crate::storage::store::{Connection, Place};
@@ -131,6 +133,7 @@ side_row!(Uri in uris, "uri_value": parameter, value);
 side_row!(Composite in composites, "composite_value":
     parameter, first, second, low_at, high_at, low, high, first_text, second_text);
 side_row!(TextWords in texts, "text_value": is_content, words);
+side_row!(FurtherLead in further_leads, "lead_value": lead, date_low, date_high);
 
 /// True for what [`copy`] takes.
 pub fn is_for_copy(staged: &[Staged]) -> bool {
@@ -167,6 +170,7 @@ pub async fn copy(
     side::<Uri>(connection, all).await?;
     side::<Composite>(connection, all).await?;
     side::<TextWords>(connection, all).await?;
+    side::<FurtherLead>(connection, all).await?;
     // The lock on `resource` was taken before: see `sql::push_definitions`.
     let definitions = staged.iter().map(|staged| staged.change.definitions).min();
     sqlx::query(include_str!("../sql/definitions_verify.sql"))

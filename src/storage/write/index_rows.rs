@@ -72,6 +72,14 @@ pub struct Uri {
     pub value: String,
 }
 
+/// A main coding after the first, with the bounds of the main date.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct FurtherLead {
+    pub lead: i64,
+    pub date_low: Option<DateTime<Utc>>,
+    pub date_high: Option<DateTime<Utc>>,
+}
+
 /// Both parts of a composite value, or the three coordinates of a position.
 #[derive(Clone, PartialEq, Eq, Hash, Default, Debug)]
 pub struct Composite {
@@ -102,6 +110,7 @@ pub struct SideRows {
     pub uris: Vec<Uri>,
     pub composites: Vec<Composite>,
     pub texts: Vec<TextWords>,
+    pub further_leads: Vec<FurtherLead>,
 }
 
 /// The index columns of the resource's own row.
@@ -259,7 +268,9 @@ impl Ids<'_> {
     pub fn resolve(&self, rid: i64, rows: &IndexRows) -> Resolved {
         let (row, side) = self.resolve_itself(rid, rows);
         let of = |contained: &ContainedRows| {
-            let (row, side) = self.resolve_itself(rid, &contained.rows);
+            let (row, mut side) = self.resolve_itself(rid, &contained.rows);
+            // Dates of contained resources have no index.
+            side.further_leads.clear();
             ResolvedContained { place: contained.place, key: contained.key.clone(), row, side }
         };
         Resolved { row, side, contained: rows.contained.iter().map(of).collect() }
@@ -310,6 +321,25 @@ impl Ids<'_> {
             profiles: rows.profiles.iter().map(|url| self.token(url)).collect(),
         };
         (row, self.side(rows, lead))
+    }
+
+    /// The codings of the main parameter beside the one that leads, each once.
+    fn further_leads(&self, rows: &IndexRows) -> Vec<FurtherLead> {
+        let Some(lead) = rows.lead else { return Vec::new() };
+        let Some(led) = rows.tokens.get(lead.token) else { return Vec::new() };
+        let further = rows
+            .tokens
+            .iter()
+            .filter(|row| row.parameter == led.parameter && row.token != led.token);
+        let mut found: Vec<FurtherLead> = Vec::new();
+        for row in further {
+            let key = lead_key(lead.resource_type, self.token(&row.token));
+            if found.iter().all(|known| known.lead != key) {
+                let (date_low, date_high) = rows.main_date.unzip();
+                found.push(FurtherLead { lead: key, date_low, date_high });
+            }
+        }
+        found
     }
 
     fn side(&self, rows: &IndexRows, lead: Option<i64>) -> SideRows {
@@ -370,6 +400,7 @@ impl Ids<'_> {
                 .iter()
                 .map(|row| TextWords { is_content: row.of.is_content(), words: row.words.clone() }),
         );
+        side.further_leads = self.further_leads(rows);
         side
     }
 }
@@ -389,6 +420,7 @@ impl SideRows {
             uris: rest(&self.uris, &other.uris),
             composites: rest(&self.composites, &other.composites),
             texts: rest(&self.texts, &other.texts),
+            further_leads: rest(&self.further_leads, &other.further_leads),
         }
     }
 }

@@ -260,6 +260,11 @@ fn push_side_tables(statement: &mut Statement, staged: &[&Staged], gate: &'stati
         "is_content": "::boolean[]" = |(_, row)| row.is_content,
         "words": "::tsvector[]" = |(_, row)| &row.words
     ]);
+    side_table!(statement, staged, gate, further_leads, "lead", [
+        "lead": "::bigint[]" = |(_, row)| row.lead,
+        "date_low": "::timestamptz[]" = |(_, row)| -> Instant { row.date_low },
+        "date_high": "::timestamptz[]" = |(_, row)| -> Instant { row.date_high }
+    ]);
 }
 
 /// A lone update writes beside its row only where it won its race.

@@ -11,12 +11,17 @@ select *, (select 'changed' from resource c
  where r.lead = $13
  and (r.epoch < $14 or r.xid < (select $15::xid8) or pg_visible_in_snapshot(r.xid, (select $16::pg_snapshot))) and r.date_low is null
  order by r.date_low desc nulls last, r.rid desc limit 51)
- union all (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low as value
+ union all (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, f.date_low as value from lead_value f cross join lateral (select *
  from resource r
- where not r.deleted and r.type = 96 and r.rid = any(array(select h.rid from resource h
- where h.keys && $17))
- and (r.lead = $18) is not true
- and (r.epoch < $19 or r.xid < (select $20::xid8) or pg_visible_in_snapshot(r.xid, (select $21::pg_snapshot)))
- and (r.date_low < $22::text::timestamptz or r.date_low is null or (r.date_low = $23::text::timestamptz and r.rid < $24))
- order by r.date_low desc nulls last, r.rid desc limit 51)) u
+ where r.rid = f.rid offset 0) r
+ where f.lead = $17
+ and (r.epoch < $18 or r.xid < (select $19::xid8) or pg_visible_in_snapshot(r.xid, (select $20::pg_snapshot))) and f.date_low <= $21::text::timestamptz
+ and (f.date_low < $22::text::timestamptz or f.date_low is null or (f.date_low = $23::text::timestamptz and r.rid < $24))
+ order by f.date_low desc nulls last, f.rid desc limit 51)
+ union all (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, f.date_low as value from lead_value f cross join lateral (select *
+ from resource r
+ where r.rid = f.rid offset 0) r
+ where f.lead = $25
+ and (r.epoch < $26 or r.xid < (select $27::xid8) or pg_visible_in_snapshot(r.xid, (select $28::pg_snapshot))) and f.date_low is null
+ order by f.date_low desc nulls last, f.rid desc limit 51)) u
  order by value desc nulls last, rid desc limit 51

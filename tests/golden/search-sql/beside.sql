@@ -3,13 +3,13 @@ with recursive found (rid) as (select * from unnest($1)), reached (rid) as ((sel
  where t.keys && array(select p | x.rid from unnest($2::bigint[]) p cross join found x)
  and (t.type = $3) is true and not t.deleted
  and (t.subject_rids && $4 or t.owner = any($5) or t.author = any($6))
- union all select y.rid from found x cross join lateral (select t.rid from resource s cross join lateral unnest(s.keys) as k(key) join resource t on t.rid = (k.key & 281474976710655)
- where s.rid = x.rid and s.type = $7 and k.key >> 48 = any($8) and not t.deleted
- and (t.subject_rids && $9 or t.owner = any($10) or t.author = any($11))
  union all select t.rid from uri_value w join uri_value u on u.value = w.value join resource t on t.rid = u.rid
- where w.rid = x.rid and w.parameter = any($12) and u.parameter = any($13) and not exists (select from uri_value v
+ where w.rid = any(array(select x.rid from found x)) and w.parameter = any($7) and u.parameter = any($8) and not exists (select from uri_value v
  where v.rid = w.rid and v.parameter = w.parameter and starts_with(v.value, w.value || '|')) and exists (select from resource s
- where s.rid = x.rid and s.type = any($14)) and not t.deleted
+ where s.rid = w.rid and s.type = any($9)) and not t.deleted
+ and (t.subject_rids && $10 or t.owner = any($11) or t.author = any($12))
+ union all select y.rid from found x cross join lateral (select t.rid from resource s cross join lateral unnest(s.keys) as k(key) join resource t on t.rid = (k.key & 281474976710655)
+ where s.rid = x.rid and s.type = $13 and k.key >> 48 = any($14) and not t.deleted
  and (t.subject_rids && $15 or t.owner = any($16) or t.author = any($17))
  union all select t.rid from resource s cross join lateral unnest(s.keys) as k(key) join resource t on t.rid = (k.key & 281474976710655)
  where s.rid = x.rid and s.type = $18 and k.key >> 48 = any($19) and not t.deleted

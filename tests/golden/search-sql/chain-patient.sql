@@ -19,9 +19,11 @@ select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact
  order by r.date_low desc nulls last, r.rid desc limit 51)
  union all (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low as value
  from resource r
- where not r.deleted and r.type = 96 and r.rid = any(array(select h.rid from resource h
- where h.keys && $10))
- and (r.lead = $11) is not true
+ where not r.deleted and r.type = 96
+ and (select f.rid from lead_value f
+ where f.lead = $10
+ order by f.date_low desc nulls last, f.rid desc limit 1) is not null
+ and (r.keys && $11) is true
  and (r.patient in (select r.rid
  from resource r
  where not r.deleted and r.type = 103

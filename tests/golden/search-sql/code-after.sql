@@ -8,11 +8,15 @@ select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact
  from resource r
  where r.lead = $6 and r.date_low is null
  order by r.date_low desc nulls last, r.rid desc limit 51)
- union all (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low as value
+ union all (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, f.date_low as value from lead_value f cross join lateral (select *
  from resource r
- where not r.deleted and r.type = 96 and r.rid = any(array(select h.rid from resource h
- where h.keys && $7))
- and (r.lead = $8) is not true
- and (r.date_low < $9::text::timestamptz or r.date_low is null or (r.date_low = $10::text::timestamptz and r.rid < $11))
- order by r.date_low desc nulls last, r.rid desc limit 51)) u
+ where r.rid = f.rid offset 0) r
+ where f.lead = $7 and f.date_low <= $8::text::timestamptz
+ and (f.date_low < $9::text::timestamptz or f.date_low is null or (f.date_low = $10::text::timestamptz and r.rid < $11))
+ order by f.date_low desc nulls last, f.rid desc limit 51)
+ union all (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, f.date_low as value from lead_value f cross join lateral (select *
+ from resource r
+ where r.rid = f.rid offset 0) r
+ where f.lead = $12 and f.date_low is null
+ order by f.date_low desc nulls last, f.rid desc limit 51)) u
  order by value desc nulls last, rid desc limit 51

@@ -4,11 +4,10 @@ select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact
  where r.lead = $1 and r.date_low >= $2::text::timestamptz
  and (r.date_low > $3::text::timestamptz or (r.date_low = $4::text::timestamptz and r.rid > $5))
  order by r.date_low nulls first, r.rid limit 51)
- union all (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low as value
+ union all (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, f.date_low as value from lead_value f cross join lateral (select *
  from resource r
- where not r.deleted and r.type = 96 and r.rid = any(array(select h.rid from resource h
- where h.keys && $6))
- and (r.lead = $7) is not true
- and (r.date_low > $8::text::timestamptz or (r.date_low = $9::text::timestamptz and r.rid > $10))
- order by r.date_low nulls first, r.rid limit 51)) u
+ where r.rid = f.rid offset 0) r
+ where f.lead = $6 and f.date_low >= $7::text::timestamptz
+ and (f.date_low > $8::text::timestamptz or (f.date_low = $9::text::timestamptz and r.rid > $10))
+ order by f.date_low nulls first, f.rid limit 51)) u
  order by value nulls first, rid limit 51

@@ -14,27 +14,26 @@ select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact
  and (((v.unit = any($12)
  and (v.low <= $13))))) and true
  order by r.date_low desc nulls last, r.rid desc limit 51)
- union all (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low as value
+ union all (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, f.date_low as value from lead_value f cross join lateral (select *
  from resource r
- where not r.deleted and r.type = 96 and r.rid = any(array(select h.rid from resource h
- where h.keys && $14))
- and (r.lead = $15) is not true and r.rid in (select v.rid from quantity_value v
- where v.parameter = $16 and v.lead = any(array(select distinct coalesce(h.lead, 0) from resource h
- where h.keys && $17)) and not (v.low < v.high)
- and (((v.unit = $18
- and (v.low > $19)) or (v.unit = $20
- and (v.low > $21)) or (v.unit = $22
- and (v.low > $23))))
- and (((v.unit = any($24)
- and (v.low <= $25))))
+ where r.rid = f.rid offset 0) r
+ where f.lead = $14 and r.rid in (select v.rid from quantity_value v
+ where v.parameter = $15 and v.lead = any(array(select distinct coalesce(h.lead, 0) from lead_value f join resource h on h.rid = f.rid
+ where f.lead = any($16))) and not (v.low < v.high)
+ and (((v.unit = $17
+ and (v.low > $18)) or (v.unit = $19
+ and (v.low > $20)) or (v.unit = $21
+ and (v.low > $22))))
+ and (((v.unit = any($23)
+ and (v.low <= $24))))
  union all select v.rid from quantity_value v
- where v.parameter = $26 and v.lead = any(array(select distinct coalesce(h.lead, 0) from resource h
- where h.keys && $27)) and v.low < v.high
- and (((v.unit = $28
- and (v.high > $29)) or (v.unit = $30
- and (v.high > $31)) or (v.unit = $32
- and (v.high > $33))))
- and (((v.unit = any($34)
- and (v.low <= $35))))) and true
- order by r.date_low desc nulls last, r.rid desc limit 51)) u
+ where v.parameter = $25 and v.lead = any(array(select distinct coalesce(h.lead, 0) from lead_value f join resource h on h.rid = f.rid
+ where f.lead = any($26))) and v.low < v.high
+ and (((v.unit = $27
+ and (v.high > $28)) or (v.unit = $29
+ and (v.high > $30)) or (v.unit = $31
+ and (v.high > $32))))
+ and (((v.unit = any($33)
+ and (v.low <= $34))))) and true
+ order by f.date_low desc nulls last, f.rid desc limit 51)) u
  order by value desc nulls last, rid desc limit 51

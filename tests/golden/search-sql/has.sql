@@ -9,5 +9,5 @@ select count(*) from (select 1
  union all select k.key & 281474976710655
  from resource r cross join lateral (select k.key from unnest(r.keys) as k(key)
  where k.key >> 48 = $3) k
- where not r.deleted and r.type = 96 and r.rid = any(array(select h.rid from resource h
- where h.keys && $4))))) u
+ where not r.deleted and r.type = 96 and r.rid = any(array(select f.rid from lead_value f
+ where f.lead = $4))))) u

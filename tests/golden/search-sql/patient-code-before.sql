@@ -6,9 +6,11 @@ select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact
  order by r.date_low nulls first, r.rid limit 51)
  union all (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low as value
  from resource r
- where not r.deleted and r.type = 96 and r.patient = $7 and r.rid = any(array(select h.rid from resource h
- where h.keys && $8))
- and (r.lead = $9) is not true
+ where not r.deleted and r.type = 96 and r.patient = $7
+ and (select f.rid from lead_value f
+ where f.lead = $8
+ order by f.date_low desc nulls last, f.rid desc limit 1) is not null
+ and (r.keys && $9) is true
  and (r.date_low > $10::text::timestamptz or (r.date_low = $11::text::timestamptz and r.rid > $12))
  order by r.date_low nulls first, r.rid limit 51)) u
  order by value nulls first, rid limit 51

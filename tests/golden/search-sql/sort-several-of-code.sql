@@ -3,10 +3,9 @@ select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact
  from resource r
  where r.lead = $1
  order by r.date_low desc nulls last, r.id, r.rid limit 51)
- union all (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, r.date_low as value, r.id as value2
+ union all (select r.rid, r.type, r.id, r.version, r.last_updated, r.deleted, r.body, f.date_low as value, r.id as value2 from lead_value f cross join lateral (select *
  from resource r
- where not r.deleted and r.type = 96 and r.rid = any(array(select h.rid from resource h
- where h.keys && $2))
- and (r.lead = $3) is not true
- order by r.date_low desc nulls last, r.id, r.rid limit 51)) u
+ where r.rid = f.rid offset 0) r
+ where f.lead = $2
+ order by f.date_low desc nulls last, r.id, f.rid limit 51)) u
  order by value desc nulls last, value2, rid limit 51

@@ -22,6 +22,11 @@ pub struct Drawing<'a> {
     pub world: &'a World,
 }
 
+/// Codes of a code system, and no identifier.
+fn is_concept(parameter: &Parameter) -> bool {
+    parameter.paths.iter().all(|path| !path.contains("identifier"))
+}
+
 impl Drawing<'_> {
     pub fn query(&mut self) -> Query {
         let types = match self.random.below(20) {
@@ -116,6 +121,9 @@ impl Drawing<'_> {
             return None;
         }
         match parameter.kind {
+            Kind::Coded if is_concept(parameter) && self.random.percent(50) => {
+                Some(self.random.pick(&["in", "not-in", "below", "above"]))
+            }
             Kind::Coded if self.random.percent(50) => Some("text"),
             Kind::Coded | Kind::Plain => Some("not"),
             Kind::Text => Some(self.random.pick(&["exact", "contains"])),

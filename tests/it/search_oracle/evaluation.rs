@@ -6,6 +6,7 @@ use super::numbers::{self, Number, quantity_matches};
 use super::parameters::{self, Kind, Pair, Parameter, at};
 use super::places;
 use super::query::{Criterion, Include, Link, Query, Sort};
+use super::terms;
 use super::texts::{
     self, codings, family_matches, folded, string_matches, token_matches, uri_matches, words_match,
 };
@@ -106,7 +107,7 @@ impl Oracle<'_> {
                 let is_missing = !elements.iter().any(|element| has_value(element, parameter));
                 (criterion.values[0] == "true") == is_missing
             }
-            Some("not") => !any(),
+            Some("not" | "not-in") => !any(),
             _ => any(),
         }
     }
@@ -131,6 +132,19 @@ impl Oracle<'_> {
             (Kind::Coded, Some("text")) => {
                 let wanted = folded(&texts::unescape(one));
                 texts::names(element).iter().any(|name| folded(name).starts_with(&wanted))
+            }
+            (Kind::Coded, Some("in" | "not-in")) => {
+                let set = texts::unescape(one);
+                let is_in = |(system, code): &(String, String)| terms::is_in(&set, (system, code));
+                codings(element).iter().any(is_in)
+            }
+            (Kind::Coded, Some(modifier @ ("below" | "above"))) => {
+                let parts = texts::split(one, '|');
+                let (system, wanted) = (texts::unescape(&parts[0]), texts::unescape(&parts[1]));
+                let is_meant = |(of, code): &(String, String)| {
+                    terms::is_along(modifier, (&system, &wanted), (of, code))
+                };
+                codings(element).iter().any(is_meant)
             }
             (Kind::Plain, _) if of_system == Some("") => true,
             (Kind::Plain, _) if of_system.is_some() => {

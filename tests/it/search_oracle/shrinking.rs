@@ -14,6 +14,11 @@ pub struct Case<'a> {
     pub query: Query,
 }
 
+/// Without it, what is asked of value sets fails for another reason.
+fn is_term(resource: &Resource) -> bool {
+    resource.key().1.starts_with("terms-")
+}
+
 impl Case<'_> {
     async fn fails(&self, query: &Query) -> bool {
         compare(&self.server.client, &self.world, query).await.is_err()
@@ -46,6 +51,10 @@ impl Case<'_> {
             let mut at = 0;
             while at < self.world.resources.len() {
                 let end = (at + size).min(self.world.resources.len());
+                if self.world.resources[at..end].iter().any(is_term) {
+                    at = end;
+                    continue;
+                }
                 let taken: Vec<Resource> = self.world.resources.drain(at..end).collect();
                 for resource in &taken {
                     self.server.delete(&resource.path()).await;
@@ -67,6 +76,9 @@ impl Case<'_> {
     /// Takes elements away, the outer ones first.
     async fn shrink_resources(&mut self) {
         for at in 0..self.world.resources.len() {
+            if is_term(&self.world.resources[at]) {
+                continue;
+            }
             let mut tried = 0;
             loop {
                 let before = self.world.resources[at].clone();

@@ -5,6 +5,7 @@ use super::numbers::{UCUM, UNITS, decimal};
 use super::parameters::{Kind, Parameter, at, find, has_no_case, implied_system};
 use super::places::{self, LENGTHS, PLACES};
 use super::random::Random;
+use super::terms;
 use super::texts::{codings, escape, names, words};
 use super::world::{TYPES, World, local_key};
 use rust_decimal::Decimal;
@@ -73,6 +74,13 @@ impl Values<'_> {
                 let names = names(element).into_iter().map(Value::from).collect();
                 let name = self.one_of(names);
                 self.text(&name)
+            }
+            Kind::Coded if matches!(self.modifier, Some("in" | "not-in")) => {
+                terms::url(self.random.pick(&terms::SETS))
+            }
+            Kind::Coded if matches!(self.modifier, Some("below" | "above")) => {
+                let (system, code) = terms::concept(self.random.below(5));
+                format!("{system}|{}", escape(code))
             }
             Kind::Coded => self.token(element, true),
             Kind::Plain => self.token(element, false),
