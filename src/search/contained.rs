@@ -1,11 +1,13 @@
 //! Contained resources: what is indexed of them, and which of them a search finds
 //! (<https://hl7.org/fhir/R4/search.html#contained>).
 
-use super::index_rows::IndexRows;
+use super::extraction::Indexed;
+use super::index_rows::{FragmentRow, IndexRows, ReferenceRow};
 use super::plan::{Plan, Predicate};
 use super::registry::Registry;
 use super::value::IndexSettings;
 use crate::error::{FhirError, IssueCode, Result};
+use crate::fhir::definitions::{Definitions, ResourceType};
 use crate::fhir::resource::{Resource, ResourceKey};
 use serde_json::Value;
 
@@ -43,6 +45,20 @@ pub fn contained_rid(container: i64, place: u16) -> i64 {
     -((container << PLACE_BITS) | i64::from(place))
 }
 
+/// Bits of a surrogate key in the key of a reference.
+const KEY_BITS: u32 = 48;
+
+/// The lower bits of the key of a reference to a contained resource: its surrogate key without the
+/// bits above, which is more than any resource has. None beyond 2^31 containers, where it would
+/// not be.
+pub fn contained_key(container: i64, place: u16) -> Option<i64> {
+    let rid = contained_rid(container, place);
+    (rid > LEAST_KEYED).then_some(rid & ((1 << KEY_BITS) - 1))
+}
+
+/// Contained resources with surrogate keys above this one have keys of references.
+const LEAST_KEYED: i64 = -(1 << (KEY_BITS - 1));
+
 /// The container of a surrogate key and the place in it; None for the key of a resource.
 pub fn contained_place(rid: i64) -> Option<(i64, u16)> {
     (rid < 0).then(|| ((-rid) >> PLACE_BITS, (-rid & i64::from(u16::MAX)) as u16))
@@ -53,19 +69,73 @@ impl Registry {
     /// names it.
     pub(super) fn index_contained(
         &self,
-        container: &Resource,
+        (container_key, container): (&ResourceKey, &Resource),
         settings: &IndexSettings,
     ) -> Vec<ContainedRows> {
         let list = container.object().get("contained").and_then(Value::as_array);
         let rows = |(place, value): (usize, &Value)| {
             let resource = Resource::from_value(value.clone()).ok()?;
             let key = ResourceKey::new(resource.resource_type(), resource.id()?);
-            let rows = self.index_itself(None, &resource, settings);
+            let of = Indexed { key: None, resource: &resource, container };
+            let rows = self.index_itself(of, settings);
             // Access goes by the stamps of the container.
-            let rows = IndexRows { labels: Vec::new(), profiles: Vec::new(), ..rows };
+            let mut rows = IndexRows { labels: Vec::new(), profiles: Vec::new(), ..rows };
+            refer_to_container(container_key, &mut rows);
             Some(ContainedRows { place: u16::try_from(place).ok()?, key, rows })
         };
         list.into_iter().flatten().enumerate().filter_map(rows).collect()
+    }
+
+    /// Tells of references to contained resources, those of one to another too, where these are.
+    pub(super) fn find_fragments(&self, resource_type: ResourceType, rows: &mut IndexRows) {
+        let places: Vec<(ResourceKey, u16)> =
+            rows.contained.iter().map(|one| (one.key.clone(), one.place)).collect();
+        if places.is_empty() {
+            return;
+        }
+        find_places(&places, rows);
+        rows.contained.iter_mut().for_each(|one| find_places(&places, &mut one.rows));
+        if rows.subjects.is_empty() {
+            rows.contained_subject = self.contained_subject((resource_type, &places), rows);
+        }
+    }
+
+    /// The one contained Patient that the subject parameters name.
+    fn contained_subject(
+        &self,
+        (resource_type, places): (ResourceType, &[(ResourceKey, u16)]),
+        rows: &IndexRows,
+    ) -> Option<u16> {
+        let patient = Definitions::r4().compartment("Patient")?.code;
+        let is_patient = |place: u16| {
+            let mut of = places.iter().filter(|(_, at)| *at == place);
+            of.any(|(key, _)| key.resource_type.name() == patient)
+        };
+        let mut subjects = self.of(resource_type).subjects().flat_map(|parameter| {
+            let by = rows.fragments.iter().filter(|row| row.parameter == parameter.id);
+            by.filter_map(|row| row.place).filter(|place| is_patient(*place))
+        });
+        let first = subjects.next()?;
+        subjects.all(|place| place == first).then_some(first)
+    }
+}
+
+/// `#` alone is the container (references.html#contained).
+fn refer_to_container(container: &ResourceKey, rows: &mut IndexRows) {
+    let (to_container, others) = rows.fragments.drain(..).partition(|row| row.id.is_empty());
+    rows.fragments = others;
+    let to_container: Vec<FragmentRow> = to_container;
+    rows.references.extend(to_container.into_iter().map(|row| ReferenceRow {
+        parameter: row.parameter,
+        target: container.clone(),
+        version: None,
+    }));
+}
+
+fn find_places(places: &[(ResourceKey, u16)], rows: &mut IndexRows) {
+    for row in &mut rows.fragments {
+        let found = places.iter().find(|(key, _)| key.id.as_str() == row.id);
+        row.place = found.map(|(_, place)| *place);
     }
 }
 

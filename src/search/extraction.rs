@@ -8,11 +8,27 @@ use super::value::{
     IndexSettings, Node, composite, date, position, quantity, reference, string, text, token, uri,
 };
 use crate::fhir::definitions::{Definitions, ResourceType};
-use crate::fhir::fhirpath;
+use crate::fhir::fhirpath::{self, Root};
 use crate::fhir::resource::{Resource, ResourceKey};
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
+
+/// What rows are made of.
+#[derive(Clone, Copy)]
+pub(super) struct Indexed<'a> {
+    /// None for a contained resource, which has none of its own.
+    pub key: Option<&'a ResourceKey>,
+    pub resource: &'a Resource,
+    /// What contains it, or else itself.
+    pub container: &'a Resource,
+}
+
+impl<'a> Indexed<'a> {
+    fn root(&self) -> Root<'a> {
+        Root { resource: self.resource.value(), container: self.container.value() }
+    }
+}
 
 impl Registry {
     /// Everything that is indexed of a resource under its key; the body of a create need not
@@ -24,30 +40,28 @@ impl Registry {
         resource: &Resource,
         settings: &IndexSettings,
     ) -> IndexRows {
-        let mut rows = self.index_itself(Some(key), resource, settings);
-        rows.contained = self.index_contained(resource, settings);
+        let of = Indexed { key: Some(key), resource, container: resource };
+        let mut rows = self.index_itself(of, settings);
+        rows.contained = self.index_contained((key, resource), settings);
+        self.find_fragments(resource.resource_type(), &mut rows);
         rows
     }
 
-    /// The same without what it contains; a contained resource has no key of its own.
-    pub(super) fn index_itself(
-        &self,
-        key: Option<&ResourceKey>,
-        resource: &Resource,
-        settings: &IndexSettings,
-    ) -> IndexRows {
+    /// The same without what it contains.
+    pub(super) fn index_itself(&self, of: Indexed<'_>, settings: &IndexSettings) -> IndexRows {
+        let Indexed { key, resource, .. } = of;
         let parameters = self.of(resource.resource_type());
         let mut rows = IndexRows::default();
         for parameter in parameters.supported() {
             let before = size(&rows);
             match parameter.kind {
-                Kind::Composite => index_composite(parameter, resource, settings, &mut rows),
+                Kind::Composite => index_composite(parameter, of, settings, &mut rows),
                 // The rows of others hold it.
                 _ if !parameter.union_of.is_empty() => continue,
                 // A column of the row holds it.
                 Kind::Token if parameter.code == "_id" => continue,
                 Kind::Date if parameter.code == "_lastUpdated" => continue,
-                _ => index_parameter(parameter, resource, settings, &mut rows),
+                _ => index_parameter(parameter, of, settings, &mut rows),
             }
             if size(&rows) > before {
                 rows.present.push(parameter.id);
@@ -124,6 +138,7 @@ fn keep_first_of_equals(rows: &mut IndexRows) {
     distinct(&mut rows.code_texts, PartialEq::eq, Clone::clone);
     distinct(&mut rows.identifiers, PartialEq::eq, Clone::clone);
     distinct(&mut rows.references, PartialEq::eq, Clone::clone);
+    distinct(&mut rows.fragments, PartialEq::eq, Clone::clone);
     distinct(&mut rows.strings, PartialEq::eq, Clone::clone);
     distinct(&mut rows.dates, PartialEq::eq, Clone::clone);
     distinct(&mut rows.quantities, PartialEq::eq, Clone::clone);
@@ -170,6 +185,7 @@ fn size(rows: &IndexRows) -> usize {
         + rows.code_texts.len()
         + rows.identifiers.len()
         + rows.references.len()
+        + rows.fragments.len()
         + rows.strings.len()
         + rows.dates.len()
         + rows.quantities.len()
@@ -180,7 +196,7 @@ fn size(rows: &IndexRows) -> usize {
 
 fn index_parameter(
     parameter: &SearchParameter,
-    resource: &Resource,
+    of: Indexed<'_>,
     settings: &IndexSettings,
     rows: &mut IndexRows,
 ) {
@@ -207,7 +223,7 @@ fn index_parameter(
     };
     // HL7's programs are straight lines and cannot fail; one that needs the general engine and
     // fails on this resource finds nothing in it.
-    let _ = program.run(resource.value(), &mut write);
+    let _ = program.run_in(of.root(), &mut write);
 }
 
 fn node(found: fhirpath::Node<'_>) -> Option<Node<'_>> {
@@ -248,7 +264,7 @@ fn mark_removed(
 /// its component parameters.
 fn index_composite(
     parameter: &SearchParameter,
-    resource: &Resource,
+    of: Indexed<'_>,
     settings: &IndexSettings,
     rows: &mut IndexRows,
 ) {
@@ -258,15 +274,14 @@ fn index_composite(
     if !parameter.has_rows || parameter.rows_of != parameter.id {
         return;
     }
-    let value = resource.value();
-    let root = Definitions::r4().type_id(resource.resource_type().name());
+    let root = Definitions::r4().type_id(of.resource.resource_type().name());
     let mut write = |start: fhirpath::Node<'_>| {
         if start.type_id() == root {
             return;
         }
         let parts = |component: &super::registry::Component| {
             let mut parts = Vec::new();
-            let _ = component.program.run_at(value, start, &mut |found| {
+            let _ = component.program.run_at(of.root(), start, &mut |found| {
                 if let Some(node) = node(found) {
                     parts.extend(composite::parts(node, component.kind, settings));
                 }
@@ -275,7 +290,7 @@ fn index_composite(
         };
         composite::index(&parts(first), &parts(second), parameter.id, &mut rows.composites);
     };
-    let _ = program.run(value, &mut write);
+    let _ = program.run_in(of.root(), &mut write);
 }
 
 /// The first main coding becomes the lead; the earliest main date leaves the other dates.

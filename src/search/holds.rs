@@ -4,7 +4,7 @@
 //! still shows.
 
 use super::index_rows::{CompositeRow, IndexRows, ParameterId, Token};
-use super::plan::{Clause, Plan, Predicate, Second};
+use super::plan::{Clause, Link, Plan, Predicate, Second};
 use super::value::date::instant_test;
 use super::value::string::StringTest;
 use super::value::text::normalised;
@@ -38,6 +38,24 @@ impl Plan {
     pub fn links(&self) -> Vec<&Predicate> {
         let mut links = Vec::new();
         self.clauses.iter().for_each(|clause| clause.add_links(&mut links));
+        links
+    }
+}
+
+impl Link {
+    /// Whether what a chain leads to is of its types and meets its clause; None where that cannot
+    /// be told.
+    pub fn holds(&self, there: &Known<'_>) -> Option<bool> {
+        match self.types.contains(&there.key.resource_type) {
+            true => self.clause.holds(there),
+            false => Some(false),
+        }
+    }
+
+    /// Every condition at the other end that is about other resources.
+    pub fn links(&self) -> Vec<&Predicate> {
+        let mut links = Vec::new();
+        self.clause.add_links(&mut links);
         links
     }
 }

@@ -67,6 +67,17 @@ pub struct ReferenceRow {
     pub version: Option<i64>,
 }
 
+/// A reference to what the resource contains, `#id`; or, in what is contained, to what stands
+/// beside it.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct FragmentRow {
+    pub parameter: ParameterId,
+    /// Without the `#`.
+    pub id: String,
+    /// In the list `contained`; None where nothing there has the id.
+    pub place: Option<u16>,
+}
+
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct StringRow {
     pub parameter: ParameterId,
@@ -158,6 +169,7 @@ pub struct IndexRows {
     pub code_texts: Vec<CodeTextRow>,
     pub identifiers: Vec<IdentifierRow>,
     pub references: Vec<ReferenceRow>,
+    pub fragments: Vec<FragmentRow>,
     pub strings: Vec<StringRow>,
     /// The type's main date, also where it is not in `dates`.
     pub main_date: Option<(DateTime<Utc>, DateTime<Utc>)>,
@@ -172,6 +184,9 @@ pub struct IndexRows {
     /// Patients by the subject-class parameters of the Patient compartment (access stamp); one
     /// alone is also the row's compartment patient.
     pub subjects: Vec<ResourceKey>,
+    /// The place of the one contained Patient that these parameters name in place of others. It is
+    /// nobody's record and no access stamp.
+    pub contained_subject: Option<u16>,
     /// Canonical URLs of `meta.profile`, as codes without a system.
     pub profiles: Vec<Token>,
     /// `meta.security`.

@@ -17,12 +17,15 @@ mod sort;
 mod uses;
 pub mod value;
 
-pub use contained::{Contained, ContainedEntry, ContainedRows, contained_place, contained_rid};
+pub use contained::{
+    Contained, ContainedEntry, ContainedRows, contained_key, contained_place, contained_rid,
+};
 pub use holds::Known;
 pub use horizon::{Horizon, Snapshot};
 pub use index_rows::{
-    CodeTextRow, CompositeRow, DateRow, IdentifierRow, IndexRows, ParameterId, PositionRow,
-    QuantityRow, ReferenceRow, StringRow, TextRow, Token, TokenRow, UnitOfMeasure, UriRow,
+    CodeTextRow, CompositeRow, DateRow, FragmentRow, IdentifierRow, IndexRows, ParameterId,
+    PositionRow, QuantityRow, ReferenceRow, StringRow, TextRow, Token, TokenRow, UnitOfMeasure,
+    UriRow,
 };
 pub use page::{KEY_BYTES, Sealer, unknown_page};
 pub use plan::{

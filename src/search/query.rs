@@ -328,7 +328,7 @@ impl Draft<'_> {
 
     fn place<'p>(&'p self, whole: &'p str) -> Place<'p> {
         let (types, all_links) = (&self.plan.types[..], &self.links);
-        Place { planner: self.planner, types, whole, links: 0, all_links }
+        Place { planner: self.planner, types, whole, links: 0, copies: 1, all_links }
     }
 }
 

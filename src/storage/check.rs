@@ -160,7 +160,7 @@ impl Store {
             }
             let Ok(stored) = &row.stored else { continue };
             let expected = match (stored.is_deleted, fresh.get(&row.rid)) {
-                (false, Some(rows)) => ids.resolve(rows),
+                (false, Some(rows)) => ids.resolve(row.rid, rows),
                 (false, None) => continue,
                 // A deleted row keeps its stamps, which no body says any more.
                 (true, _) => super::write::index_rows::Resolved {

@@ -76,7 +76,10 @@ impl Store {
             .execute(&mut *self.connection().await?)
             .await
             .map_err(of_sqlx)?;
-        let of = |e: &Extracted| e.rows.as_ref().map(|rows| ids.resolve(rows)).unwrap_or_default();
+        let of = |e: &Extracted| {
+            let rows = e.rows.as_ref();
+            rows.map(|rows| ids.resolve(e.stored.rid, rows)).unwrap_or_default()
+        };
         let resolved: Vec<Resolved> = extracted.iter().map(of).collect();
         let resolved: Vec<(Extracted, Resolved)> = extracted.into_iter().zip(resolved).collect();
         let mut unit = self.begin(&[]).await?;

@@ -38,6 +38,7 @@ mod search_basics;
 mod search_code_text;
 mod search_codings;
 mod search_contained;
+mod search_contained_chains;
 mod search_contained_rows;
 mod search_custom;
 mod search_custom_nodes;

@@ -15,8 +15,8 @@
 //! `customs`. The curl lines leave their definitions out.
 //!
 //! Queries keep away from where the server is known to do less than the section says: punctuation
-//! in strings, chains into contained resources; and from what has tests of its own: long texts, ids
-//! alone that name several resources, empty parameters.
+//! in strings; and from what has tests of its own: long texts, ids alone that name several
+//! resources, empty parameters.
 
 mod comparison;
 mod creation;

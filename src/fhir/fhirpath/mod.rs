@@ -28,7 +28,7 @@ pub use expression::Expression;
 pub use item::{Item, System};
 pub use location::{Location, Step, locate};
 pub use node::Node;
-pub use path::Program;
+pub use path::{Program, Root};
 pub use quantity::Quantity;
 pub use reference::referenced_type;
 pub use temporal::{Precision, Temporal, TemporalKind};

@@ -4,16 +4,18 @@
 //! What is left out: other resources that a criterion is about, and those that go with a page,
 //! are as they are now (docs/decisions/0012).
 
+use super::linked::{self, Asking, Version};
 use crate::access::Permit;
 use crate::error::{ErrorKind, FhirError, IssueCode, Result};
 use crate::fhir::resource::ResourceKey;
 use crate::interactions::context::Context;
 use crate::search::{
-    Include, IndexRows, Known, Plan, Predicate, Sorting, Standing, UriRow, contained_rid,
-    unknown_page,
+    ContainedRows, Include, IndexRows, Known, Plan, Predicate, Sorting, Standing, UriRow,
+    contained_rid, unknown_page,
 };
 use crate::storage::{Connection, Page, Placed, Shown, Stored, sorting};
 use std::collections::HashSet;
+use std::sync::Arc;
 
 /// A version that is no longer current, or what one contains.
 struct Old {
@@ -22,6 +24,8 @@ struct Old {
     contained: Option<u16>,
     key: ResourceKey,
     rows: IndexRows,
+    /// Everything that the version contains.
+    all_contained: Arc<[ContainedRows]>,
     standing: Standing,
 }
 
@@ -29,6 +33,17 @@ impl Old {
     fn known<'a>(&'a self, links: &'a [(&'a Predicate, bool)]) -> Known<'a> {
         let last_updated = Some(self.stored.last_updated);
         Known { key: &self.key, rows: &self.rows, last_updated, links }
+    }
+
+    fn version(&self) -> Version<'_> {
+        Version {
+            rid: self.standing.rid,
+            key: &self.key,
+            rows: &self.rows,
+            container: self.stored.rid,
+            last_updated: self.stored.last_updated,
+            contained: &self.all_contained,
+        }
     }
 }
 
@@ -83,17 +98,22 @@ fn changed_too_much(most: usize) -> FhirError {
 /// The version, where resources match, and what it contains, where that does; each with its rid.
 fn versions(context: &Context, plan: &Plan, stored: Stored) -> Result<Vec<Old>> {
     let mut rows = context.index_stored(&stored)?;
-    let contained = std::mem::take(&mut rows.contained);
+    let all_contained: Arc<[ContainedRows]> = std::mem::take(&mut rows.contained).into();
     let standing = |rid| Standing { values: Vec::new(), rid };
     let mut olds = Vec::new();
-    for one in contained.into_iter().filter(|_| plan.contained.is_some()) {
-        let standing = standing(contained_rid(stored.rid, one.place));
-        let (key, contained, rows) = (one.key, Some(one.place), one.rows);
-        olds.push(Old { stored: stored.clone(), contained, key, rows, standing });
+    for one in all_contained.iter().filter(|_| plan.contained.is_some()) {
+        olds.push(Old {
+            stored: stored.clone(),
+            contained: Some(one.place),
+            key: one.key.clone(),
+            rows: one.rows.clone(),
+            all_contained: all_contained.clone(),
+            standing: standing(contained_rid(stored.rid, one.place)),
+        });
     }
     if plan.finds_resources() {
         let (key, standing) = (stored.key.clone(), standing(stored.rid));
-        olds.push(Old { stored, contained: None, key, rows, standing });
+        olds.push(Old { stored, contained: None, key, rows, all_contained, standing });
     }
     Ok(olds)
 }
@@ -145,25 +165,20 @@ async fn matching(
     if open.is_empty() {
         return Ok(matching);
     }
-    let mut found: Vec<(&Predicate, HashSet<i64>)> = Vec::new();
-    for link in plan.links() {
-        let versions: Vec<_> = open.iter().map(|old| (old.standing.rid, &old.rows)).collect();
-        let of = (link, &versions[..]);
-        found.push((link, context.store.holding(connection, (permit, plan), of).await?));
-    }
-    for old in open {
-        let rid = old.standing.rid;
-        let links: Vec<_> = found.iter().map(|(link, rids)| (*link, rids.contains(&rid))).collect();
-        match holds(&old, &links) {
-            Some(true) => matching.push(old),
-            Some(false) => {}
-            None => return Err(cannot_tell()),
+    let asking = Asking { store: &context.store, permit, plan };
+    let versions = open.iter().map(Old::version).collect();
+    let found = linked::answers(asking, connection, (plan.links(), versions)).await?;
+    let meet = |old: &Old| holds(old, &linked::of_version(&found, old.standing.rid));
+    let met: Vec<Option<bool>> = open.iter().map(meet).collect();
+    for (old, meets) in open.into_iter().zip(met) {
+        if meets.ok_or_else(cannot_tell)? {
+            matching.push(old);
         }
     }
     Ok(matching)
 }
 
-fn cannot_tell() -> FhirError {
+pub(super) fn cannot_tell() -> FhirError {
     let text = "A resource was changed since the first page, and what it was then cannot be \
                 compared with these criteria any more; search again";
     FhirError::new(ErrorKind::Gone, IssueCode::NotSupported, text)

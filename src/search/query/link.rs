@@ -21,6 +21,9 @@ pub(super) struct Place<'a> {
     /// The whole name, for messages.
     pub whole: &'a str,
     pub links: usize,
+    /// How often the statement has what is read here: what a chain leads to is there for resources
+    /// and for contained ones.
+    pub copies: usize,
     /// Links of the whole query so far: a chain without types has one for each way it may take.
     pub all_links: &'a Cell<usize>,
 }
@@ -81,6 +84,7 @@ impl Place<'_> {
         read: impl Fn(&Place<'_>) -> Read<Clause>,
     ) -> Read<Clause> {
         let links = self.next_link()?;
+        let copies = self.copies * 2;
         let (base, modifier) = split(head);
         let parameter = self.reference(base)?;
         self.check_chain(parameter, names)?;
@@ -97,7 +101,7 @@ impl Place<'_> {
         let mut alternatives = Vec::new();
         let mut elsewhere = None;
         for types in groups {
-            let clause = match read(&Place { types: &types, links, ..*self }) {
+            let clause = match read(&Place { types: &types, links, copies, ..*self }) {
                 Ok(clause) => clause,
                 // Another type may know what is left of the name.
                 Err(refusal) if refusal.is_of_name() => {
@@ -230,10 +234,11 @@ impl Place<'_> {
         }
     }
 
-    /// Types multiply from link to link, and each way is a part of the statement.
+    /// Types multiply from link to link, and each way is a part of the statement, as often as what
+    /// it begins at.
     fn count_links(&self, more: usize) -> Read<()> {
         let most = self.planner.limits.search_links;
-        self.all_links.set(self.all_links.get().saturating_add(more));
+        self.all_links.set(self.all_links.get().saturating_add(more * self.copies));
         match self.all_links.get() <= most {
             true => Ok(()),
             false => Err(Refusal::Value(FhirError::too_costly(format!(

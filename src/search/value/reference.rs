@@ -1,12 +1,12 @@
 //! References: <https://hl7.org/fhir/R4/search.html#reference>. A reference to a resource of
-//! this server is a key; any other (another server, urn:uuid, canonical) is text. A Reference
-//! with an identifier is also found by `:identifier`.
+//! this server is a key, one to a contained resource its id; any other (another server, urn:uuid,
+//! canonical) is text. A Reference with an identifier is also found by `:identifier`.
 
 use super::text::{key, unescape};
 use super::{IndexSettings, Node, token, uri};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::resource::{Id, ResourceKey};
-use crate::search::index_rows::{IndexRows, ParameterId, ReferenceRow};
+use crate::search::index_rows::{FragmentRow, IndexRows, ParameterId, ReferenceRow};
 use serde_json::Value;
 
 /// What a search value points at.
@@ -41,16 +41,20 @@ pub fn index(
 ) {
     let literal = match node.value {
         Value::String(_) => return index_text(node, parameter, settings, rows),
-        _ => node.text("reference").filter(|text| !text.is_empty() && !text.starts_with('#')),
+        _ => node.text("reference").filter(|text| !text.is_empty()),
     };
-    if let Some(text) = literal {
-        match local(text, &settings.base_url) {
+    match literal.map(|text| (text.strip_prefix('#'), text)) {
+        Some((Some(id), _)) => {
+            rows.fragments.push(FragmentRow { parameter, id: id.to_owned(), place: None });
+        }
+        Some((None, text)) => match local(text, &settings.base_url) {
             Some(target) => {
                 let version = version(text);
                 rows.references.push(ReferenceRow { parameter, target, version });
             }
             None => uri::add(text, parameter, &mut rows.uris),
-        }
+        },
+        None => {}
     }
     if let Some(identifier) = node.value.get("identifier") {
         let identifier = Node { value: identifier, type_name: "Identifier" };
@@ -129,7 +133,9 @@ mod tests {
             assert!(rows.references.is_empty());
             assert_eq!(rows.uris[0].value, text);
         }
-        assert_eq!(rows("Reference", json!({"reference": "#a"})), IndexRows::default());
+        let within = rows("Reference", json!({"reference": "#a"})).fragments;
+        let parameter = ParameterId(1);
+        assert_eq!(within, [FragmentRow { parameter, id: "a".to_owned(), place: None }]);
         let logical = json!({"identifier": {"system": "s", "value": "v"}});
         assert_eq!(rows("Reference", logical).identifiers[0].value, "v");
     }

@@ -110,7 +110,7 @@ impl Query<'_> {
                 sql.push("select distinct c.rid from unnest(").bind(of.rids).push(", ");
                 sql.bind(of.types).push(", ").bind(of.ids).push(") as c(rid, type, id)");
                 sql.push(" join resource r on r.id = c.id and r.type = c.type");
-                conditions.push_there(&mut sql, link);
+                conditions.push_there(&mut sql, link, Source::Resources);
             }
             Predicate::Along { .. } => {
                 sql.push("select distinct c.rid from unnest(").bind(of.rids).push(", ");

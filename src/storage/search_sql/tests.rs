@@ -140,7 +140,7 @@ fn composed(scope: &str, query: &str, of: &Of, filter: &RowFilter) -> Statement 
     }
 }
 
-const SHAPES: [(&str, &str, &str, Of); 77] = [
+const SHAPES: [(&str, &str, &str, Of); 78] = [
     ("type", "Patient", "", Of::Page),
     ("type-after", "Patient", "_sort=_lastUpdated", Of::After),
     ("system", "", "_tag=http://t|a", Of::Page),
@@ -170,6 +170,7 @@ const SHAPES: [(&str, &str, &str, Of); 77] = [
     ("combination", "Observation", "combo-code-value-quantity=http://l|1$60", Of::Page),
     ("chain-patient", "Observation", "patient.name=eve&code=http://l|1", Of::Page),
     ("chain", "Observation", "encounter.service-provider.name=a", Of::Page),
+    ("chain-code", "MedicationRequest", "medication.code=http://l|1", Of::Page),
     ("chain-fenced", "Observation", "patient=1&performer:Practitioner.name=a", Of::Page),
     ("has-patient", "Patient", "_has:Observation:patient:code=http://l|1&gender=male", Of::Page),
     ("has", "Practitioner", "_has:Observation:performer:code=http://l|1", Of::Count),

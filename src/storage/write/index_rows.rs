@@ -5,7 +5,9 @@ use crate::error::Result;
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::resource::ResourceKey;
 use crate::search::full_text::Words;
-use crate::search::{ContainedRows, IndexRows, ParameterId, Token, UnitOfMeasure};
+use crate::search::{
+    ContainedRows, IndexRows, ParameterId, Token, UnitOfMeasure, contained_key, contained_rid,
+};
 use crate::storage::store::Store;
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
@@ -114,6 +116,7 @@ pub struct SideRows {
 /// The index columns of the resource's own row.
 #[derive(Clone, PartialEq, Default, Debug)]
 pub struct RowIndex {
+    /// The one subject; a contained Patient by its own surrogate key.
     pub patient: Option<i64>,
     pub date: Option<(DateTime<Utc>, DateTime<Utc>)>,
     pub lead: Option<i64>,
@@ -260,11 +263,12 @@ impl Ids<'_> {
         unit.as_ref().and_then(|unit| self.units.get(unit)).copied().unwrap_or_default()
     }
 
-    /// Replaces names by ids. `rows` must be among those that were interned.
-    pub fn resolve(&self, rows: &IndexRows) -> Resolved {
-        let (row, side) = self.resolve_itself(rows);
+    /// Replaces names by ids. `rid` is the resource's; `rows` must be among those that were
+    /// interned.
+    pub fn resolve(&self, rid: i64, rows: &IndexRows) -> Resolved {
+        let (row, side) = self.resolve_itself(rid, rows);
         let of = |contained: &ContainedRows| {
-            let (row, mut side) = self.resolve_itself(&contained.rows);
+            let (row, mut side) = self.resolve_itself(rid, &contained.rows);
             // Dates of contained resources have no index.
             side.further_leads.clear();
             ResolvedContained { place: contained.place, key: contained.key.clone(), row, side }
@@ -272,7 +276,7 @@ impl Ids<'_> {
         Resolved { row, side, contained: rows.contained.iter().map(of).collect() }
     }
 
-    fn resolve_itself(&self, rows: &IndexRows) -> (RowIndex, SideRows) {
+    fn resolve_itself(&self, rid: i64, rows: &IndexRows) -> (RowIndex, SideRows) {
         let mut keys: Vec<i64> = Vec::with_capacity(rows.tokens.len() + rows.references.len());
         let led = rows.lead.and_then(|lead| rows.tokens.get(lead.token));
         let led = led.map(|row| (row.parameter, &row.token));
@@ -289,6 +293,10 @@ impl Ids<'_> {
         }
         let targets = rows.references.iter();
         keys.extend(targets.map(|row| packed_key(row.parameter, self.target(&row.target))));
+        keys.extend(rows.fragments.iter().filter_map(|row| {
+            let key = contained_key(rid, row.place?)?;
+            Some(packed_key(row.parameter, key))
+        }));
         keys.sort_unstable();
         keys.dedup();
         let mut subject_rids: Vec<i64> = rows.subjects.iter().map(|key| self.target(key)).collect();
@@ -301,6 +309,7 @@ impl Ids<'_> {
         let row = RowIndex {
             patient: match subject_rids.as_slice() {
                 [patient] => Some(*patient),
+                [] => rows.contained_subject.map(|place| contained_rid(rid, place)),
                 _ => None,
             },
             date: rows.main_date,

@@ -212,8 +212,8 @@ impl Store {
 
 /// The index rows of a change, of the version before and of the new one.
 fn resolved(change: &Change, ids: &Ids) -> (Resolved, Resolved) {
-    let before = change.before.as_ref().map(|before| ids.resolve(&before.rows));
-    let after = change.content.as_ref().map(|content| ids.resolve(&content.rows));
+    let before = change.before.as_ref().map(|before| ids.resolve(change.rid, &before.rows));
+    let after = change.content.as_ref().map(|content| ids.resolve(change.rid, &content.rows));
     (before.unwrap_or_default(), after.unwrap_or_default())
 }
 

@@ -7,5 +7,14 @@ select *, (select pg_current_snapshot()::text || coalesce('/' || pg_current_xact
  where not r.deleted and r.type = 108
  and (r.rid in (select v.rid from string_value v
  where v.parameter = any(array[$2, $3])
- and (v.normalised >= $4 and v.normalised < $5))) and r.rid = (k.key & 281474976710655) and k.key >> 48 = $6) t))
+ and (v.normalised >= $4 and v.normalised < $5))) and r.rid = (k.key & 281474976710655)
+ union all select from contained_match r
+ where not r.deleted and r.type = 108
+ and (select c.type from contained_resource c
+ where c.type >= 108
+ order by c.type limit 1) = 108
+ and (r.rid in (select v.rid from string_value v
+ where v.parameter = any(array[$6, $7])
+ and (v.normalised >= $8 and v.normalised < $9))) and r.rid = (k.key & 281474976710655) - 281474976710656 and r.rid > -140737488355328) t
+ where k.key >> 48 = $10))
  order by r.date_low desc nulls last, r.rid desc limit 51) u

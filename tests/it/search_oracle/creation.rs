@@ -132,7 +132,27 @@ impl Creation<'_> {
         };
         body["extension"] = CONTAINED_IDS[..count].iter().map(link).collect();
         body["contained"] = json!(contained);
+        self.refer_within(&mut body, &contained);
         body
+    }
+
+    /// Has some references lead to what is contained, of types that they may be to.
+    fn refer_within(&mut self, value: &mut Value, contained: &[Value]) {
+        let text = value["reference"].as_str().unwrap_or_default();
+        let kind = text.split('/').rev().nth(1).unwrap_or_default();
+        let target = contained.iter().find(|one| one["resourceType"] == kind);
+        match (target, value) {
+            (Some(target), value) if self.random.percent(60) => {
+                value["reference"] = json!(format!("#{}", target["id"].as_str().expect("an id")));
+            }
+            (_, Value::Object(members)) => {
+                members.values_mut().for_each(|below| self.refer_within(below, contained));
+            }
+            (_, Value::Array(items)) => {
+                items.iter_mut().for_each(|below| self.refer_within(below, contained));
+            }
+            _ => {}
+        }
     }
 
     fn narrative(&mut self) -> Value {

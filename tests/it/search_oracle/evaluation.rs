@@ -70,12 +70,16 @@ impl Oracle<'_> {
             Link::Chain { name, target } => {
                 let targets = self.targets(resource, name);
                 let leads = |found: &&Resource| {
-                    targets.contains(&found.key())
-                        && target.is_none_or(|kind| found.kind() == kind)
+                    target.is_none_or(|kind| found.kind() == kind)
                         && is_known(found.kind(), rest, criterion)
                 };
-                all.iter().filter(leads).any(|found| self.holds(found, rest, criterion))
+                let within = resource.within(&references(resource, name));
+                let named = all.iter().filter(|found| targets.contains(&found.key()));
+                let mut ends = named.chain(&within).filter(leads);
+                ends.any(|found| self.holds(found, rest, criterion))
             }
+            // Nothing but its container refers to it.
+            Link::Has { .. } if resource.is_contained() => false,
             Link::Has { kind, name } => {
                 let key = resource.key();
                 let refers = |found: &&Resource| {
@@ -88,8 +92,7 @@ impl Oracle<'_> {
 
     /// What the resource refers to by a parameter.
     fn targets(&self, resource: &Resource, name: &str) -> Vec<Key> {
-        let Some(parameter) = parameters::find(resource.kind(), name) else { return Vec::new() };
-        let elements = parameter.elements(resource);
+        let elements = references(resource, name);
         elements.iter().filter_map(|one| local_key(one, &self.world.base)).collect()
     }
 
@@ -360,6 +363,12 @@ fn sort_values(element: &Value, parameter: &Parameter) -> Vec<SortValue> {
         }
         Kind::Reference | Kind::Words | Kind::Place | Kind::Pair(_) => Vec::new(),
     }
+}
+
+/// What a parameter finds in a resource; nothing where its type has none of the name.
+fn references(resource: &Resource, name: &str) -> Vec<Value> {
+    let parameter = parameters::find(resource.kind(), name);
+    parameter.map(|parameter| parameter.elements(resource)).unwrap_or_default()
 }
 
 /// Whether a type has the first parameter of what is left: a chain without a type goes to those

@@ -364,10 +364,16 @@ pub fn at(value: &Value, path: &str) -> Vec<Value> {
         let below = found.iter().flat_map(|value| items(&value[name]));
         found = below.filter(|one| system.is_none_or(|system| one["system"] == system)).collect();
     }
-    // The type is that in the reference, wherever the resource is.
+    // The type is that in the reference, wherever the resource is; or of what is contained.
     let is_to = |one: &Value| {
         let text = one["reference"].as_str().unwrap_or_default();
-        only.is_none_or(|kind| text.split('/').any(|part| part == kind))
+        let is_of = |kind: &str| match text.strip_prefix('#') {
+            Some(id) => items(&value["contained"])
+                .iter()
+                .any(|contained| contained["id"] == id && contained["resourceType"] == kind),
+            None => text.split('/').any(|part| part == kind),
+        };
+        only.is_none_or(is_of)
     };
     found.into_iter().filter(is_to).collect()
 }

@@ -259,8 +259,9 @@ impl Values<'_> {
             return key.map_or(self.random.pick(&IDS).to_owned(), |(_, id)| id);
         }
         let Some((kind, id)) = local_key(element, &base) else {
-            let other = element["reference"].as_str().unwrap_or("http://other.example/fhir/X/1");
-            return escape(other);
+            // What is contained is not searched by itself.
+            let other = element["reference"].as_str().filter(|text| !text.starts_with('#'));
+            return escape(other.unwrap_or("http://other.example/fhir/X/1"));
         };
         // Where resources of several types are meant, an id alone is refused.
         let is_clear = TYPES.iter().all(|source| self.meant(source, &id) < 2);

@@ -52,17 +52,34 @@ impl Resource {
 
 impl Resource {
     /// What it contains, each with the key that its container gives it. It was changed when the
-    /// container was.
+    /// container was, and has the same beside it.
     pub fn contained(&self) -> Vec<(Key, Resource)> {
         let list = self.body["contained"].as_array().into_iter().flatten();
         let of = |contained: &Value| {
             let mut body = contained.clone();
             body["meta"]["lastUpdated"] = self.body["meta"]["lastUpdated"].clone();
+            body["contained"] = self.body["contained"].clone();
+            body["container"] = json!(self.path());
             let resource = Resource { body };
             let (kind, id) = self.key();
             ((kind, format!("{id}#{}", resource.key().1)), resource)
         };
         list.map(of).collect()
+    }
+}
+
+impl Resource {
+    pub fn is_contained(&self) -> bool {
+        self.body["container"].is_string()
+    }
+
+    /// What References to a fragment name among what is contained.
+    pub fn within(&self, references: &[Value]) -> Vec<Resource> {
+        let is_named = |contained: &Resource| {
+            let fragment = format!("#{}", contained.key().1);
+            references.iter().any(|one| one["reference"] == fragment.as_str())
+        };
+        self.contained().into_iter().map(|(_, one)| one).filter(is_named).collect()
     }
 }
 

@@ -8,6 +8,8 @@
 mod compile;
 mod run;
 
+pub use run::Root;
+
 use super::error::{FhirPathError, Result};
 use super::evaluate::Context;
 use super::expression::Expression;
@@ -152,13 +154,18 @@ impl Program {
     /// Visits what the expression finds in a resource of the program's type. A node is visited
     /// once per alternative that finds it. Errors come from the general engine only.
     pub fn run(&self, resource: &Value, visit: &mut dyn FnMut(Node<'_>)) -> Result<()> {
-        self.run_at(resource, Node::new(Some(resource), None, Some(self.root)), visit)
+        self.run_in(Root { resource, container: resource }, visit)
+    }
+
+    /// The same in a resource that another one may contain.
+    pub fn run_in(&self, root: Root<'_>, visit: &mut dyn FnMut(Node<'_>)) -> Result<()> {
+        self.run_at(root, Node::new(Some(root.resource), None, Some(self.root)), visit)
     }
 
     /// As [`Program::run`], from a node of the resource: the components of a composite.
     pub fn run_at(
         &self,
-        resource: &Value,
+        root: Root<'_>,
         start: Node<'_>,
         visit: &mut dyn FnMut(Node<'_>),
     ) -> Result<()> {
@@ -166,22 +173,22 @@ impl Program {
             Plan::Paths(starts) => {
                 let found = starts.iter().find(|(id, _)| Some(*id) == start.type_id());
                 for path in found.iter().flat_map(|(_, paths)| paths) {
-                    run::walk(&path.steps, start, resource, visit);
+                    run::walk(&path.steps, start, root, visit);
                 }
                 Ok(())
             }
-            Plan::General => self.run_general(resource, start, visit),
+            Plan::General => self.run_general(root, start, visit),
         }
     }
 
     fn run_general(
         &self,
-        resource: &Value,
+        root: Root<'_>,
         start: Node<'_>,
         visit: &mut dyn FnMut(Node<'_>),
     ) -> Result<()> {
-        let context = Context::default();
-        for item in self.source.evaluate_at(&context, resource, start)? {
+        let context = Context { resource: Some(root.resource), ..Context::default() };
+        for item in self.source.evaluate_at(&context, root.container, start)? {
             item.with_node(visit);
         }
         Ok(())

@@ -9,11 +9,19 @@ use serde_json::{Map, Value};
 static TRUE: Value = Value::Bool(true);
 static FALSE: Value = Value::Bool(false);
 
+/// What a path is read in.
+#[derive(Clone, Copy)]
+pub struct Root<'a> {
+    pub resource: &'a Value,
+    /// What contains it, or else itself: references to fragments are about that.
+    pub container: &'a Value,
+}
+
 /// Visits the nodes at the end of `steps`. The depth of the recursion is that of the program.
 pub(super) fn walk<'a>(
     steps: &[Step],
     node: Node<'a>,
-    root: &'a Value,
+    root: Root<'a>,
     visit: &mut dyn FnMut(Node<'a>),
 ) {
     let Some((step, rest)) = steps.split_first() else { return visit(node) };
@@ -62,7 +70,7 @@ pub(super) fn walk<'a>(
                 walk(rest, Node::new(Some(value), None, type_id), root, visit);
             }
         }
-        Step::Resource => walk(rest, Node::of_resource(root), root, visit),
+        Step::Resource => walk(rest, Node::of_resource(root.resource), root, visit),
     }
 }
 
@@ -89,14 +97,14 @@ fn properties<'a>(
     (value, sibling)
 }
 
-fn each<'a>(paths: &[Path], node: Node<'a>, root: &'a Value, visit: &mut dyn FnMut(Node<'a>)) {
+fn each<'a>(paths: &[Path], node: Node<'a>, root: Root<'a>, visit: &mut dyn FnMut(Node<'a>)) {
     for path in paths {
         walk(&path.steps, node, root, visit);
     }
 }
 
 /// Three-valued, as the operators of FHIRPath are.
-fn truth<'a>(test: &Test, node: Node<'a>, root: &'a Value) -> Option<bool> {
+fn truth<'a>(test: &Test, node: Node<'a>, root: Root<'a>) -> Option<bool> {
     match test {
         Test::And(left, right) => match (truth(left, node, root), truth(right, node, root)) {
             (Some(false), _) | (_, Some(false)) => Some(false),
@@ -118,14 +126,14 @@ fn truth<'a>(test: &Test, node: Node<'a>, root: &'a Value) -> Option<bool> {
             equals(paths, literal, node, root).map(|is_equal| !is_equal)
         }
         Test::ResolvesTo(wanted) => {
-            let target = node.value().and_then(|value| target_type(value, root))?;
+            let target = node.value().and_then(|value| target_type(value, root.container))?;
             Some(Definitions::r4().is_a(target, *wanted))
         }
     }
 }
 
 /// A collection of several items equals no single literal.
-fn equals<'a>(paths: &[Path], literal: &Literal, node: Node<'a>, root: &'a Value) -> Option<bool> {
+fn equals<'a>(paths: &[Path], literal: &Literal, node: Node<'a>, root: Root<'a>) -> Option<bool> {
     let mut count = 0;
     let mut is_equal = false;
     each(paths, node, root, &mut |found| {
