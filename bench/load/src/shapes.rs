@@ -164,6 +164,7 @@ pub const SHAPES: &[Shape] = &[
     of("chain-patient", &[Get("/Observation?patient.name=abbott&code=http://loinc.org|29463-7")]),
     of("chain", &[Get("/Observation?encounter.service-provider.name={provider}")])
     .reads_all(LINKS),
+    of("chain-code", &[Get("/MedicationDispense?medication.code=http://made.example|m1")]),
     of("chain-fenced", &[Get("/Observation?patient={patient}&performer:Practitioner.name=a")]),
     of(
         "has-patient",
