@@ -26,11 +26,11 @@ pub async fn serve(config: Config) -> Result<(), Failure> {
     let listener = TcpListener::bind(config.server.listen)
         .await
         .map_err(|error| format!("{}: {error}", config.server.listen))?;
-    let signals = Signals::register()?;
+    let mut signals = Signals::register()?;
     // Compiled while the database starts.
     let registry = tokio::task::spawn_blocking(Registry::r4);
     let opened = OpenDatabase::open(&config.database).await?;
-    let result = async {
+    let ready = async {
         let settings = config.settings(listener.local_addr()?);
         let registry = registry.await??;
         let store = store_settings(&config.database);
@@ -44,9 +44,21 @@ pub async fn serve(config: Config) -> Result<(), Failure> {
         reindex::bring_up_to_date(&context).await?;
         let has_demo = config.server.demo && load_demo(&context).await;
         announce(&context.settings, has_demo);
-        serve_until_stopped(listener, (Arc::new(context), http), signals).await
+        Ok((Arc::new(context), http))
     };
-    let result = result.await;
+    // A start may take long, where the index data of an older server is made anew.
+    let ready = tokio::select! {
+        ready = ready => ready.map(Some),
+        () = signals.next() => Ok(None),
+    };
+    let result = match ready {
+        Ok(Some(server)) => serve_until_stopped(listener, server, signals).await,
+        Ok(None) => {
+            tracing::info!("stopped before it served; the next start goes on from here");
+            Ok(())
+        }
+        Err(error) => Err(error),
+    };
     opened.close().await?;
     result
 }

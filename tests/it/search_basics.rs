@@ -291,3 +291,17 @@ async fn a_string_is_found_without_case_accents_and_strokes() {
     let found = server.get("Patient?family:exact=Leski").await.expect(200);
     assert_eq!(found.body["total"], 0, ":exact compares letter for letter");
 }
+
+#[tokio::test]
+async fn an_estimated_total_is_near_the_number_of_matches() {
+    let server = TestServer::start().await;
+    for number in 0..12 {
+        let gender = if number < 5 { "female" } else { "male" };
+        server.create(patient().with("gender", gender)).await.expect(201);
+    }
+    for (query, expected) in [("gender=male", 7), ("gender=female", 5), ("gender=other", 0)] {
+        let url = format!("Patient?{query}&_count=1&_total=estimate");
+        let reply = server.get(&url).await.expect(200);
+        assert_eq!(reply.body["total"], expected, "what is counted at little cost is exact");
+    }
+}

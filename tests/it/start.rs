@@ -75,3 +75,19 @@ async fn the_binary_serves_a_database_given_by_url() {
     assert!(process.is_alive().await);
     assert!(process.stop().success());
 }
+
+#[tokio::test]
+async fn a_server_that_does_not_serve_yet_stops_when_it_is_asked_to() {
+    let database = TestDatabase::clone_template();
+    let mut holder = database.connect().await;
+    let hold = "begin; lock table resource in access exclusive mode";
+    sqlx::raw_sql(hold).execute(&mut holder).await.unwrap();
+    let mut process = ServerProcess::begin_on(&database);
+    let sql = "select count(*) from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock'";
+    let mut administration = database.administer().await;
+    while sqlx::query_scalar::<_, i64>(sql).fetch_one(&mut administration).await.unwrap() == 0 {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert!(process.stop().success(), "while it waits for the table of resources");
+}

@@ -52,13 +52,15 @@ impl ServerProcess {
 
     /// The same with further arguments.
     pub fn start_on_with(database: &TestDatabase, arguments: &[&str]) -> ServerProcess {
-        let arguments: Vec<String> = arguments.iter().map(|text| (*text).to_owned()).collect();
-        let mut command = command(&arguments);
-        command.env("DATABASE_URL", database.url());
-        command.env("BHN_OWNER_DATABASE_URL", database.owner_url());
-        command.env("BHN_POOL", "4").env("BHN_SEARCH_POOL", "2");
-        let started = ServerProcess::start(command);
+        let started = ServerProcess::start(command_on(database, arguments));
         started.unwrap_or_else(|status| panic!("the server ended: {status}"))
+    }
+
+    /// The same, and nobody waits until it serves: it answers nothing.
+    pub fn begin_on(database: &TestDatabase) -> ServerProcess {
+        let mut command = command_on(database, &[]);
+        let child = command.stdout(Stdio::null()).spawn().unwrap();
+        ServerProcess { client: FhirClient::new("http://127.0.0.1:1"), child, data: None }
     }
 
     /// Waits until the server says where it listens.
@@ -129,6 +131,15 @@ impl Drop for ServerProcess {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn command_on(database: &TestDatabase, arguments: &[&str]) -> Command {
+    let arguments: Vec<String> = arguments.iter().map(|text| (*text).to_owned()).collect();
+    let mut command = command(&arguments);
+    command.env("DATABASE_URL", database.url());
+    command.env("BHN_OWNER_DATABASE_URL", database.owner_url());
+    command.env("BHN_POOL", "4").env("BHN_SEARCH_POOL", "2");
+    command
 }
 
 /// `kill` is a command of every shell, a program of its own only of some systems.
