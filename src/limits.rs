@@ -31,7 +31,8 @@ pub struct Limits {
     pub search_values: usize,
     /// Links of one chained parameter or `_has`, one after the other.
     pub search_chain: usize,
-    /// Links of all chained parameters of one query, counted over every type they may lead to.
+    /// Links of all chained parameters of one query, counted over every type they may lead to, and
+    /// as often as the statement has them.
     pub search_links: usize,
     /// Codes of one value set, and concepts under one, in a search.
     pub value_set_codes: usize,

@@ -267,6 +267,28 @@ async fn pages_lead_to_what_the_version_contained_that_the_first_one_saw() {
 }
 
 #[tokio::test]
+async fn pages_of_contained_resources_lead_to_what_stood_beside_them() {
+    let server = TestServer::start().await;
+    for id in ["a", "b", "c"] {
+        let contained = [mixture("m1", "mixture", "#maker"), maker("maker", "Jamuna")];
+        server.update(request(id, "ann", &contained)).await.expect(201);
+    }
+    let query = "Medication?_contained=true&manufacturer.name=jamuna&_sort=_lastUpdated&_count=1";
+    let mut page = server.get(query).await.expect(200);
+    let changed = [mixture("m1", "mixture", "#maker"), maker("maker", "Padma")];
+    server.update(request("b", "ann", &changed)).await.expect(200);
+    server.delete("MedicationRequest/c").await.expect(204);
+    let mut ids: Vec<String> = Vec::new();
+    loop {
+        ids.extend(page.ids("match").iter().map(|id| (*id).to_owned()));
+        let Some(next) = page.link("next") else { break };
+        page = server.get(next).await.expect(200);
+    }
+    assert_eq!(ids, ["a", "b", "c"]);
+    assert_eq!(found(&server, query).await, "a");
+}
+
+#[tokio::test]
 async fn keys_of_what_is_contained_are_checked_and_made_anew() {
     let server = strangers().await;
     prescriptions(&server).await;

@@ -122,6 +122,15 @@ fn limits_are_too_costly() {
 }
 
 #[test]
+fn a_link_counts_as_often_as_the_statement_has_it() {
+    // What a link leads to is there for resources and for contained ones: 31 ways each.
+    let of =
+        |count: usize| vec!["part-of.part-of.part-of.part-of.part-of.status=a"; count].join("&");
+    assert!(plan("Encounter", &of(32)).is_ok());
+    assert!(message("Encounter", &of(33)).contains("too-costly"));
+}
+
+#[test]
 fn permuted_criteria_are_one_lock_and_one_identifier_is_one_lock_for_all_criteria() {
     let normal = |query| plan("Patient", query).unwrap().normalised();
     assert_eq!(
