@@ -97,6 +97,8 @@ const SORTS_VALUES: &str = "an order by values beside the row is made anew for e
 const LINKS: &str = "what links lead to is found first, however much it is";
 const BLOCKS: &str = "rows of URLs are found by blocks of 16 pages, for the page at once";
 const EITHER: &str = "alternatives on different indexes are found first, however many they are";
+const NO_CODE: &str =
+    "quantities are indexed by the code of their row: of no code all in range are read";
 const FILTERS: &str = "who may see little of a common code reads its rows until a page is full";
 
 use Ask::{Changed, Get, Matching, Next, Previous, Refused, Statement};
@@ -305,11 +307,12 @@ pub const SHAPES: &[Shape] = &[
     of("contained-count", &[Get("/Observation?date=ge2030&_contained=both&_summary=count")]),
     of(
         "contained-itself",
-        &[Get(
+        &[Previous(
             "/Observation?patient=Patient/{patient}&value-quantity=gt5&_contained=both\
-             &_containedType=contained",
+             &_containedType=contained&_count=5",
         )],
-    ),
+    )
+    .reads_all(NO_CODE),
     of(
         "contained-as-of",
         &[Next("/Location?name=ward 1&_contained=true&_containedType=contained")],
