@@ -1,5 +1,15 @@
 //! The gate: who asks, what they may do, and the row filter that every query carries.
 
+mod authenticate;
+mod caller;
 mod permit;
+mod principal;
+mod role;
+pub mod smart_scope;
 
-pub use permit::{Caller, Permit, RowFilter};
+pub use authenticate::{Always, Authenticate};
+pub use caller::{Asker, Caller, Origin};
+pub use permit::{Permit, RowFilter};
+pub use principal::{Launch, Link, Links, Principal};
+pub use role::Role;
+pub use smart_scope::Scopes;

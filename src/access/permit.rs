@@ -4,38 +4,9 @@
 //! under the explicit flag `--insecure-no-auth`. The row filter is compiled into every
 //! statement all the same, so that no query is written without one.
 
+use super::caller::Caller;
 use crate::error::{ErrorKind, FhirError, IssueCode, Result};
 use crate::fhir::interaction::Interaction;
-
-/// Who asks.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub enum Caller {
-    /// Nobody signed in, and the operator allowed that with `--insecure-no-auth`.
-    InsecureNoAuth,
-    /// The operator, on the command line of the server's own machine.
-    Operator,
-    /// Nobody signed in.
-    Anonymous,
-}
-
-impl Caller {
-    /// Names the caller in idempotency keys, page links and the audit.
-    pub fn principal(&self) -> &str {
-        match self {
-            Caller::InsecureNoAuth => "insecure-no-auth",
-            Caller::Operator => "operator",
-            Caller::Anonymous => "anonymous",
-        }
-    }
-
-    /// Who runs the server; without sign-in that is everybody who reaches it.
-    fn is_operator(&self) -> bool {
-        match self {
-            Caller::InsecureNoAuth | Caller::Operator => true,
-            Caller::Anonymous => false,
-        }
-    }
-}
 
 /// Which rows a caller may see, by the access stamps of the row (surrogate ids, see
 /// `migrations`). An empty set denies.
@@ -72,8 +43,12 @@ impl Permit {
                 let text = "This server answers signed-in callers only";
                 refused(ErrorKind::Unauthorized, IssueCode::Login, text)
             }
-            caller if is_operators && !caller.is_operator() => {
+            Caller::Principal(_) if is_operators => {
                 let text = "This is for operators of the server";
+                refused(ErrorKind::Forbidden, IssueCode::Forbidden, text)
+            }
+            Caller::Principal(_) => {
+                let text = "Nothing is permitted to you";
                 refused(ErrorKind::Forbidden, IssueCode::Forbidden, text)
             }
             Caller::InsecureNoAuth | Caller::Operator => {

@@ -2,12 +2,14 @@
 //! <https://hl7.org/fhir/R4/http.html>
 
 use super::headers::{self, Texts};
+use super::middleware::forwarded::ClientAddress;
 use super::middleware::request_id::RequestId;
 use super::middleware::trace::Traced;
 use super::negotiate::{BodyKind, Format, Wishes};
 use super::respond::{self, Asked};
 use super::router::base_path;
 use super::{App, body};
+use crate::access::{Asker, Origin};
 use crate::error::{ErrorKind, FhirError, IssueCode, Result};
 use crate::fhir::interaction::{self, Body, Interaction, Method, RequestParts};
 use crate::interactions::Outcome;
@@ -39,6 +41,9 @@ async fn carry(
         return Ok(respond::options(interaction::allowed_methods(path, Method::Get)?));
     }
     let method = method(parts, path)?;
+    // Before the body: strangers are not listened to.
+    let caller = app.authenticate.caller(headers::authorization(&parts.headers)?).await?;
+    let asker = Asker { caller, origin: origin(parts) };
     let texts = Texts::read(&parts.headers)?;
     let loaded = match method {
         Method::Post | Method::Put | Method::Patch => {
@@ -69,7 +74,7 @@ async fn carry(
     let asked = Asked::of(wishes, &request.interaction, (request.prefer, &request.subset));
     asked.looks()?;
     let traced = Traced::of(&request.interaction);
-    let (outcome, _loaded) = perform(app, request, loaded).await;
+    let (outcome, _loaded) = perform(app, asker, (request, loaded)).await;
     let response = match outcome {
         Ok(outcome) => respond::answer(outcome, &asked, &app.settings.base_url).await,
         Err(error) => Err(error),
@@ -87,8 +92,8 @@ async fn carry(
 /// history would miss it. 503 where it takes too long, as over connections that went silent.
 async fn perform(
     app: &Arc<App>,
-    request: interaction::Request,
-    loaded: Option<body::Loaded>,
+    asker: Asker,
+    (request, loaded): (interaction::Request, Option<body::Loaded>),
 ) -> (Result<Outcome>, Option<body::Loaded>) {
     let is_bundle = matches!(request.interaction, Interaction::Bundle { .. });
     let is_write = is_bundle || request.interaction.is_write();
@@ -98,7 +103,7 @@ async fn perform(
     };
     let app = app.clone();
     let work = async move {
-        let outcome = timeout(patience, app.perform.perform(&app.caller, request)).await;
+        let outcome = timeout(patience, app.perform.perform(&asker, request)).await;
         (outcome.unwrap_or_else(|_| Err(too_long(is_write))), loaded)
     };
     match is_write {
@@ -132,6 +137,16 @@ fn method(parts: &request::Parts, path: &str) -> Result<Method> {
 fn path_after_base<'a>(app: &App, parts: &'a request::Parts) -> &'a str {
     let path = parts.uri.path();
     path.strip_prefix(base_path(&app.settings.base_url)).unwrap_or(path)
+}
+
+/// Where the request came from, for the audit.
+fn origin(parts: &request::Parts) -> Origin {
+    let address = parts.extensions.get::<ClientAddress>();
+    Origin {
+        address: address.map(|ClientAddress(address)| *address),
+        user_agent: headers::user_agent(&parts.headers),
+        request_id: RequestId::of(&parts.extensions).as_str().to_owned(),
+    }
 }
 
 fn sent_format(parts: &request::Parts) -> Option<Format> {

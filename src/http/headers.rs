@@ -10,6 +10,8 @@ use axum::http::{HeaderMap, HeaderName, header};
 
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
+/// Of `User-Agent`, in the audit.
+const USER_AGENT_BYTES: usize = 512;
 const X_PROVENANCE: HeaderName = HeaderName::from_static("x-provenance");
 const X_SECURITY_CONTEXT: HeaderName = HeaderName::from_static("x-security-context");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -100,6 +102,24 @@ pub fn provenance(headers: &HeaderMap, limits: &Limits) -> Result<Option<Resourc
 /// `X-Security-Context`: the reference for `Binary.securityContext` (binary.html#security).
 pub fn security_context(headers: &HeaderMap) -> Result<Option<String>> {
     single(headers, &X_SECURITY_CONTEXT)
+}
+
+/// `Authorization`, None where it is not sent. 400 where it comes twice.
+pub fn authorization(headers: &HeaderMap) -> Result<Option<&str>> {
+    let mut lines = headers.get_all(header::AUTHORIZATION).iter();
+    let Some(line) = lines.next() else {
+        return Ok(None);
+    };
+    if lines.next().is_some() {
+        return Err(twice(&header::AUTHORIZATION));
+    }
+    line.to_str().map(Some).map_err(|_| not_text(&header::AUTHORIZATION))
+}
+
+/// `User-Agent` as far as it is text, its first 512 bytes.
+pub fn user_agent(headers: &HeaderMap) -> Option<String> {
+    let text = headers.get(header::USER_AGENT)?.to_str().ok()?;
+    Some(text.get(..USER_AGENT_BYTES).unwrap_or(text).to_owned())
 }
 
 fn joined(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>> {

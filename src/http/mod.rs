@@ -31,7 +31,7 @@ pub use perform::Perform;
 pub use router::router;
 pub use settings::HttpSettings;
 
-use crate::access::Caller;
+use crate::access::{Always, Authenticate, Caller};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::interactions::Context;
@@ -54,7 +54,19 @@ pub async fn serve(
         true => Caller::InsecureNoAuth,
         false => Caller::Anonymous,
     };
-    let app = App::new(context, settings, http, caller);
+    let authenticate = Arc::new(Always(caller));
+    serve_with(listener, (context, http), authenticate, shutdown).await
+}
+
+/// The same, where `authenticate` tells callers apart.
+pub async fn serve_with(
+    listener: TcpListener,
+    (context, http): (Arc<Context>, HttpSettings),
+    authenticate: Arc<dyn Authenticate>,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let settings = context.settings.clone();
+    let app = App::new(context, settings, http, authenticate);
     serve::serve(app, listener, shutdown).await
 }
 
@@ -63,23 +75,23 @@ pub struct App {
     perform: Arc<dyn Perform>,
     settings: Settings,
     http: HttpSettings,
-    caller: Caller,
+    authenticate: Arc<dyn Authenticate>,
     clock: Clock,
     admission: Admission,
     is_draining: AtomicBool,
 }
 
 impl App {
-    /// `caller` is who asks in every request, until requests carry credentials.
+    /// `authenticate` tells who asks.
     pub fn new(
         perform: Arc<dyn Perform>,
         settings: Settings,
         http: HttpSettings,
-        caller: Caller,
+        authenticate: Arc<dyn Authenticate>,
     ) -> Arc<Self> {
         let admission = Admission::new(settings.limits.admitted_bytes, http.admission_wait);
         let (clock, is_draining) = (Clock::default(), AtomicBool::new(false));
-        Arc::new(App { perform, settings, http, caller, clock, admission, is_draining })
+        Arc::new(App { perform, settings, http, authenticate, clock, admission, is_draining })
     }
 
     /// From here on `/readyz` answers 503, so that no more requests are sent here.

@@ -1,6 +1,6 @@
 //! What stands behind the routes.
 
-use crate::access::{Caller, Permit};
+use crate::access::{Asker, Permit};
 use crate::error::Result;
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::interaction::Request;
@@ -12,23 +12,15 @@ use futures_util::future::BoxFuture;
 /// Answers interactions. [`Context`] does so from the store; tests of routes from a table.
 pub trait Perform: Send + Sync + 'static {
     /// Carries one interaction to its answer.
-    fn perform<'a>(
-        &'a self,
-        caller: &'a Caller,
-        request: Request,
-    ) -> BoxFuture<'a, Result<Outcome>>;
+    fn perform<'a>(&'a self, asker: &'a Asker, request: Request) -> BoxFuture<'a, Result<Outcome>>;
 
     /// True where interactions can be answered now.
     fn is_ready(&self) -> BoxFuture<'_, bool>;
 }
 
 impl Perform for Context {
-    fn perform<'a>(
-        &'a self,
-        caller: &'a Caller,
-        request: Request,
-    ) -> BoxFuture<'a, Result<Outcome>> {
-        async move { interactions::perform(&self.current(), caller, request).await }.boxed()
+    fn perform<'a>(&'a self, asker: &'a Asker, request: Request) -> BoxFuture<'a, Result<Outcome>> {
+        async move { interactions::perform(&self.current(), asker, request).await }.boxed()
     }
 
     /// A read that finds nothing proves the pool, the database and its schema.

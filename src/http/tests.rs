@@ -1,4 +1,5 @@
 use super::*;
+use crate::access::{Always, Asker, Caller};
 use crate::error::{FhirError, Result};
 use crate::fhir::interaction::{Interaction, Request, Returning};
 use crate::fhir::resource::{Id, ResourceKey};
@@ -80,7 +81,7 @@ fn version(key: ResourceKey, version: i64) -> ResourceVersion {
 }
 
 impl Perform for Scripted {
-    fn perform<'a>(&'a self, _: &'a Caller, request: Request) -> BoxFuture<'a, Result<Outcome>> {
+    fn perform<'a>(&'a self, _: &'a Asker, request: Request) -> BoxFuture<'a, Result<Outcome>> {
         async move {
             let answer = self.answer(&request);
             *self.last.lock().unwrap() = Some(request);
@@ -108,7 +109,8 @@ impl Server {
         let scripted = Arc::new(Scripted::default());
         let (mut settings, mut http) = (Settings::default(), HttpSettings::default());
         set(&mut settings, &mut http);
-        let app = App::new(scripted.clone(), settings, http, Caller::InsecureNoAuth);
+        let app =
+            App::new(scripted.clone(), settings, http, Arc::new(Always(Caller::InsecureNoAuth)));
         Server { scripted, app }
     }
 

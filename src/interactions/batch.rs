@@ -4,7 +4,7 @@ use super::context::Context;
 use super::entry::{self, RequestEntry};
 use super::outcome::{Content, Outcome};
 use super::transaction::check_size;
-use crate::access::Caller;
+use crate::access::Asker;
 use crate::error::{ErrorKind, FhirError, IssueCode, Result};
 use crate::fhir::bundle::Bundle;
 use crate::fhir::interaction::{Handling, Interaction, Method, Prefer};
@@ -20,7 +20,7 @@ const PARALLEL: usize = 4;
 /// holds its status and OperationOutcome. 400 where the Bundle itself is not valid.
 pub async fn batch(
     context: &Context,
-    caller: &Caller,
+    asker: &Asker,
     request: (Resource, Prefer),
     idempotency_key: Option<&str>,
 ) -> Result<Outcome> {
@@ -37,7 +37,7 @@ pub async fn batch(
             // No client's own key holds a space.
             let key = idempotency_key.map(|key| format!("{key} {index}"));
             let place = ((entry, index), prefer.handling);
-            let answer = Box::pin(perform_entry(context, caller, place, key)).await;
+            let answer = Box::pin(perform_entry(context, asker, place, key)).await;
             let base_url = &context.settings.base_url;
             entry::answered(base_url, prefer.returning, answer)
         })
@@ -56,7 +56,7 @@ pub async fn batch(
 
 async fn perform_entry(
     context: &Context,
-    caller: &Caller,
+    asker: &Asker,
     place: ((Value, usize), Handling),
     idempotency_key: Option<String>,
 ) -> Result<Outcome> {
@@ -70,5 +70,5 @@ async fn perform_entry(
     if method == Method::Post {
         request.idempotency_key = idempotency_key;
     }
-    Ok(super::perform(context, caller, request).await?.of_method(method))
+    Ok(super::perform(context, asker, request).await?.of_method(method))
 }

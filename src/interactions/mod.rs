@@ -22,7 +22,7 @@ pub use context::Context;
 pub use outcome::{Content, Outcome, ResourceVersion};
 pub use write::{bulk, idempotency};
 
-use crate::access::{Caller, Permit};
+use crate::access::{Asker, Caller, Permit};
 use crate::error::{FhirError, IssueCode, Result};
 use crate::fhir::interaction::{BundleKind, Interaction, Request};
 use crate::fhir::resource::Resource;
@@ -34,7 +34,8 @@ use write::{NothingAfter, WriteSet};
 
 /// Carries one interaction to its answer. Errors are answers too: the caller makes an
 /// OperationOutcome of them.
-pub async fn perform(context: &Context, caller: &Caller, request: Request) -> Result<Outcome> {
+pub async fn perform(context: &Context, asker: &Asker, request: Request) -> Result<Outcome> {
+    let caller = &asker.caller;
     let permit = Permit::authorize(caller, &request.interaction)?;
     if request.interaction.is_write() {
         return perform_write(context, (caller, permit), request).await;
@@ -48,7 +49,7 @@ pub async fn perform(context: &Context, caller: &Caller, request: Request) -> Re
                 return Err(FhirError::at(IssueCode::NotSupported, "http.X-Provenance", text));
             }
             let key = request.idempotency_key.as_deref();
-            batch::batch(context, caller, (bundle, request.prefer), key).await
+            batch::batch(context, asker, (bundle, request.prefer), key).await
         }
         Interaction::Bundle { kind: BundleKind::Transaction, bundle } => {
             let provenance = provenance(context, caller, request.provenance)?;

@@ -11,6 +11,7 @@ pub const FHIR_JSON: &str = "application/fhir+json";
 pub struct FhirClient {
     base: String,
     http: reqwest::Client,
+    authorization: Option<String>,
 }
 
 /// A request that is being put together.
@@ -35,7 +36,12 @@ impl FhirClient {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .unwrap();
-        FhirClient { base: base.to_owned(), http }
+        FhirClient { base: base.to_owned(), http, authorization: None }
+    }
+
+    /// The same, with this `Authorization` on every request.
+    pub fn with_authorization(&self, authorization: String) -> FhirClient {
+        FhirClient { authorization: Some(authorization), ..self.clone() }
     }
 
     /// The FHIR base, without a trailing slash.
@@ -51,7 +57,11 @@ impl FhirClient {
             _ => format!("{}/{}", self.base, path.trim_start_matches('/')),
         };
         let method = Method::from_bytes(method.as_bytes()).unwrap();
-        Request { builder: self.http.request(method, url) }
+        let mut builder = self.http.request(method, url);
+        if let Some(authorization) = &self.authorization {
+            builder = builder.header("Authorization", authorization);
+        }
+        Request { builder }
     }
 
     pub async fn get(&self, path: &str) -> Reply {

@@ -1,18 +1,20 @@
 //! What tests start and talk to.
 
 mod builders;
+mod callers;
 mod client;
 mod cluster;
 mod outcome;
 mod process;
 
 pub use builders::{MRN, observation, patient};
+pub use callers::{TestCallers, principal};
 pub use client::{FhirClient, Reply};
 pub use cluster::{TestDatabase, folder, search_path};
 pub use outcome::send_raw;
 pub use process::ServerProcess;
 
-use bhn_fhir::access::{Permit, RowFilter};
+use bhn_fhir::access::{Caller, Permit, RowFilter};
 use bhn_fhir::clock::Clock;
 use bhn_fhir::config::Settings;
 use bhn_fhir::fhir::resource::ResourceKey;
@@ -31,6 +33,7 @@ pub struct TestServer {
     pub client: FhirClient,
     pub context: Arc<Context>,
     pub database: Arc<TestDatabase>,
+    pub callers: Arc<TestCallers>,
     _stop: oneshot::Sender<()>,
 }
 
@@ -65,17 +68,22 @@ impl TestServer {
         };
         let store = Store::open(&database.database, &registry, &store).await.unwrap();
         let client = FhirClient::new(&settings.base_url);
+        let callers = TestCallers::new(match settings.insecure_no_auth {
+            true => Caller::InsecureNoAuth,
+            false => Caller::Anonymous,
+        });
         let context = Context::open(store, registry, Clock::System, settings).await.unwrap();
         let context = Arc::new(context);
         let (stop, stopped) = oneshot::channel::<()>();
-        let served = context.clone();
+        let served = (context.clone(), HttpSettings::default());
+        let authenticate = callers.clone();
         tokio::spawn(async move {
             let stopped = async {
                 let _ = stopped.await;
             };
-            bhn_fhir::http::serve(listener, served, HttpSettings::default(), stopped).await
+            bhn_fhir::http::serve_with(listener, served, authenticate, stopped).await
         });
-        TestServer { client, context, database, _stop: stop }
+        TestServer { client, context, database, callers, _stop: stop }
     }
 
     /// `POST [type]`.

@@ -1,0 +1,13 @@
+//! The gate, asked once per interaction.
+
+use crate::harness::{TestServer, principal};
+use bhn_fhir::access::Role;
+
+#[tokio::test]
+async fn credentials_that_are_not_known_are_401() {
+    let server = TestServer::start().await;
+    let stranger = server.client.with_authorization("Test nobody".to_owned());
+    stranger.get("Patient").await.expect_outcome(401, "login");
+    let doctor = server.as_principal(principal("ann", Role::Doctor, "openid"));
+    doctor.get("Patient").await.expect_outcome(403, "forbidden");
+}
