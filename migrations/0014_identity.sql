@@ -109,3 +109,33 @@ create table access_grant (
 );
 create index access_grant_account on access_grant (account, client) where account is not null;
 create index access_grant_expires on access_grant (expires);
+
+-- Authorization codes: one use, about a minute (RFC 6749, 4.1.2; RFC 7636).
+create table authorization_code (
+  -- SHA-256 of the code.
+  hash bytea primary key,
+  access_grant bigint not null references access_grant on delete cascade,
+  redirect_uri text collate "C" not null,
+  code_challenge text collate "C" not null,
+  -- For the id_token.
+  nonce text,
+  created timestamptz not null,
+  expires timestamptz not null,
+  redeemed timestamptz
+);
+create index authorization_code_expires on authorization_code (expires);
+
+-- Sign-ins of people in a browser.
+create table login_session (
+  -- SHA-256 of the cookie's 256 random bits.
+  hash bytea primary key,
+  account uuid not null references account on delete cascade,
+  account_epoch integer not null,
+  methods text[] collate "C" not null,
+  user_agent text,
+  created timestamptz not null,
+  seen timestamptz not null,
+  expires timestamptz not null
+);
+create index login_session_account on login_session (account);
+create index login_session_expires on login_session (expires);

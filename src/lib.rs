@@ -7,6 +7,7 @@ pub mod fhir;
 pub mod http;
 pub mod interactions;
 pub mod jobs;
+pub mod oauth;
 pub mod search;
 pub mod storage;
 pub mod terminology;

@@ -42,7 +42,7 @@ async fn carry(
     }
     let method = method(parts, path)?;
     // Before the body: strangers are not listened to.
-    let caller = app.authenticate.caller(headers::authorization(&parts.headers)?).await?;
+    let caller = app.sign_in.authenticate.caller(headers::authorization(&parts.headers)?).await?;
     let asker = Asker { caller, origin: origin(parts) };
     let texts = Texts::read(&parts.headers)?;
     let loaded = match method {

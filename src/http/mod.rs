@@ -35,6 +35,7 @@ use crate::access::{Always, Authenticate, Caller};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::interactions::Context;
+use crate::oauth::AuthorizationServer;
 use middleware::admission::Admission;
 use std::future::Future;
 use std::io;
@@ -55,18 +56,27 @@ pub async fn serve(
         false => Caller::Anonymous,
     };
     let authenticate = Arc::new(Always(caller));
-    serve_with(listener, (context, http), authenticate, shutdown).await
+    let sign_in = SignIn { authenticate, oauth: None };
+    serve_with(listener, (context, http), sign_in, shutdown).await
 }
 
-/// The same, where `authenticate` tells callers apart.
+/// How callers sign in.
+pub struct SignIn {
+    /// Tells callers apart.
+    pub authenticate: Arc<dyn Authenticate>,
+    /// Where they get their tokens, if it is here.
+    pub oauth: Option<Arc<AuthorizationServer>>,
+}
+
+/// The same for callers who sign in.
 pub async fn serve_with(
     listener: TcpListener,
     (context, http): (Arc<Context>, HttpSettings),
-    authenticate: Arc<dyn Authenticate>,
+    sign_in: SignIn,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let settings = context.settings.clone();
-    let app = App::new(context, settings, http, authenticate);
+    let app = App::new(context, settings, http, sign_in);
     serve::serve(app, listener, shutdown).await
 }
 
@@ -75,23 +85,23 @@ pub struct App {
     perform: Arc<dyn Perform>,
     settings: Settings,
     http: HttpSettings,
-    authenticate: Arc<dyn Authenticate>,
+    sign_in: SignIn,
     clock: Clock,
     admission: Admission,
     is_draining: AtomicBool,
 }
 
 impl App {
-    /// `authenticate` tells who asks.
+    /// `sign_in` tells who asks.
     pub fn new(
         perform: Arc<dyn Perform>,
         settings: Settings,
         http: HttpSettings,
-        authenticate: Arc<dyn Authenticate>,
+        sign_in: SignIn,
     ) -> Arc<Self> {
         let admission = Admission::new(settings.limits.admitted_bytes, http.admission_wait);
         let (clock, is_draining) = (Clock::default(), AtomicBool::new(false));
-        Arc::new(App { perform, settings, http, authenticate, clock, admission, is_draining })
+        Arc::new(App { perform, settings, http, sign_in, clock, admission, is_draining })
     }
 
     /// From here on `/readyz` answers 503, so that no more requests are sent here.

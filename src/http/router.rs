@@ -26,10 +26,13 @@ pub fn router(app: Arc<App>) -> Router {
         "" => routes,
         base => routes.route(base, fhir),
     };
+    let routes = routes.fallback(respond::no_route).with_state(app.clone());
+    let routes = match &app.sign_in.oauth {
+        Some(oauth) => routes.merge(oauth.clone().routes()),
+        None => routes,
+    };
     let compressible = SizeAbove::new(COMPRESSED_ABOVE_BYTES).and(is_compressible);
     routes
-        .fallback(respond::no_route)
-        .with_state(app.clone())
         .layer(CompressionLayer::new().gzip(true).br(true).compress_when(compressible))
         .layer(from_fn_with_state(app, middleware::around))
 }

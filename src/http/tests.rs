@@ -1,5 +1,5 @@
 use super::*;
-use crate::access::{Always, Asker, Caller};
+use crate::access::{Asker, Caller};
 use crate::error::{FhirError, Result};
 use crate::fhir::interaction::{Interaction, Request, Returning};
 use crate::fhir::resource::{Id, ResourceKey};
@@ -109,8 +109,9 @@ impl Server {
         let scripted = Arc::new(Scripted::default());
         let (mut settings, mut http) = (Settings::default(), HttpSettings::default());
         set(&mut settings, &mut http);
-        let app =
-            App::new(scripted.clone(), settings, http, Arc::new(Always(Caller::InsecureNoAuth)));
+        let authenticate = Arc::new(Always(Caller::InsecureNoAuth));
+        let sign_in = SignIn { authenticate, oauth: None };
+        let app = App::new(scripted.clone(), settings, http, sign_in);
         Server { scripted, app }
     }
 

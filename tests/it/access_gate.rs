@@ -8,6 +8,8 @@ async fn credentials_that_are_not_known_are_401() {
     let server = TestServer::start().await;
     let stranger = server.client.with_authorization("Test nobody".to_owned());
     stranger.get("Patient").await.expect_outcome(401, "login");
-    let doctor = server.as_principal(principal("ann", Role::Doctor, "openid"));
+    let mut ann = principal("ann", Role::Doctor, "openid");
+    ann.links.fhir_user = Some(server.link("Practitioner/ann").await);
+    let doctor = server.as_principal(ann);
     doctor.get("Patient").await.expect_outcome(403, "forbidden");
 }

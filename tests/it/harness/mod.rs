@@ -18,7 +18,7 @@ use bhn_fhir::access::{Caller, Permit, RowFilter};
 use bhn_fhir::clock::Clock;
 use bhn_fhir::config::Settings;
 use bhn_fhir::fhir::resource::ResourceKey;
-use bhn_fhir::http::HttpSettings;
+use bhn_fhir::http::{HttpSettings, SignIn};
 use bhn_fhir::interactions::Context;
 use bhn_fhir::search::Registry;
 use bhn_fhir::storage::{Database, StartError, Store, StoreSettings};
@@ -76,12 +76,12 @@ impl TestServer {
         let context = Arc::new(context);
         let (stop, stopped) = oneshot::channel::<()>();
         let served = (context.clone(), HttpSettings::default());
-        let authenticate = callers.clone();
+        let sign_in = SignIn { authenticate: callers.clone(), oauth: None };
         tokio::spawn(async move {
             let stopped = async {
                 let _ = stopped.await;
             };
-            bhn_fhir::http::serve_with(listener, served, authenticate, stopped).await
+            bhn_fhir::http::serve_with(listener, served, sign_in, stopped).await
         });
         TestServer { client, context, database, callers, _stop: stop }
     }
