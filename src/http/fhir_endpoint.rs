@@ -6,6 +6,7 @@ use super::middleware::forwarded::ClientAddress;
 use super::middleware::request_id::RequestId;
 use super::middleware::trace::Traced;
 use super::negotiate::{BodyKind, Format, Wishes};
+use super::rates;
 use super::respond::{self, Asked};
 use super::router::base_path;
 use super::{App, body};
@@ -42,8 +43,7 @@ async fn carry(
     }
     let method = method(parts, path)?;
     // Before the body: strangers are not listened to.
-    let caller = app.sign_in.authenticate.caller(headers::authorization(&parts.headers)?).await?;
-    let asker = Asker { caller, origin: origin(parts) };
+    let asker = asker(app, parts).await?;
     let texts = Texts::read(&parts.headers)?;
     let loaded = match method {
         Method::Post | Method::Put | Method::Patch => {
@@ -64,6 +64,7 @@ async fn carry(
         prefer: texts.prefer.as_deref(),
         body,
     })?;
+    app.rates.admit(&asker, rates::further_weight(&request.interaction))?;
     if method == Method::Post {
         request.idempotency_key = headers::idempotency_key(&parts.headers)?;
     }
@@ -137,6 +138,23 @@ fn method(parts: &request::Parts, path: &str) -> Result<Method> {
 fn path_after_base<'a>(app: &App, parts: &'a request::Parts) -> &'a str {
     let path = parts.uri.path();
     path.strip_prefix(base_path(&app.settings.base_url)).unwrap_or(path)
+}
+
+/// Who asks: 401 for credentials that are not good, 429 for who comes too often.
+async fn asker(app: &App, parts: &request::Parts) -> Result<Asker> {
+    let origin = origin(parts);
+    let authorization = headers::authorization(&parts.headers)?;
+    match app.sign_in.authenticate.caller(authorization).await {
+        Ok(caller) => {
+            let asker = Asker { caller, origin };
+            app.rates.admit(&asker, 1)?;
+            Ok(asker)
+        }
+        Err(error) => {
+            app.rates.stranger(origin.address, 1)?;
+            Err(error)
+        }
+    }
 }
 
 /// Where the request came from, for the audit.
