@@ -2,6 +2,7 @@
 //! <https://hl7.org/fhir/R4/http.html>
 
 use super::headers::{self, Texts};
+use super::listen::PlaceInCrowd;
 use super::middleware::forwarded::ClientAddress;
 use super::middleware::request_id::RequestId;
 use super::middleware::trace::Traced;
@@ -10,7 +11,7 @@ use super::rates;
 use super::respond::{self, Asked};
 use super::router::base_path;
 use super::{App, body};
-use crate::access::{Asker, Origin};
+use crate::access::{Asker, Caller, Origin};
 use crate::error::{ErrorKind, FhirError, IssueCode, Result};
 use crate::fhir::interaction::{self, Body, Interaction, Method, RequestParts};
 use crate::interactions::Outcome;
@@ -44,6 +45,7 @@ async fn carry(
     let method = method(parts, path)?;
     // Before the body: strangers are not listened to.
     let asker = asker(app, parts).await?;
+    let _place = place(app, &asker.caller)?;
     let texts = Texts::read(&parts.headers)?;
     let loaded = match method {
         Method::Post | Method::Put | Method::Patch => {
@@ -155,6 +157,16 @@ async fn asker(app: &App, parts: &request::Parts) -> Result<Asker> {
             Err(error)
         }
     }
+}
+
+/// The caller's place among the requests in work. 503 where he has as many as he may.
+fn place(app: &App, caller: &Caller) -> Result<Option<PlaceInCrowd<String>>> {
+    let Caller::Principal(principal) = caller else {
+        return Ok(None);
+    };
+    let place = app.in_work.enter(principal.name.clone(), false);
+    let too_many = || FhirError::unavailable("Too many requests of yours are in work");
+    place.ok_or_else(too_many).map(Some)
 }
 
 /// Where the request came from, for the audit.

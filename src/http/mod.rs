@@ -36,6 +36,7 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::interactions::Context;
 use crate::oauth::AuthorizationServer;
+use listen::Crowd;
 use middleware::admission::Admission;
 use rates::Rates;
 use std::future::Future;
@@ -90,6 +91,7 @@ pub struct App {
     clock: Clock,
     admission: Admission,
     rates: Rates,
+    in_work: Crowd<String>,
     is_draining: AtomicBool,
 }
 
@@ -102,9 +104,19 @@ impl App {
         sign_in: SignIn,
     ) -> Arc<Self> {
         let admission = Admission::new(settings.limits.admitted_bytes, http.admission_wait);
-        let rates = Rates::new(&http.rates);
+        let (rates, in_work) = (Rates::new(&http.rates), Crowd::new(http.requests_of_caller));
         let (clock, is_draining) = (Clock::default(), AtomicBool::new(false));
-        Arc::new(App { perform, settings, http, sign_in, clock, admission, rates, is_draining })
+        Arc::new(App {
+            perform,
+            settings,
+            http,
+            sign_in,
+            clock,
+            admission,
+            rates,
+            in_work,
+            is_draining,
+        })
     }
 
     /// From here on `/readyz` answers 503, so that no more requests are sent here.

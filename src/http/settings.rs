@@ -27,6 +27,8 @@ pub struct HttpSettings {
     pub connections: usize,
     /// Connections of one address at once, unless it is a trusted proxy; more are closed.
     pub connections_of_address: usize,
+    /// Requests of one caller in work at once; more are told to come again.
+    pub requests_of_caller: usize,
     /// Where the server ends TLS itself.
     pub tls: Option<TlsFiles>,
     /// Where operators read metrics.
@@ -55,6 +57,7 @@ impl Default for HttpSettings {
             form_bytes: 64 << 10,
             connections: 4_096,
             connections_of_address: 200,
+            requests_of_caller: 100,
             tls: None,
             admin: None,
             rates: RateSettings::default(),

@@ -1,47 +1,48 @@
-//! Connections by address: one client alone must not take all the places that there are.
+//! How many of something each has at once: one alone must not take all the places that there are.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// How many connections each address has.
-pub struct Crowd {
+type Counts<K> = Arc<Mutex<HashMap<K, usize>>>;
+
+/// Connections by address, or requests by caller.
+pub struct Crowd<K> {
     most: usize,
-    counts: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    counts: Counts<K>,
 }
 
-/// The place of one connection, until dropped.
-pub struct PlaceOfAddress {
-    address: IpAddr,
-    counts: Arc<Mutex<HashMap<IpAddr, usize>>>,
+/// The place of one of them, until dropped.
+pub struct PlaceInCrowd<K: Eq + Hash> {
+    key: K,
+    counts: Counts<K>,
 }
 
-impl Crowd {
-    pub fn new(most: usize) -> Crowd {
-        Crowd { most, counts: Arc::default() }
+impl<K: Eq + Hash + Clone> Crowd<K> {
+    pub fn new(most: usize) -> Crowd<K> {
+        Crowd { most, counts: Counts::default() }
     }
 
-    /// A place for one more connection of this address; None where it has as many as it may.
-    /// A trusted proxy comes for many.
-    pub fn enter(&self, address: IpAddr, is_proxy: bool) -> Option<PlaceOfAddress> {
-        let address = address.to_canonical();
+    /// A place for one more; None where there are as many as there may be. Who comes for many, as
+    /// a trusted proxy, always gets one.
+    pub fn enter(&self, key: K, is_for_many: bool) -> Option<PlaceInCrowd<K>> {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.entry(address).or_default();
-        if *count >= self.most && !is_proxy {
+        let count = counts.entry(key.clone()).or_default();
+        if *count >= self.most && !is_for_many {
             return None;
         }
         *count += 1;
-        Some(PlaceOfAddress { address, counts: self.counts.clone() })
+        Some(PlaceInCrowd { key, counts: self.counts.clone() })
     }
 }
 
-impl Drop for PlaceOfAddress {
+impl<K: Eq + Hash> Drop for PlaceInCrowd<K> {
     fn drop(&mut self) {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(&self.address) {
+        if let Some(count) = counts.get_mut(&self.key) {
             *count -= 1;
             if *count == 0 {
-                counts.remove(&self.address);
+                counts.remove(&self.key);
             }
         }
     }
@@ -52,15 +53,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_has_so_many_connections_and_no_more() {
+    fn each_has_so_many_places_and_no_more() {
         let crowd = Crowd::new(2);
-        let address: IpAddr = "192.0.2.1".parse().unwrap();
-        let first = crowd.enter(address, false).unwrap();
-        let _second = crowd.enter("::ffff:192.0.2.1".parse().unwrap(), false).unwrap();
-        assert!(crowd.enter(address, false).is_none());
-        assert!(crowd.enter(address, true).is_some(), "a proxy comes for many");
-        assert!(crowd.enter("192.0.2.2".parse().unwrap(), false).is_some());
+        let first = crowd.enter("one", false).unwrap();
+        let _second = crowd.enter("one", false).unwrap();
+        assert!(crowd.enter("one", false).is_none());
+        assert!(crowd.enter("one", true).is_some(), "who comes for many");
+        assert!(crowd.enter("other", false).is_some());
         drop(first);
-        assert!(crowd.enter(address, false).is_some());
+        assert!(crowd.enter("one", false).is_some());
     }
 }

@@ -10,12 +10,12 @@ mod tls;
 
 use super::middleware::forwarded::{IsSecure, Peer};
 use super::{App, HttpSettings};
+pub use crowd::{Crowd, PlaceInCrowd};
 pub use tls::TlsFiles;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
-use crowd::Crowd;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -69,7 +69,7 @@ pub async fn serve(
             continue;
         };
         let is_proxy = app.http.trusted_proxies.iter().any(|proxy| proxy.contains(peer.ip()));
-        let Some(place_of_address) = crowd.enter(peer.ip(), is_proxy) else {
+        let Some(place_of_address) = crowd.enter(peer.ip().to_canonical(), is_proxy) else {
             continue;
         };
         let connection = Connection {
