@@ -1,6 +1,10 @@
 //! What an operator may set, as arguments or in the environment. Only this file reads the
 //! environment; `docs/configuration.md` has a heading for each variable.
 
+mod sign_in;
+
+pub use sign_in::{OAuthSettings, SignInConfig};
+
 use crate::fhir::definitions::ResourceType;
 use crate::limits::Limits;
 use crate::network::Network;
@@ -32,6 +36,8 @@ pub struct Settings {
     pub content_search: bool,
     /// Whether callers who have not signed in may do everything.
     pub insecure_no_auth: bool,
+    /// How callers get their tokens.
+    pub oauth: OAuthSettings,
 }
 
 /// `Type|system`: one value of this system names one resource of this type.
@@ -54,6 +60,7 @@ impl Default for Settings {
             keeps_jsonb: true,
             content_search: false,
             insecure_no_auth: false,
+            oauth: OAuthSettings::default(),
         }
     }
 }
@@ -65,6 +72,8 @@ pub struct Config {
     pub server: ServerConfig,
     #[command(flatten)]
     pub database: DatabaseConfig,
+    #[command(flatten)]
+    pub sign_in: SignInConfig,
     #[command(flatten)]
     pub fhir: FhirConfig,
 }
@@ -240,6 +249,7 @@ impl Config {
         Settings {
             base_url: base_url.unwrap_or_else(|| default_base_url(listening)),
             insecure_no_auth: self.server.insecure_no_auth,
+            oauth: self.sign_in.settings(&self.database),
             ..self.fhir.settings(&self.database)
         }
     }

@@ -25,6 +25,7 @@ mod logical_ids;
 mod meta;
 mod methods;
 mod negotiation;
+mod oauth_bearers;
 mod operation_meta;
 mod patch;
 mod pool;
