@@ -6,10 +6,11 @@ pub mod jwt;
 mod permit;
 mod principal;
 mod role;
+mod scope_bounds;
 pub mod smart_scope;
 
 pub use authenticate::{
-    Always, Authenticate, Bearer, BearerSettings, Bearers, Identities, bearer_token,
+    Always, Authenticate, Bearer, BearerSettings, Bearers, Identities, Verified, bearer_token,
 };
 pub use caller::{Asker, Caller, Origin};
 pub use permit::{Permit, RowFilter};

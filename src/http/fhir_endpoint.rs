@@ -14,7 +14,8 @@ use crate::error::{ErrorKind, FhirError, IssueCode, Result};
 use crate::fhir::interaction::{self, Body, Interaction, Method, RequestParts};
 use crate::interactions::Outcome;
 use axum::extract::{Request, State};
-use axum::http::{Response, request};
+use axum::http::{Extensions, HeaderMap, Response, request};
+use axum::middleware::Next;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use tokio::time::timeout;
@@ -43,7 +44,7 @@ async fn carry(
     let method = method(parts, path)?;
     // Before the body: strangers are not listened to.
     let caller = app.sign_in.authenticate.caller(headers::authorization(&parts.headers)?).await?;
-    let asker = Asker { caller, origin: origin(parts) };
+    let asker = Asker { caller, origin: origin(&parts.extensions, &parts.headers) };
     let texts = Texts::read(&parts.headers)?;
     let loaded = match method {
         Method::Post | Method::Put | Method::Patch => {
@@ -139,13 +140,20 @@ fn path_after_base<'a>(app: &App, parts: &'a request::Parts) -> &'a str {
     path.strip_prefix(base_path(&app.settings.base_url)).unwrap_or(path)
 }
 
+/// Tells the authorization server where its requests come from.
+pub async fn tell_origin(mut request: Request, next: Next) -> Response<axum::body::Body> {
+    let origin = origin(request.extensions(), request.headers());
+    request.extensions_mut().insert(origin);
+    next.run(request).await
+}
+
 /// Where the request came from, for the audit.
-fn origin(parts: &request::Parts) -> Origin {
-    let address = parts.extensions.get::<ClientAddress>();
+fn origin(extensions: &Extensions, headers: &HeaderMap) -> Origin {
+    let address = extensions.get::<ClientAddress>();
     Origin {
         address: address.map(|ClientAddress(address)| *address),
-        user_agent: headers::user_agent(&parts.headers),
-        request_id: RequestId::of(&parts.extensions).as_str().to_owned(),
+        user_agent: headers::user_agent(headers),
+        request_id: RequestId::of(extensions).as_str().to_owned(),
     }
 }
 

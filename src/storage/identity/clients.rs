@@ -8,7 +8,7 @@ use serde_json::Value;
 use sqlx::FromRow;
 
 /// Clients that are listed, and origins that are known, at most.
-pub const MOST_CLIENTS: i64 = 10_000;
+const MOST_CLIENTS: i64 = 10_000;
 
 /// How a client proves to be who it says (SMART App Launch 2.2, 3.0).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

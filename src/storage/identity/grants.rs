@@ -84,6 +84,21 @@ impl TryFrom<GrantRow> for Grant {
     }
 }
 
+impl Grant {
+    /// `account/[uuid]` or `client/[client_id]`
+    pub fn principal(&self) -> String {
+        match &self.account {
+            Some(account) => format!("account/{account}"),
+            None => format!("client/{}", self.client),
+        }
+    }
+
+    /// True for a scope that is not about resources: `has("offline_access")`.
+    pub fn has(&self, scope: &str) -> bool {
+        self.scopes.split(' ').any(|own| own == scope)
+    }
+}
+
 /// What an account says of its person (OpenID Connect Core, 5.1).
 #[derive(Clone, FromRow, Debug)]
 pub struct PersonClaims {

@@ -7,7 +7,7 @@ mod grants;
 mod keys;
 mod spent;
 
-pub use clients::{Client, ClientKind, MOST_CLIENTS};
+pub use clients::{Client, ClientKind};
 pub use grants::{Grant, NewGrant, PersonClaims};
 pub use keys::{KeyState, LockedKeys, SigningKeyRow};
 pub use spent::{Code, NewRefreshToken, RefreshToken};

@@ -2,8 +2,11 @@
 //! sealed under the key file. ES256 signs access tokens, RS256 id_tokens, which clients have to
 //! understand (SMART App Launch 2.2, 5.1.2); one key never serves both.
 
-use super::key_file::{self, KEY_BYTES, KeyFileError};
-use super::rotation::{Step, due};
+mod file;
+mod rotation;
+
+pub use file::make as make_key_file;
+
 use super::secrets::random;
 use crate::clock::Clock;
 use crate::config::OAuthSettings;
@@ -19,6 +22,8 @@ use chrono::{DateTime, Utc};
 use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde::Serialize;
+use file::{KEY_BYTES, KeyFileError};
+use rotation::{Step, due};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -96,12 +101,12 @@ impl Keyring {
             other => return Err(KeysError::RsaBits(other)),
         };
         let has_keys = store.signing_keys().await?.iter().any(|key| key.sealed.is_some());
-        let key = match key_file::read(path)? {
+        let key = match file::read(path)? {
             Some(key) => key,
             None if has_keys => return Err(KeysError::Missing { path: path.clone() }),
             None => {
                 let key = random::<KEY_BYTES>()?;
-                key_file::make(path, &key)?;
+                file::make(path, &key)?;
                 key
             }
         };

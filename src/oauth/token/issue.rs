@@ -1,8 +1,8 @@
 //! Access tokens (RFC 9068) and id_tokens (OpenID Connect Core 2) of a grant.
 
-use super::AuthorizationServer;
-use super::keys::Purpose;
-use super::secrets::{hash, new_secret};
+use crate::oauth::AuthorizationServer;
+use crate::oauth::keys::Purpose;
+use crate::oauth::secrets::{hash, new_secret};
 use crate::access::Scopes;
 use crate::access::jwt::{ACCESS_TOKEN, Claims};
 use crate::error::Result;
