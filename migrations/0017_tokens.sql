@@ -50,3 +50,23 @@ create table scope_set (
   scopes text collate "C" not null,
   used timestamptz not null
 );
+
+-- Patients for whom a person acts, as the relations of the record have it at that time. Nobody acts
+-- for anybody where these relations are not kept.
+create function proxied_patients(person bigint, at timestamptz)
+returns table (rid bigint, id text)
+language plpgsql stable as $$
+begin
+  if to_regclass('public.proxy_link') is null then
+    return;
+  end if;
+  return query
+    select distinct r.rid, r.id
+    from public.proxy_link l
+    join public.resource r on r.rid = l.patient
+    where l.person = proxied_patients.person and not r.deleted
+      and l.valid_from <= at and at < l.valid_to
+    order by r.rid
+    limit 100;
+end
+$$;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::access::{Asker, Caller};
+use crate::access::{Always, Asker, Caller};
 use crate::error::{FhirError, Result};
 use crate::fhir::interaction::{Interaction, Request, Returning};
 use crate::fhir::resource::{Id, ResourceKey};

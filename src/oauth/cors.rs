@@ -44,9 +44,9 @@ pub struct Origins {
 impl AuthorizationServer {
     fn readers(&self, path: &str) -> Readers {
         let base = self.base_path();
-        let in_base = path.strip_prefix(base).filter(|rest| {
-            base.is_empty() || rest.is_empty() || rest.starts_with('/')
-        });
+        let in_base = path
+            .strip_prefix(base)
+            .filter(|rest| base.is_empty() || rest.is_empty() || rest.starts_with('/'));
         match path {
             "/oauth/token" | "/oauth/revoke" | "/oauth/userinfo" => return Readers::Registered,
             _ if path.starts_with("/.well-known/") => return Readers::Everybody,

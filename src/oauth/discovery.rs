@@ -123,7 +123,17 @@ pub async fn openid_configuration(State(server): State<Arc<AuthorizationServer>>
     document["subject_types_supported"] = json!(["public"]);
     document["id_token_signing_alg_values_supported"] = json!(["RS256"]);
     document["claims_supported"] = json!([
-        "iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "amr", "fhirUser", "name", "email",
+        "iss",
+        "sub",
+        "aud",
+        "exp",
+        "iat",
+        "auth_time",
+        "nonce",
+        "amr",
+        "fhirUser",
+        "name",
+        "email",
     ]);
     document["claims_parameter_supported"] = false.into();
     document["request_parameter_supported"] = false.into();

@@ -83,8 +83,7 @@ impl AuthorizationServer {
         let Some(grant) = self.context.store.grant(bearer.grant, now).await? else {
             return Ok(None);
         };
-        let (client, mut body) =
-            self.seen(&grant, &bearer.scopes.to_string(), verified.claims.exp);
+        let (client, mut body) = self.seen(&grant, &bearer.scopes.to_string(), verified.claims.exp);
         body["token_type"] = "Bearer".into();
         body["iat"] = verified.claims.iat.into();
         body["jti"] = verified.claims.jti.clone().into();

@@ -57,9 +57,8 @@ impl AuthorizationServer {
     pub async fn open(context: Arc<Context>) -> Result<Arc<AuthorizationServer>, KeysError> {
         let settings = &context.settings.oauth;
         let keys = Keyring::open(&context.store, settings, &context.clock).await?;
-        let base_url = &context.settings.base_url;
-        let expected =
-            Expected { issuer: issuer(base_url).to_owned(), audience: base_url.to_owned() };
+        let (issuer, audience) = (context.settings.issuer(), &context.settings.base_url);
+        let expected = Expected { issuer: issuer.to_owned(), audience: audience.to_owned() };
         let holds = Duration::from_millis(settings.principal_ms.into());
         let clock = context.clock.clone();
         let bearers =
@@ -67,15 +66,14 @@ impl AuthorizationServer {
         let outbound = Arc::new(Outbound::new(&settings.outbound_hosts));
         let client_keys = ClientKeys::new(outbound.clone());
         let origins = Origins::default();
-        let server =
-            AuthorizationServer { context, keys, bearers, outbound, client_keys, origins };
+        let server = AuthorizationServer { context, keys, bearers, outbound, client_keys, origins };
         Ok(Arc::new(server))
     }
 
     /// The issuer: the public URL of the server without the path of its FHIR base, and without a
     /// slash at its end: `https://bhn.example`.
     pub fn issuer(&self) -> &str {
-        issuer(&self.context.settings.base_url)
+        self.context.settings.issuer()
     }
 
     /// The path of the FHIR base, without a slash at its end: `/fhir`.
@@ -112,10 +110,4 @@ impl AuthorizationServer {
             }
         }
     }
-}
-
-fn issuer(base_url: &str) -> &str {
-    let after_scheme = base_url.find("://").map_or(0, |at| at + 3);
-    let path = base_url[after_scheme..].find('/');
-    path.map_or(base_url, |at| &base_url[..after_scheme + at])
 }

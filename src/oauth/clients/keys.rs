@@ -62,9 +62,8 @@ impl ClientKeys {
             let set = client.jwks.as_ref().ok_or("the client has no keys")?;
             return Ok(Arc::new(keys(set).ok_or("the registered keys are no JWK set")?));
         };
-        let kept = self.kept.get_or_insert_with(url, || {
-            Ok::<_, std::convert::Infallible>(Arc::default())
-        });
+        let kept =
+            self.kept.get_or_insert_with(url, || Ok::<_, std::convert::Infallible>(Arc::default()));
         let kept = kept.unwrap_or_default();
         let mut kept = kept.lock().await;
         let now = Instant::now();

@@ -1,6 +1,7 @@
 //! The file whose key seals the private keys in the database: who has a copy of the database alone
 //! signs nothing.
 
+use crate::clock::new_id;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::fs::{self, File, OpenOptions};
@@ -49,17 +50,35 @@ pub fn read(path: &Path) -> Result<Option<[u8; KEY_BYTES]>, KeyFileError> {
     key.map(Some).ok_or_else(|| KeyFileError::Malformed { path: path.to_owned() })
 }
 
-/// Writes a new key to a file that is not there yet.
+/// Writes a new key to a file that is not there yet. It is there whole or not at all, and of two
+/// who make it one fails.
 pub fn make(path: &Path, key: &[u8; KEY_BYTES]) -> Result<(), KeyFileError> {
     let failed = |source| KeyFileError::Io { path: path.to_owned(), source };
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(failed)?;
     }
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(format!(".{}", new_id()));
+    let beside = PathBuf::from(beside);
     let mut options = OpenOptions::new();
-    let mut file =
-        options.write(true).create_new(true).mode(OWNER_ALONE).open(path).map_err(failed)?;
-    file.write_all(format!("{}\n", STANDARD.encode(key)).as_bytes()).map_err(failed)?;
-    file.sync_all().map_err(failed)
+    options.write(true).create_new(true).mode(OWNER_ALONE);
+    let write = || {
+        let mut file = options.open(&beside)?;
+        file.write_all(format!("{}\n", STANDARD.encode(key)).as_bytes())?;
+        file.sync_all()?;
+        fs::hard_link(&beside, path)
+    };
+    let written = write();
+    let _ = fs::remove_file(&beside);
+    written.map_err(failed)
+}
+
+impl KeyFileError {
+    /// True where somebody else was faster to make the file.
+    pub fn is_there(&self) -> bool {
+        let KeyFileError::Io { source, .. } = self else { return false };
+        source.kind() == io::ErrorKind::AlreadyExists
+    }
 }
 
 #[cfg(test)]

@@ -19,13 +19,13 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
+use file::{KEY_BYTES, KeyFileError};
 use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use serde::Serialize;
-use file::{KEY_BYTES, KeyFileError};
 use rotation::{Step, due};
+use serde::Serialize;
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What a key is for.
@@ -104,11 +104,7 @@ impl Keyring {
         let key = match file::read(path)? {
             Some(key) => key,
             None if has_keys => return Err(KeysError::Missing { path: path.clone() }),
-            None => {
-                let key = random::<KEY_BYTES>()?;
-                file::make(path, &key)?;
-                key
-            }
+            None => made_or_there(path)?,
         };
         let sealer = Sealer::new(&key)?;
         let (store, unsealed) = (store.clone(), Mutex::default());
@@ -253,6 +249,18 @@ impl Keyring {
             retired: None,
             kid,
         })
+    }
+}
+
+/// A new key file, or that of a node that started at the same moment.
+fn made_or_there(path: &Path) -> Result<[u8; KEY_BYTES], KeysError> {
+    let key = random::<KEY_BYTES>()?;
+    match file::make(path, &key) {
+        Ok(()) => Ok(key),
+        Err(error) if error.is_there() => {
+            file::read(path)?.ok_or_else(|| KeysError::Missing { path: path.to_owned() })
+        }
+        Err(error) => Err(error.into()),
     }
 }
 

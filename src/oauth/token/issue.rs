@@ -1,11 +1,11 @@
 //! Access tokens (RFC 9068) and id_tokens (OpenID Connect Core 2) of a grant.
 
-use crate::oauth::AuthorizationServer;
-use crate::oauth::keys::Purpose;
-use crate::oauth::secrets::{hash, new_secret};
 use crate::access::Scopes;
 use crate::access::jwt::{ACCESS_TOKEN, Claims};
 use crate::error::Result;
+use crate::oauth::AuthorizationServer;
+use crate::oauth::keys::Purpose;
+use crate::oauth::secrets::{hash, new_secret};
 use crate::storage::Grant;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

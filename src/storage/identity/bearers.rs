@@ -34,6 +34,8 @@ struct BearerRow {
     person_id: Option<String>,
     organization_rids: Vec<i64>,
     organization_ids: Vec<String>,
+    proxied_rids: Vec<i64>,
+    proxied_ids: Vec<String>,
     scopes: Option<String>,
 }
 
@@ -100,13 +102,11 @@ fn links(row: &BearerRow) -> Result<Links> {
         }
         _ => None,
     };
-    // Own ones; those in one's care as a proxy come from the relations of the record.
     let is_patient = |link: &&Link| link.key.resource_type.name() == "Patient";
-    let patients = fhir_user.iter().filter(is_patient).cloned().collect();
-    let organizations = row.organization_rids.iter().zip(&row.organization_ids);
-    let organizations = organizations
-        .map(|(rid, id)| link("Organization", id, *rid).ok_or_else(|| broken("organization")))
-        .collect::<Result<_>>()?;
+    let mut patients: Vec<Link> = fhir_user.iter().filter(is_patient).cloned().collect();
+    patients.extend(all("Patient", &row.proxied_rids, &row.proxied_ids)?);
+    patients.dedup();
+    let organizations = all("Organization", &row.organization_rids, &row.organization_ids)?;
     Ok(Links {
         fhir_user,
         patients,
@@ -114,6 +114,11 @@ fn links(row: &BearerRow) -> Result<Links> {
         jurisdictions: row.jurisdictions.clone(),
         id_prefix: row.id_prefix.clone(),
     })
+}
+
+fn all(resource_type: &str, rids: &[i64], ids: &[String]) -> Result<Vec<Link>> {
+    let linked = rids.iter().zip(ids);
+    linked.map(|(rid, id)| link(resource_type, id, *rid).ok_or_else(|| broken("a link"))).collect()
 }
 
 fn launch(row: &BearerRow, role: Role) -> Result<Launch> {

@@ -46,6 +46,11 @@ select g.client, g.account::text as account, g.launch::text as launch, g.patient
   p.rid as person_rid, p.type as person_type, p.id as person_id,
   array(select rid from organization where id is not null order by place, rid) as organization_rids,
   array(select id from organization where id is not null order by place, rid) as organization_ids,
+  coalesce(q.rids, '{}') as proxied_rids, coalesce(q.ids, '{}') as proxied_ids,
   (select scopes from scope_set where hash = $4) as scopes
 from g
 left join account_person p on p.account = g.account
+left join lateral (
+  select array_agg(f.rid order by f.rid) as rids, array_agg(f.id order by f.rid) as ids
+  from proxied_patients(p.rid, $3) as f
+) q on p.rid is not null

@@ -14,7 +14,7 @@ pub use client::{FhirClient, Reply};
 pub use cluster::{TestDatabase, folder, search_path};
 pub use outcome::send_raw;
 pub use process::ServerProcess;
-pub use sign_in::Grantee;
+pub use sign_in::{APP, CHALLENGE, Grantee, REDIRECT, VERIFIER};
 
 use bhn_fhir::access::{Authenticate, Caller, Permit, RowFilter};
 use bhn_fhir::clock::Clock;

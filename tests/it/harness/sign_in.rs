@@ -1,6 +1,6 @@
 //! Servers with sign-in, and people, clients, grants and tokens on them.
 
-use super::{FhirClient, SigningIn, TestDatabase, TestServer};
+use super::{FhirClient, Reply, SigningIn, TestDatabase, TestServer};
 use bhn_fhir::access::Role;
 use bhn_fhir::config::{OAuthSettings, Settings};
 use bhn_fhir::interactions::Context;
@@ -161,8 +161,12 @@ impl TestServer {
     /// A grant for an hour, by a code or by itself; the client of tests is registered with it.
     pub async fn grant(&self, to: &Grantee, scopes: &str) -> i64 {
         if to.client == APP && self.context.store.client(APP).await.unwrap().is_none() {
-            self.register(APP, ClientKind::Public, |app| APP_SCOPES.clone_into(&mut app.scopes))
-                .await;
+            self.register(APP, ClientKind::Public, |app| {
+                APP_SCOPES.clone_into(&mut app.scopes);
+                app.grant_types = ["authorization_code", "refresh_token"].map(str::to_owned).into();
+                app.redirect_uris = vec![REDIRECT.to_owned()];
+            })
+            .await;
         }
         let patient_rid = match to.launch["patient"].as_str() {
             Some(id) => Some(self.link(&format!("Patient/{id}")).await.rid),
@@ -204,5 +208,82 @@ impl TestServer {
     /// A FHIR client with that access token.
     pub fn with_token(&self, token: &str) -> FhirClient {
         self.client.with_authorization(format!("Bearer {token}"))
+    }
+}
+
+/// The redirect URI of the client of tests.
+pub const REDIRECT: &str = "https://app.example/back";
+/// A verifier of the least length, and its challenge.
+pub const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+pub const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+
+impl TestServer {
+    /// The URL of a path beside the FHIR base.
+    pub fn beside(&self, path: &str) -> String {
+        format!("{}{path}", self.context.settings.issuer())
+    }
+
+    /// `POST` of a form to a path beside the FHIR base.
+    pub async fn form(&self, path: &str, parameters: &[(&str, &str)]) -> Reply {
+        self.form_as(path, parameters, &[]).await
+    }
+
+    /// The same with headers.
+    pub async fn form_as(
+        &self,
+        path: &str,
+        parameters: &[(&str, &str)],
+        headers: &[(&str, &str)],
+    ) -> Reply {
+        let mut body = url::form_urlencoded::Serializer::new(String::new());
+        body.extend_pairs(parameters);
+        let mut request = self.request("POST", &self.beside(path));
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        request.body("application/x-www-form-urlencoded", body.finish()).send().await
+    }
+
+    /// A code of a new grant, as the authorization endpoint leaves it, for [`VERIFIER`].
+    pub async fn code(&self, to: &Grantee, scopes: &str) -> String {
+        let grant = self.grant(to, scopes).await;
+        let code = bhn_fhir::oauth::new_secret().unwrap();
+        let sql = "insert into authorization_code
+            (hash, access_grant, redirect_uri, code_challenge, nonce, created, expires)
+            values ($1, $2, $3, $4, 'n-1', now(), now() + interval '1 minute')";
+        sqlx::query(sql)
+            .bind(&bhn_fhir::oauth::hash(&code)[..])
+            .bind(grant)
+            .bind(REDIRECT)
+            .bind(CHALLENGE)
+            .execute(&mut self.database.connect().await)
+            .await
+            .unwrap();
+        code
+    }
+
+    /// Redeems a code of the client of tests.
+    pub async fn redeem(&self, code: &str) -> Reply {
+        let parameters = [
+            ("grant_type", "authorization_code"),
+            ("client_id", APP),
+            ("code", code),
+            ("redirect_uri", REDIRECT),
+            ("code_verifier", VERIFIER),
+        ];
+        self.form("/oauth/token", &parameters).await
+    }
+
+    /// Uses a refresh token of the client of tests.
+    pub async fn refresh(&self, token: &str, scope: Option<&str>) -> Reply {
+        let mut parameters =
+            vec![("grant_type", "refresh_token"), ("client_id", APP), ("refresh_token", token)];
+        parameters.extend(scope.map(|scope| ("scope", scope)));
+        self.form("/oauth/token", &parameters).await
+    }
+
+    /// 401 of the FHIR base for the token, or whatever else it answers.
+    pub async fn status_with(&self, token: &str) -> u16 {
+        self.with_token(token).get("Patient").await.status()
     }
 }
