@@ -1,6 +1,10 @@
 //! What an operator may set, as arguments or in the environment. Only this file reads the
 //! environment; `docs/configuration.md` has a heading for each variable.
 
+mod sign_in;
+
+pub use sign_in::{OAuthSettings, SignInConfig};
+
 use crate::fhir::definitions::ResourceType;
 use crate::limits::Limits;
 use crate::network::Network;
@@ -32,6 +36,8 @@ pub struct Settings {
     pub content_search: bool,
     /// Whether callers who have not signed in may do everything.
     pub insecure_no_auth: bool,
+    /// How callers get their tokens.
+    pub oauth: OAuthSettings,
 }
 
 /// `Type|system`: one value of this system names one resource of this type.
@@ -39,6 +45,17 @@ pub struct Settings {
 pub struct UniqueIdentifier {
     pub resource_type: ResourceType,
     pub system: String,
+}
+
+impl Settings {
+    /// The issuer of tokens: the public URL of the server without the path of its FHIR base, and
+    /// without a slash at its end: `https://bhn.example`.
+    pub fn issuer(&self) -> &str {
+        let base = self.base_url.as_str();
+        let after_scheme = base.find("://").map_or(0, |at| at + 3);
+        let path = base[after_scheme..].find('/');
+        path.map_or(base, |at| &base[..after_scheme + at])
+    }
 }
 
 impl Default for Settings {
@@ -54,6 +71,7 @@ impl Default for Settings {
             keeps_jsonb: true,
             content_search: false,
             insecure_no_auth: false,
+            oauth: OAuthSettings::default(),
         }
     }
 }
@@ -65,6 +83,8 @@ pub struct Config {
     pub server: ServerConfig,
     #[command(flatten)]
     pub database: DatabaseConfig,
+    #[command(flatten)]
+    pub sign_in: SignInConfig,
     #[command(flatten)]
     pub fhir: FhirConfig,
 }
@@ -292,6 +312,7 @@ impl Config {
         Settings {
             base_url: base_url.unwrap_or_else(|| default_base_url(self.server.scheme(), listening)),
             insecure_no_auth: self.server.insecure_no_auth,
+            oauth: self.sign_in.settings(&self.database),
             ..self.fhir.settings(&self.database)
         }
     }

@@ -16,7 +16,8 @@ use crate::error::{ErrorKind, FhirError, IssueCode, Result};
 use crate::fhir::interaction::{self, Body, Interaction, Method, RequestParts};
 use crate::interactions::Outcome;
 use axum::extract::{Request, State};
-use axum::http::{Response, request};
+use axum::http::{Extensions, HeaderMap, Response, request};
+use axum::middleware::Next;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use tokio::time::timeout;
@@ -144,7 +145,7 @@ fn path_after_base<'a>(app: &App, parts: &'a request::Parts) -> &'a str {
 
 /// Who asks: 401 for credentials that are not good, 429 for who comes too often.
 async fn asker(app: &App, parts: &request::Parts) -> Result<Asker> {
-    let origin = origin(parts);
+    let origin = origin(&parts.extensions, &parts.headers);
     let authorization = headers::authorization(&parts.headers)?;
     match app.sign_in.authenticate.caller(authorization).await {
         Ok(caller) => {
@@ -169,13 +170,20 @@ fn place(app: &App, caller: &Caller) -> Result<Option<PlaceInCrowd<String>>> {
     place.ok_or_else(too_many).map(Some)
 }
 
+/// Tells the authorization server where its requests come from.
+pub async fn tell_origin(mut request: Request, next: Next) -> Response<axum::body::Body> {
+    let origin = origin(request.extensions(), request.headers());
+    request.extensions_mut().insert(origin);
+    next.run(request).await
+}
+
 /// Where the request came from, for the audit.
-fn origin(parts: &request::Parts) -> Origin {
-    let address = parts.extensions.get::<ClientAddress>();
+fn origin(extensions: &Extensions, headers: &HeaderMap) -> Origin {
+    let address = extensions.get::<ClientAddress>();
     Origin {
         address: address.map(|ClientAddress(address)| *address),
-        user_agent: headers::user_agent(&parts.headers),
-        request_id: RequestId::of(&parts.extensions).as_str().to_owned(),
+        user_agent: headers::user_agent(headers),
+        request_id: RequestId::of(extensions).as_str().to_owned(),
     }
 }
 

@@ -31,7 +31,7 @@ pub use rates::{Rate, RateSettings};
 pub use router::router;
 pub use settings::HttpSettings;
 
-use crate::access::{Always, Authenticate, Caller};
+use crate::access::Authenticate;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::interactions::Context;
@@ -45,23 +45,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::net::TcpListener;
 
-/// Answers requests from the store until `shutdown`, then finishes those under way.
-pub async fn serve(
-    listener: TcpListener,
-    context: Arc<Context>,
-    http: HttpSettings,
-    shutdown: impl Future<Output = ()>,
-) -> io::Result<()> {
-    let settings = context.settings.clone();
-    let caller = match settings.insecure_no_auth {
-        true => Caller::InsecureNoAuth,
-        false => Caller::Anonymous,
-    };
-    let authenticate = Arc::new(Always(caller));
-    let sign_in = SignIn { authenticate, oauth: None };
-    serve_with(listener, (context, http), sign_in, shutdown).await
-}
-
 /// How callers sign in.
 pub struct SignIn {
     /// Tells callers apart.
@@ -70,7 +53,7 @@ pub struct SignIn {
     pub oauth: Option<Arc<AuthorizationServer>>,
 }
 
-/// The same for callers who sign in.
+/// Answers requests from the store until `shutdown`, then finishes those under way.
 pub async fn serve_with(
     listener: TcpListener,
     (context, http): (Arc<Context>, HttpSettings),

@@ -1,9 +1,10 @@
 //! Every route of the server.
 
 use super::{App, fhir_endpoint, health, middleware, respond};
+use crate::oauth::cors;
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode, Version, header};
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{any, get};
 use std::sync::Arc;
 use tower_http::compression::CompressionLayer;
@@ -28,7 +29,9 @@ pub fn router(app: Arc<App>) -> Router {
     };
     let routes = routes.fallback(respond::no_route).with_state(app.clone());
     let routes = match &app.sign_in.oauth {
-        Some(oauth) => routes.merge(oauth.clone().routes()),
+        Some(oauth) => routes
+            .merge(oauth.clone().routes().layer(from_fn(fhir_endpoint::tell_origin)))
+            .layer(from_fn_with_state(oauth.clone(), cors::around)),
         None => routes,
     };
     let compressible = SizeAbove::new(COMPRESSED_ABOVE_BYTES).and(is_compressible);

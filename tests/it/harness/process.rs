@@ -50,7 +50,16 @@ impl ServerProcess {
         ServerProcess::start_on_with(database, &[])
     }
 
-    /// The same with further arguments.
+    /// On a database of the tests' cluster, for callers who sign in.
+    pub fn start_signed_in(database: &TestDatabase, arguments: &[&str]) -> ServerProcess {
+        let mut command = clean_command();
+        command.args(["serve", "--listen", "127.0.0.1:0", "--log", "warn"]).args(arguments);
+        command.stdin(Stdio::null()).stderr(Stdio::null());
+        let started = ServerProcess::start(on_database(command, database));
+        started.unwrap_or_else(|status| panic!("the server ended: {status}"))
+    }
+
+    /// As with [`ServerProcess::start_on`], with further arguments.
     pub fn start_on_with(database: &TestDatabase, arguments: &[&str]) -> ServerProcess {
         let started = ServerProcess::start(command_on(database, arguments));
         started.unwrap_or_else(|status| panic!("the server ended: {status}"))
@@ -153,7 +162,10 @@ impl Drop for ServerProcess {
 
 fn command_on(database: &TestDatabase, arguments: &[&str]) -> Command {
     let arguments: Vec<String> = arguments.iter().map(|text| (*text).to_owned()).collect();
-    let mut command = command(&arguments);
+    on_database(command(&arguments), database)
+}
+
+fn on_database(mut command: Command, database: &TestDatabase) -> Command {
     command.env("DATABASE_URL", database.url());
     command.env("BHN_OWNER_DATABASE_URL", database.owner_url());
     command.env("BHN_POOL", "4").env("BHN_SEARCH_POOL", "2");
