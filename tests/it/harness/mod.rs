@@ -111,7 +111,7 @@ impl TestServer {
         let key = ResourceKey::parse(patient).unwrap();
         let rids = self.context.store.intern_references([&key]).await.unwrap();
         let (subjects, owners) = (vec![rids[&key]], vec![]);
-        Permit::operator().narrowed(RowFilter::Stamps { subjects, owners, authors: vec![] })
+        Permit::operator().narrowed(RowFilter::of_stamps(subjects, owners, vec![]))
     }
 
     /// How many resources of the type a search finds.
