@@ -2,7 +2,7 @@
 //! about. Pure; what the client may be granted is in the scopes already, and what the account is
 //! linked to comes from the database.
 
-use super::matrix::{Acts, Matrix};
+use super::matrix::Acts;
 use super::permit::{Answers, Granted};
 use super::principal::Principal;
 use super::redact::Redactor;
@@ -180,11 +180,12 @@ impl Gate<'_> {
             let text = format!("The scopes of the token do not give '{letters}' for {kind}");
             return Err(FhirError::insufficient_scope(text));
         }
-        let may = Matrix::get().rules(role, kind).iter().any(|rule| rule.acts.meets(act));
-        match may {
-            true => Ok(()),
-            false => Err(FhirError::insufficient_scope(format!(
-                "The role {role} does not give '{act}' for {kind}"
+        // A rule that is about nothing that the caller is linked to gives nothing.
+        let types = [kind].into_iter().collect();
+        match self.rows(act, letters, types).types().is_empty() {
+            false => Ok(()),
+            true => Err(FhirError::insufficient_scope(format!(
+                "The role {role} does not give '{act}' for {kind} under these scopes"
             ))),
         }
     }

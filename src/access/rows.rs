@@ -133,7 +133,12 @@ impl<'a> Rows<'a> {
         let whole = types.and(cover.whole);
         let narrow = types.and(cover.narrow).without(whole);
         let public = types.and(cover.public).without(whole).without(narrow);
-        let narrowed = |sight: &Sight| (*sight, self.context.filter(|_| !sight.is_public()));
+        // What a patient wrote in the context of the own record belongs to it.
+        let is_itself = self.principal.role == Role::Patient
+            && self.principal.links.fhir_user.as_ref().map(|link| link.rid) == self.context;
+        let is_narrow =
+            |sight: &Sight| !sight.is_public() && !(is_itself && matches!(sight, Sight::Own));
+        let narrowed = |sight: &Sight| (*sight, self.context.filter(|_| is_narrow(sight)));
         let open = |sight: &Sight| (*sight, None);
         let mut add = |sights: Sights, types: TypeSet| {
             if types.is_empty() || sights.is_empty() {
@@ -177,10 +182,10 @@ impl<'a> Rows<'a> {
         let mut any: Vec<RowTest> = Vec::new();
         for (sight, about) in sights {
             let tests = self.tests(*sight, (types, listings.as_ref()));
-            any.extend(tests.into_iter().map(|is| match &is {
-                // The patient in context is one of these.
-                Test::Subjects(_) if about.is_some() => RowTest { is, about: None },
-                _ => RowTest { is, about: *about },
+            any.extend(tests.into_iter().map(|is| {
+                // These are about the patient in context as they are.
+                let is_narrow = matches!(is, Test::Subjects(_) | Test::Referred(..));
+                RowTest { about: about.filter(|_| !is_narrow), is }
             }));
         }
         let every = |test: &RowTest| matches!(test.is, Test::Every(_)) && test.about.is_none();

@@ -4,6 +4,7 @@ mod builders;
 mod callers;
 mod client;
 mod cluster;
+mod network;
 mod outcome;
 mod process;
 
@@ -11,6 +12,7 @@ pub use builders::{MRN, observation, patient};
 pub use callers::{TestCallers, principal};
 pub use client::{FhirClient, Reply};
 pub use cluster::{TestDatabase, folder, search_path};
+pub use network::Network;
 pub use outcome::send_raw;
 pub use process::ServerProcess;
 
