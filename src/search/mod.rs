@@ -33,6 +33,9 @@ pub use plan::{
     identifier_lock_key,
 };
 pub use query::Planner;
-pub use registry::{Custom, CustomState, Definition, Registry, SearchParameter, is_of_r4};
+pub use registry::{
+    Custom, CustomState, Definition, Registry, SearchParameter, is_of_r4, r4_code, r4_parameter,
+};
 pub use sort::{Sort, SortKey, SortValue, Sorting, Standing};
+pub use uses::{Asks, Use};
 pub use value::IndexSettings;

@@ -238,6 +238,11 @@ impl Registry {
         self.types.iter().find_map(|(kind, of)| Some((*kind, &**of.list.as_ref()?)))
     }
 
+    /// Whether the first value of the parameter is the lead of a row of the type, in place of a key.
+    pub fn is_lead(&self, resource_type: ResourceType, id: ParameterId) -> bool {
+        self.of(resource_type).lead().is_some_and(|lead| lead.id == id)
+    }
+
     /// Id, canonical URL and code of every parameter, for the table of names.
     pub fn names(&self) -> &[(ParameterId, &'static str, &'static str)] {
         &self.parameters
@@ -246,6 +251,22 @@ impl Registry {
     pub(super) fn of(&self, resource_type: ResourceType) -> &TypeParameters {
         &self.types[&resource_type]
     }
+}
+
+/// The parameter of R4 with that code that the type itself defines. Without a registry: their
+/// numbers are those of their definitions.
+pub fn r4_parameter(resource_type: ResourceType, code: &str) -> Option<ParameterId> {
+    let is_it = |row: &SearchParameterRow| {
+        row.code == code && row.base.iter().any(|base| base == resource_type.name())
+    };
+    let place = Definitions::r4().search_parameters().iter().position(is_it)?;
+    Some(ParameterId(place as i16 + 1))
+}
+
+/// The code of a parameter of R4; None for custom ones.
+pub fn r4_code(id: ParameterId) -> Option<&'static str> {
+    let place = usize::try_from(id.0).ok()?.checked_sub(1)?;
+    Definitions::r4().search_parameters().get(place).map(|row| row.code.as_str())
 }
 
 impl TypeParameters {

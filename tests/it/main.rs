@@ -2,6 +2,10 @@
 //! cloned from a migrated template in one private cluster per run.
 
 mod access_gate;
+mod access_matrix;
+mod access_redteam_history;
+mod access_redteam_reads;
+mod access_redteam_searches;
 mod bad_input;
 mod binary;
 mod bundle_patch;

@@ -10,7 +10,7 @@ use super::order::{Order, Part};
 use super::quantity::single_quantity;
 use super::span::{Span, spans};
 use super::test_sql::{FURTHER_DATE, MAIN_DATE};
-use crate::access::RowFilter;
+use crate::access::{Permit, RowFilter};
 use crate::search::{Clause, ParameterId, Plan, Predicate, SortKey, Sorting};
 use crate::storage::statement::Statement;
 
@@ -19,6 +19,8 @@ pub struct Query<'a> {
     pub plan: &'a Plan,
     pub found: &'a Found,
     pub filter: &'a RowFilter,
+    /// Of what goes with matches.
+    pub included: &'a RowFilter,
 }
 
 /// What selects the rows of a statement.
@@ -91,6 +93,13 @@ const LED_BRANCHES: usize = 8;
 enum Piece {
     Rows(Source, Branch, Part),
     Containers,
+}
+
+impl<'a> Query<'a> {
+    /// The query that the permit lets through.
+    pub fn of(plan: &'a Plan, found: &'a Found, permit: &'a Permit) -> Query<'a> {
+        Query { plan, found, filter: permit.filter(), included: permit.included() }
+    }
 }
 
 impl Query<'_> {
@@ -450,7 +459,7 @@ impl Query<'_> {
                     _ => Keys::Fenced,
                 };
                 sql.push(" and ");
-                let Query { plan, found, filter } = *self;
+                let Query { plan, found, filter, .. } = *self;
                 let types = &plan.types;
                 let among = &[];
                 let conditions =
@@ -479,14 +488,14 @@ impl Query<'_> {
         (source, branch): (Source, Branch),
     ) -> Option<usize> {
         if let (Driver::Lead(leading), Branch::Led(at, _)) = (driver, branch) {
-            push_led(sql, leading.of_branch(at), self.filter);
+            push_led(sql, (source, leading.of_branch(at)), self.filter);
             return Some(leading.clause);
         }
         if let (Driver::Lead(leading), Branch::Further(_)) = (driver, branch) {
             push_further(sql, &leading.leads, self.filter);
             return Some(leading.clause);
         }
-        push_visible(sql, &self.plan.types, self.filter);
+        push_visible(sql, (source, &self.plan.types), self.filter);
         if let (Driver::Patients(_, patients) | Driver::Coded(_, patients, _), Source::Resources) =
             (driver, source)
         {
