@@ -5,7 +5,7 @@ use super::database::{OpenDatabase, store_settings};
 use super::signals::Signals;
 use crate::access::{Always, Caller};
 use crate::clock::Clock;
-use crate::config::{Config, Settings};
+use crate::config::{self, Config, Settings};
 use crate::http::{self, HttpSettings, SignIn};
 use crate::interactions::Context;
 use crate::jobs::{self, demo, reindex};
@@ -80,6 +80,13 @@ async fn sign_in(context: &Arc<Context>) -> Result<SignIn, Failure> {
     if context.settings.insecure_no_auth {
         let authenticate = Arc::new(Always(Caller::InsecureNoAuth));
         return Ok(SignIn { authenticate, oauth: None });
+    }
+    if config::has_shared_secret() {
+        return Err(
+            "JWT_SECRET is set: tokens are signed by keys of this server, and no secret is \
+                    shared with anybody. Unset it; see BHN_KEY_FILE"
+                .into(),
+        );
     }
     let oauth = AuthorizationServer::open(context.clone()).await?;
     Ok(SignIn { authenticate: oauth.bearers.clone(), oauth: Some(oauth) })

@@ -1,5 +1,6 @@
 //! What happened that concerns security: each is told at one place, for the audit.
 
+use crate::access::Origin;
 use crate::clock::Clock;
 use std::net::IpAddr;
 
@@ -13,6 +14,13 @@ pub struct Actor {
     pub address: Option<IpAddr>,
     pub user_agent: Option<String>,
     pub request_id: String,
+}
+
+impl From<Origin> for Actor {
+    fn from(origin: Origin) -> Actor {
+        let Origin { address, user_agent, request_id } = origin;
+        Actor { principal: None, client_id: None, address, user_agent, request_id }
+    }
 }
 
 /// What happened.

@@ -10,6 +10,7 @@ mod form;
 mod introspect;
 mod keys;
 pub mod outbound;
+mod register;
 mod revoke;
 mod scopes;
 mod secrets;
@@ -85,7 +86,11 @@ impl AuthorizationServer {
     /// Every route of the authorization server, by its path after the issuer.
     pub fn routes(self: Arc<Self>) -> Router {
         let smart = format!("{}/.well-known/smart-configuration", self.base_path());
-        Router::new()
+        let routes = match self.context.settings.oauth.registration {
+            true => Router::new().route("/oauth/register", post(register::register)),
+            false => Router::new(),
+        };
+        routes
             .route(&smart, get(discovery::smart_configuration))
             .route("/.well-known/openid-configuration", get(discovery::openid_configuration))
             .route("/.well-known/oauth-authorization-server", get(discovery::authorization_server))
