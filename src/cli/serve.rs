@@ -5,8 +5,8 @@ use super::database::{OpenDatabase, store_settings};
 use super::signals::Signals;
 use crate::access::{Always, Caller};
 use crate::clock::Clock;
-use crate::config::{self, Config, Settings};
-use crate::http::{self, HttpSettings, SignIn};
+use crate::config::{self, Config, ServerConfig, Settings, TlsConfig, TlsMinimum};
+use crate::http::{self, HttpSettings, Rate, RateSettings, SignIn, TlsFiles};
 use crate::interactions::Context;
 use crate::jobs::{self, demo, reindex};
 use crate::oauth::AuthorizationServer;
@@ -45,11 +45,7 @@ pub async fn serve(config: Config) -> Result<(), Failure> {
         let registry = registry.await??;
         let store = store_settings(&config.database);
         let store = Store::open(&opened.database, &registry, &store).await?;
-        let http = HttpSettings {
-            trusted_proxies: config.server.trusted_proxies.clone(),
-            drain: DRAINED_WITHIN,
-            ..HttpSettings::default()
-        };
+        let http = http_settings(&config.server);
         let context = Context::open(store, registry, Clock::System, settings).await?;
         reindex::bring_up_to_date(&context).await?;
         let has_demo = config.server.demo && load_demo(&context).await;
@@ -82,14 +78,35 @@ async fn sign_in(context: &Arc<Context>) -> Result<SignIn, Failure> {
         return Ok(SignIn { authenticate, oauth: None });
     }
     if config::has_shared_secret() {
-        return Err(
-            "JWT_SECRET is set: tokens are signed by keys of this server, and no secret is \
-                    shared with anybody. Unset it; see BHN_KEY_FILE"
-                .into(),
-        );
+        let text = "JWT_SECRET is set: tokens are signed by keys of this server, and no secret is \
+                    shared with anybody. Unset it; BHN_KEY_FILE has the place of its key";
+        return Err(text.into());
     }
     let oauth = AuthorizationServer::open(context.clone()).await?;
     Ok(SignIn { authenticate: oauth.bearers.clone(), oauth: Some(oauth) })
+}
+
+fn http_settings(server: &ServerConfig) -> HttpSettings {
+    let TlsConfig { tls_certificate, tls_key, tls_minimum } = server.tls.clone();
+    let tls = tls_certificate.zip(tls_key).map(|(certificate, key)| TlsFiles {
+        certificate,
+        key,
+        allows_tls12: tls_minimum == TlsMinimum::Tls12,
+    });
+    let rate = |per_second, burst| Rate { per_second, burst };
+    let rates = &server.rates;
+    HttpSettings {
+        trusted_proxies: server.trusted_proxies.clone(),
+        tls,
+        admin: server.admin_listen,
+        rates: RateSettings {
+            user: rate(rates.rate_user, rates.rate_user_burst),
+            system: rate(rates.rate_system, rates.rate_system_burst),
+            address: rate(rates.rate_address, rates.rate_address_burst),
+        },
+        drain: DRAINED_WITHIN,
+        ..HttpSettings::default()
+    }
 }
 
 async fn serve_until_stopped(

@@ -7,6 +7,7 @@ mod cluster;
 mod outcome;
 mod process;
 mod sign_in;
+mod strangers;
 
 pub use builders::{MRN, observation, patient};
 pub use callers::{TestCallers, principal};
@@ -28,6 +29,7 @@ use bhn_fhir::storage::{Database, StartError, Store, StoreSettings};
 use serde_json::Value;
 use std::ops::Deref;
 use std::sync::Arc;
+use strangers::Strangers;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
@@ -88,6 +90,7 @@ impl TestServer {
         });
         let context = Context::open(store, registry, Clock::System, settings).await.unwrap();
         let context = Arc::new(context);
+        let client = client.with_strangers(Strangers::of(&callers));
         let (stop, stopped) = oneshot::channel::<()>();
         let served = (context.clone(), HttpSettings::default());
         let oauth = match signing_in {
