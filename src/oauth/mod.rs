@@ -40,6 +40,15 @@ const TURNED_EVERY: Duration = Duration::from_secs(3_600);
 /// Grants and codes are forgotten so long after their end.
 const KEPT_AFTER_END: chrono::Duration = chrono::Duration::days(30);
 
+/// Why the authorization server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    #[error(transparent)]
+    Authority(#[from] outbound::AuthorityError),
+}
+
 /// What its routes share.
 pub struct AuthorizationServer {
     pub context: Arc<Context>,
@@ -55,7 +64,7 @@ pub struct AuthorizationServer {
 
 impl AuthorizationServer {
     /// Over an open store. Makes the signing keys where there are none.
-    pub async fn open(context: Arc<Context>) -> Result<Arc<AuthorizationServer>, KeysError> {
+    pub async fn open(context: Arc<Context>) -> Result<Arc<AuthorizationServer>, OpenError> {
         let settings = &context.settings.oauth;
         let keys = Keyring::open(&context.store, settings, &context.clock).await?;
         let (issuer, audience) = (context.settings.issuer(), &context.settings.base_url);
@@ -64,7 +73,8 @@ impl AuthorizationServer {
         let clock = context.clock.clone();
         let bearers =
             Bearers::new(context.store.clone(), BearerSettings { expected, clock, holds });
-        let outbound = Arc::new(Outbound::new(&settings.outbound_hosts));
+        let outbound = Outbound::open(&settings.outbound_hosts, settings.outbound_ca.as_deref())?;
+        let outbound = Arc::new(outbound);
         let client_keys = ClientKeys::new(outbound.clone());
         let origins = Origins::default();
         let server = AuthorizationServer { context, keys, bearers, outbound, client_keys, origins };
