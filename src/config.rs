@@ -383,6 +383,11 @@ impl FhirConfig {
     }
 }
 
+/// True where the environment has the secret of a server that signed tokens symmetrically.
+pub fn has_shared_secret() -> bool {
+    std::env::var_os("JWT_SECRET").is_some()
+}
+
 /// The folders in which programs are looked for.
 pub fn search_path() -> Option<OsString> {
     std::env::var_os("PATH")

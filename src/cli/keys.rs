@@ -26,8 +26,8 @@ pub enum KeysAct {
     List,
     /// Publish the next keys; they sign from tomorrow.
     Rotate {
-        /// For keys that came into other hands: new ones sign at once, the old ones are not
-        /// believed any more, and everything that was granted ends.
+        /// For keys that came into other hands, or whose key file was lost: new ones sign at once,
+        /// the old ones are not believed any more, and everything that was granted ends.
         #[arg(long)]
         now: bool,
     },
@@ -58,13 +58,14 @@ async fn list(store: &Store) -> Result<(), Failure> {
 async fn rotate(store: &Arc<Store>, config: &KeysConfig, at_once: bool) -> Result<(), Failure> {
     let clock = Clock::System;
     let settings = config.sign_in.settings(&config.database);
-    let keys = Keyring::open(store, &settings, &clock).await?;
     match at_once {
         true => {
+            let keys = Keyring::by_file(store, &settings)?;
             let ended = keys.replace(clock.now()).await?;
             println!("New keys sign; {ended} grants have ended");
         }
         false => {
+            let keys = Keyring::open(store, &settings, &clock).await?;
             keys.publish_next(clock.now()).await?;
             println!("The next keys are published; they sign in 24 hours");
         }

@@ -5,7 +5,7 @@ use super::database::{OpenDatabase, store_settings};
 use super::signals::Signals;
 use crate::access::{Always, Caller};
 use crate::clock::Clock;
-use crate::config::{Config, ServerConfig, Settings, TlsConfig, TlsMinimum};
+use crate::config::{self, Config, ServerConfig, Settings, TlsConfig, TlsMinimum};
 use crate::http::{self, HttpSettings, Rate, RateSettings, SignIn, TlsFiles};
 use crate::interactions::Context;
 use crate::jobs::{self, demo, reindex};
@@ -71,6 +71,21 @@ pub async fn serve(config: Config) -> Result<(), Failure> {
     result
 }
 
+/// By access tokens, unless the operator lets everybody in.
+async fn sign_in(context: &Arc<Context>) -> Result<SignIn, Failure> {
+    if context.settings.insecure_no_auth {
+        let authenticate = Arc::new(Always(Caller::InsecureNoAuth));
+        return Ok(SignIn { authenticate, oauth: None });
+    }
+    if config::has_shared_secret() {
+        let text = "JWT_SECRET is set: tokens are signed by keys of this server, and no secret is \
+                    shared with anybody. Unset it; BHN_KEY_FILE has the place of its key";
+        return Err(text.into());
+    }
+    let oauth = AuthorizationServer::open(context.clone()).await?;
+    Ok(SignIn { authenticate: oauth.bearers.clone(), oauth: Some(oauth) })
+}
+
 fn http_settings(server: &ServerConfig) -> HttpSettings {
     let TlsConfig { tls_certificate, tls_key, tls_minimum } = server.tls.clone();
     let tls = tls_certificate.zip(tls_key).map(|(certificate, key)| TlsFiles {
@@ -92,16 +107,6 @@ fn http_settings(server: &ServerConfig) -> HttpSettings {
         drain: DRAINED_WITHIN,
         ..HttpSettings::default()
     }
-}
-
-/// By access tokens, unless the operator lets everybody in.
-async fn sign_in(context: &Arc<Context>) -> Result<SignIn, Failure> {
-    if context.settings.insecure_no_auth {
-        let authenticate = Arc::new(Always(Caller::InsecureNoAuth));
-        return Ok(SignIn { authenticate, oauth: None });
-    }
-    let oauth = AuthorizationServer::open(context.clone()).await?;
-    Ok(SignIn { authenticate: oauth.bearers.clone(), oauth: Some(oauth) })
 }
 
 async fn serve_until_stopped(

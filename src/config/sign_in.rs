@@ -25,6 +25,8 @@ pub struct OAuthSettings {
     pub registration: bool,
     /// `host:port` inside the network that may be called, such as for the keys of clients.
     pub outbound_hosts: Vec<String>,
+    /// Authorities whose certificates are believed there, in PEM.
+    pub outbound_ca: Option<PathBuf>,
 }
 
 impl Default for OAuthSettings {
@@ -36,6 +38,7 @@ impl Default for OAuthSettings {
             principal_ms: PRINCIPAL_MS,
             registration: false,
             outbound_hosts: Vec::new(),
+            outbound_ca: None,
         }
     }
 }
@@ -63,6 +66,9 @@ pub struct SignInConfig {
     /// host:port inside of the network that the server may call.
     #[arg(long, env = "BHN_OUTBOUND_HOSTS", value_delimiter = ',')]
     pub outbound_hosts: Vec<String>,
+    /// PEM file of authorities that are believed there beside the public ones.
+    #[arg(long, env = "BHN_OUTBOUND_CA")]
+    pub outbound_ca: Option<PathBuf>,
 }
 
 impl SignInConfig {
@@ -75,6 +81,7 @@ impl SignInConfig {
             principal_ms: self.principal_ms,
             registration: self.registration,
             outbound_hosts: self.outbound_hosts.clone(),
+            outbound_ca: self.outbound_ca.clone(),
         }
     }
 }

@@ -150,6 +150,22 @@ fn path_after_base<'a>(app: &App, parts: &'a request::Parts) -> &'a str {
     path.strip_prefix(base_path(&app.settings.base_url)).unwrap_or(path)
 }
 
+/// Tells the authorization server where its requests come from. 429 for an address from which too
+/// many come: most of these have nobody's name on them yet.
+pub async fn tell_origin(
+    State(app): State<Arc<App>>,
+    mut request: Request,
+    next: Next,
+) -> Response<axum::body::Body> {
+    let origin = origin(request.extensions(), request.headers());
+    if let Err(error) = app.rates.stranger(origin.address, 1) {
+        let looks = headers::wishes(None, request.headers(), None).looks_of_error();
+        return respond::error(&error, looks, &RequestId::of(request.extensions()));
+    }
+    request.extensions_mut().insert(origin);
+    next.run(request).await
+}
+
 /// Who asks: 401 for credentials that are not good, 429 for who comes too often.
 async fn asker(app: &App, parts: &request::Parts) -> Result<Asker> {
     let origin = origin(&parts.extensions, &parts.headers);
@@ -175,13 +191,6 @@ fn place(app: &App, caller: &Caller) -> Result<Option<PlaceInCrowd<String>>> {
     let place = app.in_work.enter(principal.name.clone(), false);
     let too_many = || FhirError::unavailable("Too many requests of yours are in work");
     place.ok_or_else(too_many).map(Some)
-}
-
-/// Tells the authorization server where its requests come from.
-pub async fn tell_origin(mut request: Request, next: Next) -> Response<axum::body::Body> {
-    let origin = origin(request.extensions(), request.headers());
-    request.extensions_mut().insert(origin);
-    next.run(request).await
 }
 
 /// Where the request came from, for the audit.

@@ -4,7 +4,7 @@ use super::{App, fhir_endpoint, health, middleware, respond};
 use crate::oauth::cors;
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode, Version, header};
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use axum::routing::{any, get};
 use std::sync::Arc;
 use tower_http::compression::CompressionLayer;
@@ -28,9 +28,10 @@ pub fn router(app: Arc<App>) -> Router {
         base => routes.route(base, fhir),
     };
     let routes = routes.fallback(respond::no_route).with_state(app.clone());
+    let told = from_fn_with_state(app.clone(), fhir_endpoint::tell_origin);
     let routes = match &app.sign_in.oauth {
         Some(oauth) => routes
-            .merge(oauth.clone().routes().layer(from_fn(fhir_endpoint::tell_origin)))
+            .merge(oauth.clone().routes().layer(told))
             .layer(from_fn_with_state(oauth.clone(), cors::around)),
         None => routes,
     };

@@ -1,6 +1,7 @@
 //! What happened that concerns security: each is told at one place, for the audit.
 
-use crate::clock::Clock;
+use crate::access::Origin;
+use crate::interactions::Context;
 use std::net::IpAddr;
 
 /// Who did something, and from where.
@@ -13,6 +14,13 @@ pub struct Actor {
     pub address: Option<IpAddr>,
     pub user_agent: Option<String>,
     pub request_id: String,
+}
+
+impl From<Origin> for Actor {
+    fn from(origin: Origin) -> Actor {
+        let Origin { address, user_agent, request_id } = origin;
+        Actor { principal: None, client_id: None, address, user_agent, request_id }
+    }
 }
 
 /// What happened.
@@ -103,8 +111,8 @@ impl SecurityEvent {
 }
 
 /// Tells of an event. Logs hold neither addresses nor names of people.
-pub async fn record(clock: &Clock, actor: &Actor, event: &SecurityEvent) {
-    let (name, request_id, at) = (event.name(), &actor.request_id, clock.now());
+pub async fn record(context: &Context, actor: &Actor, event: &SecurityEvent) {
+    let (name, request_id, at) = (event.name(), &actor.request_id, context.clock.now());
     let client = actor.client_id.as_deref().unwrap_or_default();
     match event.is_alarming() {
         true => tracing::warn!(event = name, request_id, client, %at, "security event"),

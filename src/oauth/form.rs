@@ -35,13 +35,7 @@ impl Form {
 
     /// Who sent it, as far as is known before it is looked into.
     pub fn actor(&self) -> Actor {
-        Actor {
-            principal: None,
-            client_id: None,
-            address: self.origin.address,
-            user_agent: self.origin.user_agent.clone(),
-            request_id: self.origin.request_id.clone(),
-        }
+        Actor::from(self.origin.clone())
     }
 }
 

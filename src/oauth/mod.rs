@@ -10,6 +10,7 @@ mod form;
 mod introspect;
 mod keys;
 pub mod outbound;
+mod register;
 mod revoke;
 mod scopes;
 mod secrets;
@@ -39,6 +40,15 @@ const TURNED_EVERY: Duration = Duration::from_secs(3_600);
 /// Grants and codes are forgotten so long after their end.
 const KEPT_AFTER_END: chrono::Duration = chrono::Duration::days(30);
 
+/// Why the authorization server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    #[error(transparent)]
+    Authority(#[from] outbound::AuthorityError),
+}
+
 /// What its routes share.
 pub struct AuthorizationServer {
     pub context: Arc<Context>,
@@ -54,7 +64,7 @@ pub struct AuthorizationServer {
 
 impl AuthorizationServer {
     /// Over an open store. Makes the signing keys where there are none.
-    pub async fn open(context: Arc<Context>) -> Result<Arc<AuthorizationServer>, KeysError> {
+    pub async fn open(context: Arc<Context>) -> Result<Arc<AuthorizationServer>, OpenError> {
         let settings = &context.settings.oauth;
         let keys = Keyring::open(&context.store, settings, &context.clock).await?;
         let (issuer, audience) = (context.settings.issuer(), &context.settings.base_url);
@@ -63,7 +73,8 @@ impl AuthorizationServer {
         let clock = context.clock.clone();
         let bearers =
             Bearers::new(context.store.clone(), BearerSettings { expected, clock, holds });
-        let outbound = Arc::new(Outbound::new(&settings.outbound_hosts));
+        let outbound = Outbound::open(&settings.outbound_hosts, settings.outbound_ca.as_deref())?;
+        let outbound = Arc::new(outbound);
         let client_keys = ClientKeys::new(outbound.clone());
         let origins = Origins::default();
         let server = AuthorizationServer { context, keys, bearers, outbound, client_keys, origins };
@@ -85,7 +96,11 @@ impl AuthorizationServer {
     /// Every route of the authorization server, by its path after the issuer.
     pub fn routes(self: Arc<Self>) -> Router {
         let smart = format!("{}/.well-known/smart-configuration", self.base_path());
-        Router::new()
+        let routes = match self.context.settings.oauth.registration {
+            true => Router::new().route("/oauth/register", post(register::register)),
+            false => Router::new(),
+        };
+        routes
             .route(&smart, get(discovery::smart_configuration))
             .route("/.well-known/openid-configuration", get(discovery::openid_configuration))
             .route("/.well-known/oauth-authorization-server", get(discovery::authorization_server))

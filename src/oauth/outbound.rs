@@ -3,7 +3,10 @@
 //! network through this server.
 
 use crate::network::Network;
+use reqwest::Certificate;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use url::{Host, Url};
 
@@ -61,6 +64,25 @@ pub enum OutboundError {
     Http(#[from] reqwest::Error),
 }
 
+/// The authorities of the operator cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("The file of authorities {}: {why}", path.display())]
+pub struct AuthorityError {
+    path: PathBuf,
+    why: String,
+}
+
+/// The certificates of a PEM file.
+fn authorities(path: &Path) -> Result<Vec<Certificate>, AuthorityError> {
+    let failed = |why: String| AuthorityError { path: path.to_owned(), why };
+    let pem = std::fs::read(path).map_err(|error: io::Error| failed(error.to_string()))?;
+    let found = Certificate::from_pem_bundle(&pem).map_err(|error| failed(error.to_string()))?;
+    match found.is_empty() {
+        true => Err(failed("it has no certificate".to_owned())),
+        false => Ok(found),
+    }
+}
+
 /// What was fetched.
 #[derive(Clone, Debug)]
 pub struct Fetched {
@@ -73,13 +95,21 @@ pub struct Outbound {
     private: Vec<Network>,
     /// `host:port` that may be called whatever their addresses are.
     allowed: Vec<String>,
+    /// Believed beside those that everybody believes.
+    authorities: Vec<Certificate>,
 }
 
 impl Outbound {
-    pub fn new(allowed: &[String]) -> Outbound {
+    /// `file` has further authorities, in PEM.
+    pub fn open(allowed: &[String], file: Option<&Path>) -> Result<Outbound, AuthorityError> {
+        let authorities = file.map(authorities).transpose()?.unwrap_or_default();
+        Ok(Outbound { authorities, ..Outbound::new(allowed) })
+    }
+
+    fn new(allowed: &[String]) -> Outbound {
         let private = PRIVATE.iter().filter_map(|network| network.parse().ok()).collect();
         let allowed = allowed.iter().map(|host| host.to_ascii_lowercase()).collect();
-        Outbound { private, allowed }
+        Outbound { private, allowed, authorities: Vec::new() }
     }
 
     /// `GET`, without redirects. An error for any status but 200, and for more bytes than `most`.
@@ -110,6 +140,7 @@ impl Outbound {
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .https_only(true)
+            .tls_certs_merge(self.authorities.iter().cloned())
             .referer(false)
             .connect_timeout(CONNECTED_WITHIN)
             .timeout(ANSWERED_WITHIN)

@@ -34,6 +34,8 @@ mod oauth_bearers;
 mod oauth_discovery;
 mod oauth_introspection;
 mod oauth_keys;
+mod oauth_outbound;
+mod oauth_registration;
 mod oauth_token;
 mod operation_meta;
 mod patch;

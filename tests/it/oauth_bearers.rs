@@ -138,16 +138,13 @@ async fn rt_123_tokens_that_this_server_did_not_make_are_401() {
         ("changed claims", format!("{}.{}.{signature}", encoded(&header), encoded(&changed))),
         ("a refresh token", bhn_fhir::oauth::new_secret().unwrap()),
         ("nothing", ".".to_owned()),
-        ("too long", "a.".repeat(8_000)),
+        ("too long", "a.".repeat(5_000)),
     ];
     for (what, token) in forged {
         let reply = server.with_token(&token).get("Patient").await;
-        let expected = if what == "too long" { 431 } else { 401 };
-        assert_eq!(reply.status(), expected, "{what}");
-        if expected == 401 {
-            let challenge = reply.header("www-authenticate");
-            assert_eq!(challenge, "Bearer error=\"invalid_token\"", "{what}");
-        }
+        assert_eq!(reply.status(), 401, "{what}");
+        let challenge = reply.header("www-authenticate");
+        assert_eq!(challenge, "Bearer error=\"invalid_token\"", "{what}");
     }
     for wrong in ["Basic dTpw", "Bearer", "Bearer  ", "token"] {
         let reply = server.client.with_authorization(wrong.to_owned()).get("Patient").await;

@@ -186,6 +186,13 @@ async fn serve_refuses_to_let_everybody_in_but_on_loopback() {
 }
 
 #[tokio::test]
+async fn serve_refuses_a_shared_secret_of_an_older_server() {
+    let database = TestDatabase::clone_template();
+    let said = ServerProcess::refused_with(&database, ("JWT_SECRET", "s3cret"));
+    assert!(said.contains("JWT_SECRET") && !said.contains("s3cret"), "{said}");
+}
+
+#[tokio::test]
 async fn serve_signs_callers_in_and_keys_are_shown_and_renewed() {
     let database = TestDatabase::clone_template();
     let folder = folder();
@@ -206,4 +213,9 @@ async fn serve_signs_callers_in_and_keys_are_shown_and_renewed() {
     assert!(is_done && said.contains("0 grants"), "{said}");
     let (_, said) = command(&database, &["keys", "list"]);
     assert_eq!((said.matches("\tactive\t").count(), said.matches("\tremoved\t").count()), (2, 4));
+    std::fs::remove_file(&path).unwrap();
+    let (is_done, said) = with_file(&["rotate"]);
+    assert!(!is_done && said.contains("is not there"), "{said}");
+    let (is_done, said) = with_file(&["rotate", "--now"]);
+    assert!(is_done && path.exists(), "{said}");
 }

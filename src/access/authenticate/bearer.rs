@@ -155,13 +155,18 @@ impl Bearers {
         if let Some(current) = verified.current().filter(holding) {
             return Ok(current.principal);
         }
-        let _alone = verified.asking.lock().await;
+        let came = Instant::now();
+        let mut failed = verified.asking.lock().await;
         if let Some(current) = verified.current().filter(holding) {
             return Ok(current.principal);
         }
+        if failed.is_some_and(|failed| failed >= came) {
+            return Err(FhirError::unavailable("The database does not say who you are"));
+        }
         // From before the question: what changes meanwhile may not be in the answer.
         let asked = Instant::now();
-        let bearer = self.identities.bearer(&verified.kid, &verified.claims, now).await?;
+        let bearer = self.identities.bearer(&verified.kid, &verified.claims, now).await;
+        let bearer = bearer.inspect_err(|_| *failed = Some(Instant::now()))?;
         let principal = bearer.and_then(|bearer| principal(verified, bearer)).map(Arc::new);
         verified.remember(Current { asked, principal: principal.clone() });
         Ok(principal)

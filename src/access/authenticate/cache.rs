@@ -23,8 +23,9 @@ pub struct Verified {
     pub scopes: Option<Scopes>,
     /// Its bearer as the database had it then; None where the grant was not good.
     current: Mutex<Option<Current>>,
-    /// One request at a time asks the database; the others wait for its answer.
-    pub asking: tokio::sync::Mutex<()>,
+    /// One request at a time asks the database; the others wait for its answer, or for its failure,
+    /// which is all of theirs.
+    pub asking: tokio::sync::Mutex<Option<Instant>>,
 }
 
 /// What the database said, and when it was asked.

@@ -94,27 +94,34 @@ impl Keyring {
         clock: &Clock,
     ) -> Result<Keyring, KeysError> {
         let path = &settings.key_file;
-        let rsa_size = match settings.rsa_bits {
-            2048 => KeySize::Rsa2048,
-            3072 => KeySize::Rsa3072,
-            4096 => KeySize::Rsa4096,
-            other => return Err(KeysError::RsaBits(other)),
-        };
         let has_keys = store.signing_keys().await?.iter().any(|key| key.sealed.is_some());
-        let key = match file::read(path)? {
-            Some(key) => key,
-            None if has_keys => return Err(KeysError::Missing { path: path.clone() }),
-            None => made_or_there(path)?,
-        };
-        let sealer = Sealer::new(&key)?;
-        let (store, unsealed) = (store.clone(), Mutex::default());
-        let keyring = Keyring { store, sealer, rsa_size, unsealed };
+        if has_keys && file::read(path)?.is_none() {
+            return Err(KeysError::Missing { path: path.clone() });
+        }
+        let keyring = Keyring::by_file(store, settings)?;
         keyring.turn(clock.now()).await?;
         for purpose in Purpose::ALL {
             let other = |_| KeysError::OtherFile { path: path.clone() };
             keyring.active(purpose).await.map_err(other)?;
         }
         Ok(keyring)
+    }
+
+    /// By the key file, which is made where it is not there, whether it opens the keys or not: for
+    /// [`Keyring::replace`], also after the file was lost.
+    pub fn by_file(store: &Arc<Store>, settings: &OAuthSettings) -> Result<Keyring, KeysError> {
+        let rsa_size = match settings.rsa_bits {
+            2048 => KeySize::Rsa2048,
+            3072 => KeySize::Rsa3072,
+            4096 => KeySize::Rsa4096,
+            other => return Err(KeysError::RsaBits(other)),
+        };
+        let key = match file::read(&settings.key_file)? {
+            Some(key) => key,
+            None => made_or_there(&settings.key_file)?,
+        };
+        let (store, unsealed) = (store.clone(), Mutex::default());
+        Ok(Keyring { store, sealer: Sealer::new(&key)?, rsa_size, unsealed })
     }
 
     /// A JWT signed by the key of that purpose.

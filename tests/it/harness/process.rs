@@ -59,6 +59,15 @@ impl ServerProcess {
         started.unwrap_or_else(|status| panic!("the server ended: {status}"))
     }
 
+    /// With a variable that it does not start with; returns what it said.
+    pub fn refused_with(database: &TestDatabase, variable: (&str, &str)) -> String {
+        let mut command = clean_command();
+        command.args(["serve", "--listen", "127.0.0.1:0"]).env(variable.0, variable.1);
+        let output = on_database(command, database).stdin(Stdio::null()).output().unwrap();
+        assert!(!output.status.success(), "it starts");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
     /// As with [`ServerProcess::start_on`], with further arguments.
     pub fn start_on_with(database: &TestDatabase, arguments: &[&str]) -> ServerProcess {
         let started = ServerProcess::start(command_on(database, arguments));

@@ -78,10 +78,6 @@ impl Grantee {
         Grantee { account, client, launch: json!({}), session: None }
     }
 
-    pub fn client(client: &str) -> Grantee {
-        Grantee { account: None, client: client.to_owned(), launch: json!({}), session: None }
-    }
-
     /// With this patient in context.
     pub fn about(mut self, patient: &str) -> Grantee {
         self.launch["patient"] = patient.into();
