@@ -3,6 +3,7 @@
 
 mod access_gate;
 mod access_matrix;
+mod access_panel;
 mod access_redteam_history;
 mod access_redteam_reads;
 mod access_redteam_searches;
