@@ -3,6 +3,7 @@
 mod authenticate;
 mod authorize;
 mod caller;
+mod granular;
 pub mod matrix;
 mod narrow;
 mod permit;
@@ -16,6 +17,7 @@ mod type_set;
 
 pub use authenticate::{Always, Authenticate};
 pub use caller::{Asker, Caller, Origin};
+pub use granular::{AnyCode, Coded};
 pub use permit::{Answers, Permit};
 pub use principal::{Launch, Link, Links, Principal};
 pub use redact::Redactor;

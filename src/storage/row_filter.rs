@@ -2,7 +2,7 @@
 //! of their versions has such a condition, before any limit.
 
 use super::statement::Statement;
-use crate::access::{Listings, RowFilter, RowGroup, RowTest, Test};
+use crate::access::{AnyCode, Coded, Listings, RowFilter, RowGroup, RowTest, Test};
 use crate::fhir::definitions::ResourceType;
 use crate::search::ParameterId;
 
@@ -81,11 +81,17 @@ impl Statement {
     /// One of the tests of the group holds.
     fn push_tests(&mut self, row: Seen<'_>, group: &RowGroup) -> &mut Self {
         self.push("(");
-        for (index, RowTest { is, about }) in group.any.iter().enumerate() {
+        for (index, RowTest { is, about, only }) in group.any.iter().enumerate() {
             self.push(if index == 0 { "" } else { " or " });
             self.push_test(row, is);
             if let Some(patient) = about {
                 self.push(" and ").push(row.alias).push(".subject_rids && ").bind(vec![*patient]);
+            }
+            match only {
+                // What codes an old version had is not kept.
+                Some(_) if row.of == Of::Old => drop(self.push(" and false")),
+                Some(Coded(all)) => all.iter().for_each(|any| self.push_coded(row.alias, any)),
+                None => {}
             }
         }
         self.push(if group.any.is_empty() { "false)" } else { ")" })
@@ -124,6 +130,27 @@ impl Statement {
             Test::Listed(listings) => self.push_listed(alias, listings),
             Test::Referred(parameter, groups) => self.push_referred(alias, *parameter, groups),
         }
+    }
+
+    /// One of the codes is among the keys of the row, or leads it; with `and` before it.
+    fn push_coded(&mut self, alias: &'static str, any: &AnyCode) {
+        let systems: Vec<Option<&str>> = any.codes.iter().map(|(one, _)| one.as_deref()).collect();
+        let codes: Vec<&str> = any.codes.iter().map(|(_, code)| code.as_str()).collect();
+        let tokens = |sql: &mut Statement| {
+            sql.push("token.token from unnest(").bind(systems.clone()).push(", ");
+            sql.bind(codes.clone()).push(") as code(system, code) join token on token.code = ");
+            sql.push("code.code and coalesce(token.system = code.system, true))");
+        };
+        self.push(" and (").push(alias).push(".keys && array(select ");
+        self.bind(i64::from(any.parameter.0) << 48).push(" | ");
+        tokens(self);
+        if let Some(kind) = any.leads {
+            self.push(" or ").push(alias).push(".lead = any(array(select ");
+            self.bind(i64::from(kind.number()) << 48).push(" | ");
+            tokens(self);
+            self.push(")");
+        }
+        self.push(")");
     }
 
     /// Codes without a system: those of codes and booleans. What nobody ever wrote has no number.

@@ -99,7 +99,7 @@ async fn both_ways_of_reading_a_panel_find_the_same() {
     for query in [
         "Observation?code=http://l|c1&_sort=-date&_count=40&_total=accurate",
         "Observation?code=http://l|c1&_sort=date&_count=7&_total=accurate",
-        "Observation?date=ge2020-01-05&_sort=-date&_count=30&_total=accurate",
+        "Observation?date=ge2020-01-05&date=lt2023&_sort=-date&_count=30&_total=accurate",
         "Observation?date=lt2020-01-10&code=http://l|c1&_count=30&_total=accurate",
     ] {
         let (one, other) = (few.get(query).await.expect(200), many.get(query).await.expect(200));

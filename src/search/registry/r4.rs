@@ -3,6 +3,8 @@
 
 use crate::fhir::definitions::{Definitions, ResourceType, SearchParameterRow};
 use crate::search::index_rows::ParameterId;
+use crate::search::main_values::MainValuesTable;
+use std::sync::LazyLock;
 
 fn row(id: ParameterId) -> Option<&'static SearchParameterRow> {
     let place = usize::try_from(id.0).ok()?.checked_sub(1)?;
@@ -33,6 +35,13 @@ pub fn r4_targets(ids: &[ParameterId]) -> Vec<ResourceType> {
     types.sort_unstable();
     types.dedup();
     types
+}
+
+/// The code of the parameter whose first coding is the lead of rows of the type.
+pub fn r4_lead(resource_type: ResourceType) -> Option<&'static str> {
+    static TABLE: LazyLock<Option<MainValuesTable>> =
+        LazyLock::new(|| MainValuesTable::load().ok());
+    TABLE.as_ref()?.of(resource_type).lead
 }
 
 /// The code of a parameter of R4; None for custom ones.

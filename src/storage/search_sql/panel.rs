@@ -6,13 +6,11 @@
 use super::contained::Source;
 use super::order::Order;
 use super::shape::{Branch, Driver, Query};
-use super::span::{Span, spans};
-use super::test_sql::MAIN_DATE;
 use crate::storage::statement::Statement;
 
-/// Links of a practitioner from which on the rows of all are read in order: a page is full before
+/// Past this many links of a practitioner the rows of all are read in order: a page is full before
 /// all patients were looked at.
-const FEW_LINKS: i64 = 2_000;
+const PAST_FEW: &str = " offset 2000)";
 
 impl Query<'_> {
     /// The practitioner whose patients lead, where nothing selects better.
@@ -35,15 +33,14 @@ impl Query<'_> {
         (driver, source): (&Driver, Source),
     ) -> Vec<Branch> {
         if self.panel(driver, source).is_some() {
-            branches.extend(spans(&self.plan.clauses).into_iter().map(Branch::OfPanel));
-            branches.push(Branch::Shared);
+            branches.extend([Branch::OfPanel, Branch::Shared]);
         }
         branches
     }
 
     /// The rows `r` of each of the patients, by the index that leads with the patient. Whatever
     /// the planner thinks of their number.
-    pub(super) fn push_panel_from(&self, sql: &mut Statement, driver: &Driver, span: Span) {
+    pub(super) fn push_panel_from(&self, sql: &mut Statement, driver: &Driver) {
         sql.push(" from (select distinct c.patient from care_link c");
         self.push_care_of(sql, driver);
         sql.push(" and c.valid_from <= now() and c.valid_to > now()) p cross join lateral (");
@@ -55,14 +52,13 @@ impl Query<'_> {
             sql.push(" and ");
             super::condition::push_lead(sql, leading.leads());
         }
-        span.push(sql, (MAIN_DATE, "r.rid"));
         sql.push(" offset 0) r");
     }
 
     /// The condition under which a branch is there at all, with `and` before it.
     pub(super) fn push_panel_size(&self, sql: &mut Statement, driver: &Driver, branch: Branch) {
         let is_of_few = match branch {
-            Branch::OfPanel(_) | Branch::Shared => true,
+            Branch::OfPanel | Branch::Shared => true,
             Branch::Led(..) | Branch::Whole(_) => false,
             Branch::Further(_) | Branch::Held | Branch::HeldByFew => return,
         };
@@ -70,7 +66,7 @@ impl Query<'_> {
             sql.push(if is_of_few { " and not " } else { " and " });
             sql.push("exists (select from care_link c");
             self.push_care_of(sql, driver);
-            sql.push(" offset ").bind(FEW_LINKS).push(")");
+            sql.push(PAST_FEW);
         }
     }
 

@@ -76,7 +76,7 @@ pub(super) enum Branch {
     /// The same among the few rows that another condition finds.
     HeldByFew,
     /// Rows of the patients in the caller's care.
-    OfPanel(Span),
+    OfPanel,
     /// Rows of several patients, which no patient leads.
     Shared,
 }
@@ -358,7 +358,7 @@ impl Query<'_> {
 
     fn push_from(&self, sql: &mut Statement, driver: &Driver, of: (Source, Branch)) {
         match of {
-            (_, Branch::OfPanel(span)) => self.push_panel_from(sql, driver, span),
+            (_, Branch::OfPanel) => self.push_panel_from(sql, driver),
             (source, branch) => branch.push_from(sql, source),
         }
     }
@@ -426,7 +426,7 @@ impl Query<'_> {
                 let is_of_type = is_of_type && self.plan.types.len() == 1;
                 is_up && is_of_type && predicates.all(is_of_row)
             }
-            Branch::Held | Branch::HeldByFew | Branch::OfPanel(_) | Branch::Shared => false,
+            Branch::Held | Branch::HeldByFew | Branch::OfPanel | Branch::Shared => false,
         }
     }
 
@@ -461,7 +461,7 @@ impl Query<'_> {
             (Driver::Lead(leading) | Driver::Coded(_, _, leading), Branch::Led(at, _)) => {
                 Leads::These(leading.of_branch(at))
             }
-            (Driver::Lead(leading), Branch::OfPanel(_) | Branch::Shared) => {
+            (Driver::Lead(leading), Branch::OfPanel | Branch::Shared) => {
                 Leads::These(leading.leads())
             }
             (
@@ -524,13 +524,13 @@ impl Query<'_> {
             Driver::Lead(leading) => Some(leading.clause),
             _ => None,
         };
-        if let Branch::OfPanel(_) = branch {
+        if branch == Branch::OfPanel {
             // Of a patient in care: that is all that the filter asks.
             sql.push(" where not r.deleted");
             return taken;
         }
         push_visible(sql, (source, &self.plan.types), self.filter);
-        if let Branch::Shared = branch {
+        if branch == Branch::Shared {
             sql.push(" and r.patient is null and r.subject_rids <> '{}'");
             if let Driver::Lead(leading) = driver {
                 sql.push(" and ");
