@@ -1,6 +1,5 @@
--- Rows of several patients are found by each of them; those of one are in `resource_patient`.
-create index resource_subjects on resource using gin (subject_rids)
-  with (fastupdate = on, gin_pending_list_limit = 256)
+-- Rows of several patients, which no patient leads.
+create index resource_shared on resource (type, lead, date_low)
   where patient is null and subject_rids <> '{}';
 
 -- Who has whom in care; what belongs to whom is made with the links.

@@ -176,7 +176,9 @@ impl Gate<'_> {
     /// 403 where the scopes or the role lack the act for the type.
     fn check(&self, kind: ResourceType, (act, letters): (Acts, Letters)) -> Result<()> {
         let role = self.principal.role;
-        if !self.cover(letters).any().has(kind) {
+        let is_read = act == Acts::READ || act == Acts::SEARCH;
+        let is_scoped = is_read && self.rows.narrowed(letters).has(kind);
+        if !is_scoped && !self.cover(letters).any().has(kind) {
             let text = format!("The scopes of the token do not give '{letters}' for {kind}");
             return Err(FhirError::insufficient_scope(text));
         }
@@ -190,9 +192,14 @@ impl Gate<'_> {
         }
     }
 
-    /// Rows of these types by the act, as far as the scopes give the letters.
+    /// Rows of these types by the act, as far as the scopes give the letters. Those with search
+    /// parameters are for reading and searching: old versions and writes need one without.
     fn rows(&self, act: Acts, letters: Letters, types: TypeSet) -> RowFilter {
-        self.rows.filter(act, self.cover(letters).within(types))
+        let cover = self.cover(letters).within(types);
+        match act == Acts::READ || act == Acts::SEARCH {
+            true => self.rows.filter_with(act, cover, (letters, types)),
+            false => self.rows.filter(act, cover),
+        }
     }
 
     /// What the role may see, whatever the scopes: narrowed to a patient where they are only
@@ -243,7 +250,7 @@ impl Gate<'_> {
         let search = (Acts::SEARCH, Letters::SEARCH);
         types.iter().try_for_each(|kind| self.check(*kind, search))?;
         let both = Letters::READ.with(Letters::SEARCH);
-        let readable = self.cover(both).any();
+        let readable = self.cover(both).any().or(self.rows.narrowed(both));
         let searchable = self.rows(Acts::SEARCH, Letters::SEARCH, TypeSet::all());
         let shown = self.rows(Acts::SEARCH, both, TypeSet::all());
         let (filter, answers) = match types {

@@ -3,6 +3,7 @@
 mod authenticate;
 mod authorize;
 mod caller;
+mod granular;
 pub mod jwt;
 pub mod matrix;
 mod narrow;
@@ -20,6 +21,7 @@ pub use authenticate::{
     Always, Authenticate, Bearer, BearerSettings, Bearers, Identities, Verified, bearer_token,
 };
 pub use caller::{Asker, Caller, Origin};
+pub use granular::{AnyCode, Coded};
 pub use permit::{Answers, Permit};
 pub use principal::{Launch, Link, Links, Principal};
 pub use redact::Redactor;

@@ -1,6 +1,7 @@
 //! Row filters: which rows a caller may see, for each resource type. Storage compiles them into
 //! every statement, in every branch and before any limit.
 
+use super::granular::Coded;
 use super::matrix::Listing;
 use super::type_set::TypeSet;
 use crate::fhir::definitions::ResourceType;
@@ -43,6 +44,8 @@ pub struct RowTest {
     pub is: Test,
     /// The row must be about this patient as well: the one in context.
     pub about: Option<i64>,
+    /// It must have these codes as well: those of a scope with search parameters.
+    pub only: Option<Coded>,
 }
 
 /// What a test is about: stamps of the row, links of its patients, or codes of it.
@@ -107,7 +110,7 @@ impl RowFilter {
     /// Rows of any type with one of these stamps: subject patients, owners, authors.
     pub fn of_stamps(subjects: Vec<i64>, owners: Vec<i64>, authors: Vec<i64>) -> RowFilter {
         let tests = [Test::Subjects(subjects), Test::Owners(owners), Test::Authors(authors)];
-        let any = tests.map(|is| RowTest { is, about: None }).into();
+        let any = tests.map(|is| RowTest { is, about: None, only: None }).into();
         RowFilter::Groups(Arc::new(vec![RowGroup { types: TypeSet::all(), any }]))
     }
 
@@ -144,7 +147,9 @@ impl RowFilter {
     pub fn panel_of(&self, types: &[ResourceType]) -> Option<i64> {
         match (self.groups_of(types), types) {
             ((groups, true), [_]) => match &groups[0].any[..] {
-                [RowTest { is: Test::Care(practitioner), about: None }] => Some(*practitioner),
+                [RowTest { is: Test::Care(practitioner), about: None, only: None }] => {
+                    Some(*practitioner)
+                }
                 _ => None,
             },
             _ => None,

@@ -1,6 +1,7 @@
 //! From rules of the matrix to the tests of rows: which ids they are about comes from the links of
 //! the caller.
 
+use super::granular::Granular;
 use super::matrix::{Acts, Matrix, Rule, Sight};
 use super::principal::Principal;
 use super::role::Role;
@@ -11,7 +12,7 @@ use crate::fhir::definitions::ResourceType;
 use crate::search::r4_parameter;
 use std::sync::Arc;
 
-/// The types that scopes give something for.
+/// The types that scopes without search parameters give something for.
 #[derive(Clone, Copy, Default)]
 pub struct Cover {
     /// All that the role sees.
@@ -59,6 +60,11 @@ impl Cover {
         self.whole.or(self.narrow).or(self.public)
     }
 
+    /// Of other types than these alone.
+    fn without(self, types: TypeSet) -> Cover {
+        self.within(TypeSet::all().without(types))
+    }
+
     /// Of these types alone.
     pub fn within(self, types: TypeSet) -> Cover {
         let Cover { whole, narrow, public } = self;
@@ -87,14 +93,69 @@ fn context(principal: &Principal) -> Option<i64> {
 pub struct Rows<'a> {
     principal: &'a Principal,
     context: Option<i64>,
+    /// The scopes with search parameters.
+    granular: Vec<Granular>,
+}
+
+/// A rule for rows, with what narrows it: the patient in context, and a scope with search
+/// parameters, by its place.
+#[derive(Clone, Copy, PartialEq)]
+struct Way {
+    sight: Sight,
+    about: Option<i64>,
+    only: Option<usize>,
 }
 
 /// Rules for rows of some types.
-type Sights = Vec<(Sight, Option<i64>)>;
+type Ways = Vec<Way>;
 
 impl<'a> Rows<'a> {
     pub fn of(principal: &'a Principal) -> Rows<'a> {
-        Rows { principal, context: context(principal) }
+        let scopes = principal.scopes.resources();
+        let granular = scopes.filter_map(Granular::of).collect();
+        Rows { principal, context: context(principal), granular }
+    }
+
+    /// The types that scopes with search parameters give all of these letters for.
+    pub fn narrowed(&self, letters: Letters) -> TypeSet {
+        self.scoped(letters).map(|(_, scope)| scope.resource_type).collect()
+    }
+
+    /// The scopes with search parameters that give all of these letters, by their places.
+    fn scoped(&self, letters: Letters) -> impl Iterator<Item = (usize, &Granular)> {
+        let is_system = self.principal.role.is_system();
+        let is_given = move |scope: &Granular| match scope.level {
+            Level::Patient => !is_system && self.context.is_some(),
+            Level::User => !is_system && self.principal.role != Role::Patient,
+            Level::System => is_system,
+        };
+        let all = self.granular.iter().enumerate();
+        all.filter(move |(_, scope)| scope.letters.has(letters) && is_given(scope))
+    }
+
+    /// The same with what scopes with search parameters give for these letters.
+    pub fn filter_with(&self, acts: Acts, cover: Cover, scoped: (Letters, TypeSet)) -> RowFilter {
+        let (letters, types) = scoped;
+        let is_meant = |rule: &Rule| rule.acts.meets(acts);
+        let own = self.narrowed(letters).and(types).without(cover.whole);
+        let mut groups = self.groups(cover.without(own), &is_meant);
+        for kind in own.iter() {
+            let one: TypeSet = [kind].into_iter().collect();
+            let sights = self.sights(kind, &is_meant);
+            let mut parts = Vec::new();
+            self.add_parts(&mut parts, (&sights, one), cover);
+            let mut ways: Ways = parts.into_iter().flat_map(|(ways, _)| ways).collect();
+            for (place, scope) in self.scoped(letters).filter(|(_, s)| s.resource_type == kind) {
+                let about = self.context.filter(|_| scope.level == Level::Patient);
+                ways.extend(sights.iter().map(|sight| Way {
+                    sight: *sight,
+                    about: about.filter(|_| self.is_narrow(*sight)),
+                    only: Some(place),
+                }));
+            }
+            groups.extend(self.group(&ways, one));
+        }
+        RowFilter::Groups(Arc::new(groups))
     }
 
     /// The rows of the types covered that the role may do one of the acts to.
@@ -104,49 +165,39 @@ impl<'a> Rows<'a> {
 
     fn groups(&self, cover: Cover, is_meant: &dyn Fn(&Rule) -> bool) -> Vec<RowGroup> {
         let all = cover.any();
-        let mut parts: Vec<(Sights, TypeSet)> = Vec::new();
+        let mut parts: Vec<(Ways, TypeSet)> = Vec::new();
         for row in &Matrix::get().rows {
             let types = row.types.and(all);
-            if types.is_empty() {
-                continue;
+            if let Some(kind) = types.iter().next() {
+                let sights = self.sights(kind, is_meant);
+                self.add_parts(&mut parts, (&sights, types), cover);
             }
-            let rules = row.rules.get(&self.principal.role).map(Vec::as_slice).unwrap_or_default();
-            let meant = rules.iter().filter(|rule| is_meant(rule)).flat_map(|rule| &rule.sights);
-            let mut sights: Vec<Sight> = Vec::new();
-            for sight in meant {
-                if !sights.contains(sight) {
-                    sights.push(*sight);
-                }
-            }
-            self.add_parts(&mut parts, (&sights, types), cover);
         }
-        parts.into_iter().flat_map(|(sights, types)| self.group(&sights, types)).collect()
+        parts.into_iter().flat_map(|(ways, types)| self.group(&ways, types)).collect()
     }
 
     /// The rules by how far the scopes let them go.
     fn add_parts(
         &self,
-        parts: &mut Vec<(Sights, TypeSet)>,
+        parts: &mut Vec<(Ways, TypeSet)>,
         (sights, types): (&[Sight], TypeSet),
         cover: Cover,
     ) {
         let whole = types.and(cover.whole);
         let narrow = types.and(cover.narrow).without(whole);
         let public = types.and(cover.public).without(whole).without(narrow);
-        // What a patient wrote in the context of the own record belongs to it.
-        let is_itself = self.principal.role == Role::Patient
-            && self.principal.links.fhir_user.as_ref().map(|link| link.rid) == self.context;
-        let is_narrow =
-            |sight: &Sight| !sight.is_public() && !(is_itself && matches!(sight, Sight::Own));
-        let narrowed = |sight: &Sight| (*sight, self.context.filter(|_| is_narrow(sight)));
-        let open = |sight: &Sight| (*sight, None);
-        let mut add = |sights: Sights, types: TypeSet| {
-            if types.is_empty() || sights.is_empty() {
+        let narrowed = |sight: &Sight| {
+            let about = self.context.filter(|_| self.is_narrow(*sight));
+            Way { sight: *sight, about, only: None }
+        };
+        let open = |sight: &Sight| Way { sight: *sight, about: None, only: None };
+        let mut add = |ways: Ways, types: TypeSet| {
+            if types.is_empty() || ways.is_empty() {
                 return;
             }
-            match parts.iter_mut().find(|(known, _)| *known == sights) {
+            match parts.iter_mut().find(|(known, _)| *known == ways) {
                 Some((_, known)) => *known = known.or(types),
-                None => parts.push((sights, types)),
+                None => parts.push((ways, types)),
             }
         };
         add(sights.iter().map(open).collect(), whole);
@@ -157,10 +208,30 @@ impl<'a> Rows<'a> {
         add(sights.iter().filter(|sight| sight.is_public()).map(open).collect(), public);
     }
 
+    /// Whether the patient in context narrows it. What a patient wrote in the context of the own
+    /// record belongs to it.
+    fn is_narrow(&self, sight: Sight) -> bool {
+        let is_itself = self.principal.role == Role::Patient
+            && self.principal.links.fhir_user.as_ref().map(|link| link.rid) == self.context;
+        !sight.is_public() && !(is_itself && matches!(sight, Sight::Own))
+    }
+
+    /// Which rows of the type the role's rules give.
+    fn sights(&self, kind: ResourceType, is_meant: &dyn Fn(&Rule) -> bool) -> Vec<Sight> {
+        let rules = Matrix::get().rules(self.principal.role, kind);
+        let mut sights: Vec<Sight> = Vec::new();
+        for sight in rules.iter().filter(|rule| is_meant(rule)).flat_map(|rule| &rule.sights) {
+            if !sights.contains(sight) {
+                sights.push(*sight);
+            }
+        }
+        sights
+    }
+
     /// Groups of rows: more than one where types of the directory are listed in different ways.
-    fn group(&self, sights: &Sights, types: TypeSet) -> Vec<RowGroup> {
-        if !sights.iter().any(|(sight, _)| matches!(sight, Sight::Directory)) {
-            return self.tested(sights, (types, None)).into_iter().collect();
+    fn group(&self, ways: &Ways, types: TypeSet) -> Vec<RowGroup> {
+        if !ways.iter().any(|way| matches!(way.sight, Sight::Directory)) {
+            return self.tested(ways, (types, None)).into_iter().collect();
         }
         let mut groups = Vec::new();
         for has in [false, true] {
@@ -172,23 +243,26 @@ impl<'a> Rows<'a> {
                     own.insert(kind);
                 }
             }
-            groups.extend(self.tested(sights, (own, Some(listings))));
+            groups.extend(self.tested(ways, (own, Some(listings))));
         }
         groups
     }
 
-    fn tested(&self, sights: &Sights, of: (TypeSet, Option<Listings>)) -> Option<RowGroup> {
+    fn tested(&self, ways: &Ways, of: (TypeSet, Option<Listings>)) -> Option<RowGroup> {
         let (types, listings) = of;
         let mut any: Vec<RowTest> = Vec::new();
-        for (sight, about) in sights {
+        for Way { sight, about, only } in ways {
+            let only = only.and_then(|place| self.granular.get(place)).map(|one| &one.coded);
             let tests = self.tests(*sight, (types, listings.as_ref()));
             any.extend(tests.into_iter().map(|is| {
                 // These are about the patient in context as they are.
                 let is_narrow = matches!(is, Test::Subjects(_) | Test::Referred(..));
-                RowTest { about: about.filter(|_| !is_narrow), is }
+                RowTest { about: about.filter(|_| !is_narrow), is, only: only.cloned() }
             }));
         }
-        let every = |test: &RowTest| matches!(test.is, Test::Every(_)) && test.about.is_none();
+        let every = |test: &RowTest| {
+            matches!(test.is, Test::Every(_)) && test.about.is_none() && test.only.is_none()
+        };
         if let Some(at) = any.iter().position(every) {
             any = vec![any.swap_remove(at)];
         }

@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 mod custom;
 mod definition;
+pub mod r4;
 
 use custom::Restrictions;
 pub use custom::{Coverage, Custom, CustomState};
@@ -251,22 +252,6 @@ impl Registry {
     pub(super) fn of(&self, resource_type: ResourceType) -> &TypeParameters {
         &self.types[&resource_type]
     }
-}
-
-/// The parameter of R4 with that code that the type itself defines. Without a registry: their
-/// numbers are those of their definitions.
-pub fn r4_parameter(resource_type: ResourceType, code: &str) -> Option<ParameterId> {
-    let is_it = |row: &SearchParameterRow| {
-        row.code == code && row.base.iter().any(|base| base == resource_type.name())
-    };
-    let place = Definitions::r4().search_parameters().iter().position(is_it)?;
-    Some(ParameterId(place as i16 + 1))
-}
-
-/// The code of a parameter of R4; None for custom ones.
-pub fn r4_code(id: ParameterId) -> Option<&'static str> {
-    let place = usize::try_from(id.0).ok()?.checked_sub(1)?;
-    Definitions::r4().search_parameters().get(place).map(|row| row.code.as_str())
 }
 
 impl TypeParameters {

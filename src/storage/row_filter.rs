@@ -2,11 +2,12 @@
 //! of their versions has such a condition, before any limit.
 
 use super::statement::Statement;
-use crate::access::{Listings, RowFilter, RowGroup, RowTest, Test};
+use crate::access::{AnyCode, Coded, Listings, RowFilter, RowGroup, RowTest, Test};
 use crate::fhir::definitions::ResourceType;
 use crate::search::ParameterId;
 
-/// A row of a statement, and what is known of it.
+/// A row of a statement, and what is known of it. Aliases of rows have one letter, those of what
+/// a filter looks into have more: none hides another.
 #[derive(Clone, Copy)]
 pub struct Seen<'a> {
     alias: &'static str,
@@ -80,11 +81,17 @@ impl Statement {
     /// One of the tests of the group holds.
     fn push_tests(&mut self, row: Seen<'_>, group: &RowGroup) -> &mut Self {
         self.push("(");
-        for (index, RowTest { is, about }) in group.any.iter().enumerate() {
+        for (index, RowTest { is, about, only }) in group.any.iter().enumerate() {
             self.push(if index == 0 { "" } else { " or " });
             self.push_test(row, is);
             if let Some(patient) = about {
                 self.push(" and ").push(row.alias).push(".subject_rids && ").bind(vec![*patient]);
+            }
+            match only {
+                // What codes an old version had is not kept.
+                Some(_) if row.of == Of::Old => drop(self.push(" and false")),
+                Some(Coded(all)) => all.iter().for_each(|any| self.push_coded(row.alias, any)),
+                None => {}
             }
         }
         self.push(if group.any.is_empty() { "false)" } else { ")" })
@@ -105,18 +112,18 @@ impl Statement {
             }
             Test::Itself(rids) => self.push(alias).push(".rid = any(").bind(rids.clone()).push(")"),
             Test::Care(practitioner) => {
-                self.push("exists (select from care_link c where c.practitioner = ");
-                self.bind(*practitioner).push(" and c.patient = any(").push(alias);
-                self.push(".subject_rids) and c.valid_from <= now() and c.valid_to > now())")
+                self.push("exists (select from care_link care where care.practitioner = ");
+                self.bind(*practitioner).push(" and care.patient = any(").push(alias);
+                self.push(".subject_rids) and care.valid_from <= now() and care.valid_to > now())")
             }
             Test::Facilities(organizations) => {
-                self.push("exists (select from facility_link f where f.organization = any(");
-                self.bind(organizations.clone()).push(") and f.patient = any(").push(alias);
-                self.push(".subject_rids) and f.valid_from <= now() and f.valid_to > now())")
+                self.push("exists (select from facility_link at where at.organization = any(");
+                self.bind(organizations.clone()).push(") and at.patient = any(").push(alias);
+                self.push(".subject_rids) and at.valid_from <= now() and at.valid_to > now())")
             }
             Test::Released(jurisdictions) => {
-                self.push("exists (select from release_link l where l.jurisdiction = any(");
-                self.bind(jurisdictions.clone()).push(") and l.rid = ").push(alias).push(".rid)")
+                self.push("exists (select from release_link out where out.jurisdiction = any(");
+                self.bind(jurisdictions.clone()).push(") and out.rid = ").push(alias).push(".rid)")
             }
             // What codes an old version had is not kept.
             Test::Listed(_) | Test::Referred(..) if row.of == Of::Old => self.push("false"),
@@ -125,14 +132,35 @@ impl Statement {
         }
     }
 
+    /// One of the codes is among the keys of the row, or leads it; with `and` before it.
+    fn push_coded(&mut self, alias: &'static str, any: &AnyCode) {
+        let systems: Vec<Option<&str>> = any.codes.iter().map(|(one, _)| one.as_deref()).collect();
+        let codes: Vec<&str> = any.codes.iter().map(|(_, code)| code.as_str()).collect();
+        let tokens = |sql: &mut Statement| {
+            sql.push("token.token from unnest(").bind(systems.clone()).push(", ");
+            sql.bind(codes.clone()).push(") as code(system, code) join token on token.code = ");
+            sql.push("code.code and coalesce(token.system = code.system, true))");
+        };
+        self.push(" and (").push(alias).push(".keys && array(select ");
+        self.bind(i64::from(any.parameter.0) << 48).push(" | ");
+        tokens(self);
+        if let Some(kind) = any.leads {
+            self.push(" or ").push(alias).push(".lead = any(array(select ");
+            self.bind(i64::from(kind.number()) << 48).push(" | ");
+            tokens(self);
+            self.push(")");
+        }
+        self.push(")");
+    }
+
     /// Codes without a system: those of codes and booleans. What nobody ever wrote has no number.
     fn push_listed(&mut self, alias: &'static str, listings: &Listings) -> &mut Self {
         let parameters: Vec<i16> = listings.pairs.iter().map(|(id, _)| id.0).collect();
         let codes: Vec<&str> = listings.pairs.iter().map(|(_, code)| *code).collect();
         self.push(if listings.has { "" } else { "not " }).push(alias).push(".keys && array(");
-        self.push("select p.parameter::bigint << 48 | t.token from unnest(").bind(parameters);
-        self.push(", ").bind(codes).push(") as p(parameter, code) join token t on t.code = p.code");
-        self.push(" and t.system = '')")
+        self.push("select code.parameter::bigint << 48 | token.token from unnest(");
+        self.bind(parameters).push(", ").bind(codes).push(") as code(parameter, code)");
+        self.push(" join token on token.code = code.code and token.system = '')")
     }
 
     /// All that the row refers to by the parameter is there and visible, and there is something.
@@ -143,17 +171,17 @@ impl Statement {
         groups: &[RowGroup],
     ) -> &mut Self {
         let keys = |sql: &mut Statement| {
-            sql.push("exists (select from unnest(").push(alias).push(".keys) as k(key) where ");
-            sql.push("k.key >> 48 = ").bind(parameter.0);
+            sql.push("exists (select from unnest(").push(alias).push(".keys) as own(key) where ");
+            sql.push("own.key >> 48 = ").bind(parameter.0);
         };
         keys(self);
         self.push(") and not ");
         keys(self);
-        self.push(" and not exists (select from resource t where not t.deleted and t.rid = ");
-        self.push("(k.key & 281474976710655) and ");
+        self.push(" and not exists (select from resource e where not e.deleted and e.rid = ");
+        self.push("(own.key & 281474976710655) and ");
         match groups {
             [] => self.push("false"),
-            groups => self.push_groups(Seen::current("t", &[]), groups.iter()),
+            groups => self.push_groups(Seen::current("e", &[]), groups.iter()),
         };
         self.push("))")
     }

@@ -189,10 +189,3 @@ async fn a_doctor_in_the_context_of_a_patient_sees_that_patient_alone() {
     assert_eq!(doctor.get("Patient").await.expect(200).sorted_ids("match"), "P2");
     doctor.get("Practitioner/D2").await.expect(200);
 }
-
-#[tokio::test]
-async fn scopes_with_search_parameters_never_give_more_than_their_query() {
-    let network = Network::start().await;
-    let app = network.as_person_with("p1", "patient/Observation.rs?category=http://c|vital").await;
-    app.get("Observation/o1").await.expect_outcome(403, "forbidden");
-}

@@ -254,6 +254,25 @@ async fn rt_059_a_provenance_is_seen_where_all_its_targets_are() {
 }
 
 #[tokio::test]
+async fn hierarchies_go_over_what_is_seen() {
+    let network = Network::start().await;
+    for (id, patient, parent) in [("h1", "P1", "e1"), ("h2", "P2", "h1"), ("h3", "P1", "h2")] {
+        network
+            .put(&json!({"resourceType": "Encounter", "id": id, "status": "finished",
+                "class": {"code": "AMB"}, "subject": {"reference": format!("Patient/{patient}")},
+                "partOf": {"reference": format!("Encounter/{parent}")}}))
+            .await;
+    }
+    for who in ["d1", "p1", "h1", "e1"] {
+        let client = network.as_person(who).await;
+        assert_eq!(found(&client, "Encounter?part-of:below=e1").await, "h1", "{who}");
+        assert_eq!(found(&client, "Encounter?part-of:above=h2").await, "h3", "{who}");
+    }
+    let admin = network.as_person("a1").await;
+    assert_eq!(found(&admin, "Encounter?part-of:below=e1").await, "h1 h2 h3");
+}
+
+#[tokio::test]
 async fn lists_and_groups_are_seen_by_their_subject_and_never_by_a_member() {
     let network = Network::start().await;
     network

@@ -2,7 +2,6 @@
 //! caller may see it (<https://hl7.org/fhir/R4/search.html#recursive>).
 
 use super::condition::{Conditions, Keys};
-use crate::fhir::definitions::ResourceType;
 use crate::search::{Direction, Predicate};
 use crate::storage::row_filter::Seen;
 use crate::storage::statement::Statement;
@@ -37,9 +36,7 @@ impl Conditions<'_> {
         }
         sql.push("not c.deleted");
         if !self.filter.is_all() {
-            // What is part of a resource is of its type.
-            let types: Vec<ResourceType> = targets.iter().map(|key| key.resource_type).collect();
-            sql.push(" and ").push_filter(Seen::current("c", &types), self.filter);
+            sql.push(" and ").push_filter(Seen::current("c", &[]), self.filter);
         }
         sql.push(") select ").bind(key).push(" | h.rid from h limit ");
         sql.bind(i64::from(*most) + 1).push("), ").bind(*most).push("))");

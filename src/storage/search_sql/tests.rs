@@ -2,10 +2,10 @@
 
 use super::keys::TextIds;
 use super::*;
-use crate::access::{Permit, RowFilter};
+use crate::access::{Caller, Launch, Link, Links, Permit, Principal, Role, RowFilter, Scopes};
 use crate::config::Settings;
 use crate::fhir::definitions::ResourceType;
-use crate::fhir::interaction::{Handling, Parameter, SearchScope};
+use crate::fhir::interaction::{Handling, Interaction, Parameter, SearchScope};
 use crate::fhir::resource::ResourceKey;
 use crate::search::{
     Cursor, Horizon, IndexSettings, ParameterId, Plan, Planner, Registry, Snapshot, UnitOfMeasure,
@@ -15,7 +15,7 @@ use crate::storage::statement::Statement;
 use chrono::DateTime;
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 fn plan(scope: &str, query: &str) -> Plan {
     static REGISTRY: OnceLock<Registry> = OnceLock::new();
@@ -299,6 +299,25 @@ const SHAPES: [(&str, &str, &str, Of); 78] = [
     ("sort-date-of-several", "", "_type=Condition,Observation&_sort=_lastUpdated", Of::Before),
 ];
 
+/// Of a doctor who searches something, with the links of one.
+fn doctor() -> Permit {
+    let link = Link { key: ResourceKey::parse("Practitioner/d").unwrap(), rid: 77 };
+    let principal = Principal {
+        name: "account/d".to_owned(),
+        client_id: "c".to_owned(),
+        grant: 1,
+        token_id: "t".to_owned(),
+        scopes: Scopes::parse("user/*.rs").unwrap(),
+        role: Role::Doctor,
+        links: Links { fhir_user: Some(link), ..Links::default() },
+        launch: Launch::default(),
+        methods: Vec::new(),
+        signed_in: None,
+    };
+    let interaction = Interaction::Search { scope: SearchScope::System, parameters: Vec::new() };
+    Permit::authorize(&Caller::Principal(Arc::new(principal)), &interaction).unwrap()
+}
+
 fn by_stamps() -> Permit {
     Permit::operator().narrowed(RowFilter::of_stamps(vec![1], vec![2], vec![3]))
 }
@@ -330,6 +349,15 @@ fn every_shape_is_the_reviewed_one() {
     ] {
         let sql = composed(scope, query, &of, &stamps);
         shapes.push((name, format!("-- {scope}?{query}\n{}", readable(sql.text()))));
+    }
+    for (name, scope, query, of) in [
+        ("panel-code", "Observation", "code=http://l|1&_sort=-date", Of::Page),
+        ("panel-date", "Encounter", "date=ge2024-01-01", Of::Count),
+        ("doctor-any", "Appointment", "status=booked", Of::Page),
+        ("doctor-includes", "Observation", "_id=a&_include=Observation:performer", Of::Page),
+    ] {
+        let sql = composed(scope, query, &of, &doctor());
+        shapes.push((name, format!("-- a doctor: {scope}?{query}\n{}", readable(sql.text()))));
     }
     let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/search-sql"));
     for (name, text) in shapes {
