@@ -21,11 +21,14 @@ use crate::fhir::interaction::{
 pub fn anonymous(interaction: &Interaction) -> Result<Granted> {
     match interaction {
         Interaction::Capabilities { .. } => Ok(nothing()),
-        _ => {
-            let text = "This server answers signed-in callers only";
-            Err(FhirError::new(ErrorKind::Unauthorized, IssueCode::Login, text))
-        }
+        _ => Err(signed_out()),
     }
+}
+
+/// 401 for who brings no token.
+pub fn signed_out() -> FhirError {
+    let text = "This server answers signed-in callers only";
+    FhirError::new(ErrorKind::Unauthorized, IssueCode::Login, text)
 }
 
 /// What the bearer of a token may do. 403 where the scopes or the role lack the act for the type;

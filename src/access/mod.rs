@@ -20,6 +20,7 @@ mod type_set;
 pub use authenticate::{
     Always, Authenticate, Bearer, BearerSettings, Bearers, Identities, Verified, bearer_token,
 };
+pub use authorize::signed_out;
 pub use caller::{Asker, Caller, Origin};
 pub use granular::{AnyCode, Coded};
 pub use permit::{Answers, Permit};

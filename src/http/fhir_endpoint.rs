@@ -11,7 +11,7 @@ use super::rates;
 use super::respond::{self, Asked};
 use super::router::base_path;
 use super::{App, body};
-use crate::access::{Asker, Caller, Origin};
+use crate::access::{Asker, Caller, Origin, signed_out};
 use crate::error::{ErrorKind, FhirError, IssueCode, Result};
 use crate::fhir::interaction::{self, Body, Interaction, Method, RequestParts};
 use crate::interactions::Outcome;
@@ -53,6 +53,10 @@ async fn carry(
     let method = method(parts, path)?;
     // Before the body: strangers are not listened to.
     let asker = asker(app, parts).await?;
+    // What is open to everybody has no body.
+    if asker.caller == Caller::Anonymous && !method.is_safe() {
+        return Err(signed_out());
+    }
     let _place = place(app, &asker.caller)?;
     let texts = Texts::read(&parts.headers)?;
     let loaded = match method {
