@@ -32,7 +32,28 @@ pub struct Settings {
     pub content_search: bool,
     /// Whether callers who have not signed in may do everything.
     pub insecure_no_auth: bool,
+    /// Whether people may make accounts for themselves.
+    pub registration_enabled: bool,
+    pub mail: MailSettings,
 }
+
+/// How letters are sent.
+#[derive(Clone, Debug)]
+pub struct MailSettings {
+    /// `smtps://user:password@host`; None for the folder.
+    pub smtp_url: Option<String>,
+    pub folder: PathBuf,
+    pub from: String,
+}
+
+impl Default for MailSettings {
+    fn default() -> Self {
+        let folder = PathBuf::from("./bhn-data/mail");
+        MailSettings { smtp_url: None, folder, from: MAIL_FROM.to_owned() }
+    }
+}
+
+const MAIL_FROM: &str = "Birth Health Network <no-reply@localhost>";
 
 /// `Type|system`: one value of this system names one resource of this type.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -54,6 +75,8 @@ impl Default for Settings {
             keeps_jsonb: true,
             content_search: false,
             insecure_no_auth: false,
+            registration_enabled: false,
+            mail: MailSettings::default(),
         }
     }
 }
@@ -67,6 +90,25 @@ pub struct Config {
     pub database: DatabaseConfig,
     #[command(flatten)]
     pub fhir: FhirConfig,
+    #[command(flatten)]
+    pub people: PeopleConfig,
+}
+
+/// How people come to accounts, and hear of them.
+#[derive(Args, Clone, Debug)]
+pub struct PeopleConfig {
+    /// Let people make accounts for themselves, as patients.
+    #[arg(long, env = "BHN_REGISTRATION", default_value_t = false, action = ArgAction::Set)]
+    pub registration: bool,
+    /// Server for letters, such as smtps://user:password@mail.example; else they are files.
+    #[arg(long, env = "BHN_SMTP_URL", hide_env_values = true)]
+    pub smtp_url: Option<String>,
+    /// Folder for letters where there is no server; that of the data, and mail in it, by default.
+    #[arg(long, env = "BHN_MAIL_FOLDER")]
+    pub mail_folder: Option<PathBuf>,
+    /// Who letters are from.
+    #[arg(long, env = "BHN_MAIL_FROM", default_value = MAIL_FROM)]
+    pub mail_from: String,
 }
 
 /// Where the server listens and whom it believes.
@@ -240,6 +282,16 @@ impl Config {
         Settings {
             base_url: base_url.unwrap_or_else(|| default_base_url(listening)),
             insecure_no_auth: self.server.insecure_no_auth,
+            registration_enabled: self.people.registration,
+            mail: MailSettings {
+                smtp_url: self.people.smtp_url.clone(),
+                folder: self
+                    .people
+                    .mail_folder
+                    .clone()
+                    .unwrap_or_else(|| self.database.data.join("mail")),
+                from: self.people.mail_from.clone(),
+            },
             ..self.fhir.settings(&self.database)
         }
     }

@@ -2,6 +2,7 @@
 
 mod authenticate;
 mod caller;
+mod ceiling;
 mod permit;
 mod principal;
 mod role;
@@ -9,6 +10,7 @@ pub mod smart_scope;
 
 pub use authenticate::{Always, Authenticate};
 pub use caller::{Asker, Caller, Origin};
+pub use ceiling::{Ceiling, ceiling, registered};
 pub use permit::{Permit, RowFilter};
 pub use principal::{Launch, Link, Links, Principal};
 pub use role::Role;

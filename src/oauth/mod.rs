@@ -1,6 +1,8 @@
 //! The authorization server: SMART App Launch 2.2, OAuth 2.0 and OpenID Connect, beside the FHIR
 //! base in the same process.
 
+pub mod accounts;
+
 use crate::interactions::Context;
 use axum::Router;
 use std::sync::Arc;

@@ -8,6 +8,7 @@ mod failure;
 mod gather;
 mod history;
 mod horizon;
+mod identity;
 mod import;
 mod labels;
 mod open;
@@ -25,6 +26,10 @@ pub use definitions::{Build, BuildStatus, DefinitionChange};
 pub use embedded::{EmbeddedPostgres, EmbeddedSettings, Upgrade, upgrade};
 pub use history::{From, HistoryPage, HistoryPosition, HistoryQuery, InstanceQuery, Window};
 pub use horizon::{Shown, sorting};
+pub use identity::{
+    Account, AccountChange, App, ClaimCode, CodePurpose, GivenGrant, NewAccount, NewGrant,
+    NewSession, Session, Status, Throttle, Totp,
+};
 pub use import::UnitHash;
 pub use labels::Labels;
 pub use open::{Database, StartError, StoreSettings, migrate};

@@ -1,0 +1,2 @@
+with codes as (delete from recovery_code where account = $1::text::uuid)
+delete from totp where account = $1::text::uuid
