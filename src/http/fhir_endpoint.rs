@@ -15,6 +15,7 @@ use crate::fhir::interaction::{self, Body, Interaction, Method, RequestParts};
 use crate::interactions::Outcome;
 use axum::extract::{Request, State};
 use axum::http::{Response, request};
+use axum::middleware::Next;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use tokio::time::timeout;
@@ -147,6 +148,19 @@ fn origin(parts: &request::Parts) -> Origin {
         user_agent: headers::user_agent(&parts.headers),
         request_id: RequestId::of(&parts.extensions).as_str().to_owned(),
     }
+}
+
+/// Tells routes that are no FHIR where a request came from, and what tells callers apart.
+pub async fn with_origin(
+    State(app): State<Arc<App>>,
+    request: Request,
+    next: Next,
+) -> Response<axum::body::Body> {
+    let (mut parts, body) = request.into_parts();
+    let origin = origin(&parts);
+    parts.extensions.insert(origin);
+    parts.extensions.insert(app.sign_in.authenticate.clone());
+    next.run(Request::from_parts(parts, body)).await
 }
 
 fn sent_format(parts: &request::Parts) -> Option<Format> {

@@ -56,7 +56,11 @@ pub async fn serve(
         false => Caller::Anonymous,
     };
     let authenticate = Arc::new(Always(caller));
-    let sign_in = SignIn { authenticate, oauth: None };
+    let oauth = match settings.insecure_no_auth {
+        true => None,
+        false => Some(AuthorizationServer::new(context.clone()).map_err(io::Error::other)?),
+    };
+    let sign_in = SignIn { authenticate, oauth };
     serve_with(listener, (context, http), sign_in, shutdown).await
 }
 

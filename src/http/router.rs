@@ -28,7 +28,10 @@ pub fn router(app: Arc<App>) -> Router {
     };
     let routes = routes.fallback(respond::no_route).with_state(app.clone());
     let routes = match &app.sign_in.oauth {
-        Some(oauth) => routes.merge(oauth.clone().routes()),
+        Some(oauth) => {
+            let asked = from_fn_with_state(app.clone(), fhir_endpoint::with_origin);
+            routes.merge(oauth.clone().routes().layer(asked))
+        }
         None => routes,
     };
     let compressible = SizeAbove::new(COMPRESSED_ABOVE_BYTES).and(is_compressible);
