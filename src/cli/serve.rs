@@ -8,6 +8,7 @@ use crate::config::{Config, Settings};
 use crate::http::{self, HttpSettings};
 use crate::interactions::Context;
 use crate::jobs::{self, demo, reindex};
+use crate::oauth::accounts;
 use crate::search::Registry;
 use crate::storage::Store;
 use std::io::Write;
@@ -44,6 +45,7 @@ pub async fn serve(config: Config) -> Result<(), Failure> {
         reindex::bring_up_to_date(&context).await?;
         let has_demo = config.server.demo && load_demo(&context).await;
         announce(&context.settings, has_demo);
+        invite_first_admin(&context).await?;
         Ok((Arc::new(context), http))
     };
     // A start may take long, where the index data of an older server is made anew.
@@ -107,6 +109,23 @@ async fn load_demo(context: &Context) -> bool {
     }
 }
 
+/// Prints where the first administrator is made, once and for a quarter of an hour: there is no
+/// account from the start.
+async fn invite_first_admin(context: &Context) -> Result<(), Failure> {
+    if context.settings.insecure_no_auth {
+        return Ok(());
+    }
+    let code = accounts::bootstrap(&context.store, &context.clock).await?;
+    if let Some(code) = code {
+        let issuer = context.settings.issuer();
+        let text = format!(
+            "Make the first administrator within 15 minutes: {issuer}/bootstrap?code={code}\n"
+        );
+        let _ = std::io::stdout().write_all(text.as_bytes());
+    }
+    Ok(())
+}
+
 /// What there is to see of the demonstration set.
 const DEMO_QUERIES: [&str; 4] = [
     "Patient?family=Gutierrez",
@@ -128,7 +147,7 @@ fn announce(settings: &Settings, has_demo: bool) {
              everything"
         ),
         false => text.push_str(
-            "Every FHIR request is answered 401: nobody can sign in yet. To try the server out, \
+            "People sign in; bhn-fhir user add makes accounts. To try the server out without, \
              start it with --insecure-no-auth\n",
         ),
     }

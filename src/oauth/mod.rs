@@ -27,10 +27,7 @@ impl AuthorizationServer {
     /// The issuer: the public URL of the server without the path of its FHIR base, and without a
     /// slash at its end: `https://bhn.example`.
     pub fn issuer(&self) -> &str {
-        let base = self.context.settings.base_url.as_str();
-        let after_scheme = base.find("://").map_or(0, |at| at + 3);
-        let path = base[after_scheme..].find('/');
-        path.map_or(base, |at| &base[..after_scheme + at])
+        self.context.settings.issuer()
     }
 
     /// Whether people reach it over TLS.

@@ -27,7 +27,7 @@ pub use embedded::{EmbeddedPostgres, EmbeddedSettings, Upgrade, upgrade};
 pub use history::{From, HistoryPage, HistoryPosition, HistoryQuery, InstanceQuery, Window};
 pub use horizon::{Shown, sorting};
 pub use identity::{
-    Account, AccountChange, App, ClaimCode, CodePurpose, GivenGrant, NewAccount, NewGrant,
+    Account, AccountChange, App, ClaimCode, CodeGrant, CodePurpose, GivenGrant, NewAccount,
     NewSession, Session, Status, Throttle, Totp,
 };
 pub use import::UnitHash;

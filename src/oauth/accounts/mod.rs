@@ -56,7 +56,7 @@ pub struct People {
 impl People {
     pub fn new(store: &Store, mail: &crate::config::MailSettings) -> Result<People> {
         let keys = Keys::new(store.server_key())?;
-        Ok(People { passwords: Passwords::new()?, keys, mailer: Mailer::new(mail)? })
+        Ok(People { passwords: Passwords::new(), keys, mailer: Mailer::new(mail)? })
     }
 }
 

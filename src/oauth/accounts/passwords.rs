@@ -31,16 +31,17 @@ pub enum Verdict {
 pub struct Passwords {
     running: Arc<Semaphore>,
     places: Arc<Semaphore>,
-    /// What the password of nobody is compared with.
-    dummy: String,
 }
 
+/// What the password of nobody is compared with: a hash of the cost of all others, of random bits
+/// that nobody has kept.
+const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$KSEJQZA0YgEIC5knjz2Nsg$M1i3ZwDiEPNwODJdF3QvwhvEkAo3gJAFLc8gi2iueJg";
+
 impl Passwords {
-    pub fn new() -> Result<Passwords> {
+    pub fn new() -> Passwords {
         let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
-        let dummy = hashed("the password of nobody")?;
         let places = Arc::new(Semaphore::new(cores + WAITING));
-        Ok(Passwords { running: Arc::new(Semaphore::new(cores)), places, dummy })
+        Passwords { running: Arc::new(Semaphore::new(cores)), places }
     }
 
     /// PHC string of a password. 503 where too many wait.
@@ -53,7 +54,7 @@ impl Passwords {
     pub async fn verify(&self, password: &str, stored: Option<&str>) -> Result<Verdict> {
         let password = normal(password);
         let is_known = stored.is_some();
-        let stored = stored.unwrap_or(&self.dummy).to_owned();
+        let stored = stored.unwrap_or(NOBODY).to_owned();
         let verdict = self.aside(move || verdict(&password, &stored)).await?;
         Ok(if is_known { verdict } else { Verdict::Wrong })
     }
@@ -130,6 +131,14 @@ mod tests {
         assert_eq!(verdict("correct horse", &hash), Verdict::Right);
         assert_eq!(verdict("correct horsf", &hash), Verdict::Wrong);
         assert_eq!(verdict("x", "no hash"), Verdict::Wrong);
+    }
+
+    #[test]
+    fn rt_139_the_hash_of_nobody_costs_as_much_as_any() {
+        let params = Params::try_from(&PasswordHash::new(NOBODY).unwrap()).unwrap();
+        let cost = (params.m_cost(), params.t_cost(), params.p_cost());
+        assert_eq!(cost, (MEMORY_KIB, PASSES, LANES));
+        assert_eq!(verdict("", NOBODY), Verdict::Wrong);
     }
 
     #[test]

@@ -99,7 +99,7 @@ impl Store {
             .bind(new.language)
             .bind(new.jurisdictions)
             .bind(now);
-        Ok(self.run(query).await? == 1)
+        Ok(self.executed(query).await? == 1)
     }
 
     /// The first administrator, against the hash of a bootstrap code. False where the code is not
@@ -118,11 +118,12 @@ impl Store {
             .bind(new.name)
             .bind(new.password)
             .bind(new.language);
-        Ok(self.run(query).await? == 1)
+        Ok(self.executed(query).await? == 1)
     }
 
     pub async fn has_admin(&self) -> Result<bool> {
-        let row = self.row(sqlx::query(include_str!("../sql/account_admin_known.sql"))).await?;
+        let row =
+            self.first_row(sqlx::query(include_str!("../sql/account_admin_known.sql"))).await?;
         let known = row.map(|row| row.try_get(0)).transpose().map_err(FhirError::internal)?;
         Ok(known.unwrap_or(false))
     }
@@ -170,7 +171,7 @@ impl Store {
             .bind(change.language)
             .bind(change.ends_grants)
             .bind(now);
-        Ok(self.row(query).await?.is_some())
+        Ok(self.first_row(query).await?.is_some())
     }
 
     /// Makes the account the resource. False where it is another one already, or the resource is
@@ -187,12 +188,12 @@ impl Store {
             .bind(person.key.resource_type.number())
             .bind(person.key.id.as_str())
             .bind(now);
-        Ok(self.run(query).await? == 1)
+        Ok(self.executed(query).await? == 1)
     }
 
     pub async fn unlink_account(&self, account: &str) -> Result<()> {
         let query = sqlx::query(include_str!("../sql/account_unlink.sql")).bind(account);
-        self.run(query).await.map(drop)
+        self.executed(query).await.map(drop)
     }
 
     /// The facilities of an account become these, the first one owning what it writes.

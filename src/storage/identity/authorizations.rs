@@ -22,7 +22,7 @@ pub struct App {
 }
 
 /// A grant to be, with its authorization code.
-pub struct NewGrant<'a> {
+pub struct CodeGrant<'a> {
     /// The authorization request, which ends with it.
     pub request: &'a [u8],
     pub client: (&'a str, i32),
@@ -34,9 +34,9 @@ pub struct NewGrant<'a> {
     pub patient_rid: Option<i64>,
     pub methods: &'a [String],
     pub signed_in: DateTime<Utc>,
-    pub expires: DateTime<Utc>,
     pub code: &'a [u8],
-    pub code_expires: DateTime<Utc>,
+    /// Of the code; redeeming it puts off the end of the grant.
+    pub expires: DateTime<Utc>,
     pub redirect_uri: &'a str,
     pub code_challenge: &'a str,
     pub nonce: Option<&'a str>,
@@ -57,7 +57,7 @@ impl Store {
     /// The client of that id, if it is active.
     pub async fn app(&self, client: &str) -> Result<Option<App>> {
         let query = sqlx::query(include_str!("../sql/app_read.sql")).bind(client);
-        let row = self.row(query).await?;
+        let row = self.first_row(query).await?;
         row.map(|row| app(&row).map_err(FhirError::internal)).transpose()
     }
 
@@ -74,7 +74,7 @@ impl Store {
             .bind(request)
             .bind(created)
             .bind(expires);
-        self.run(query).await.map(drop)
+        self.executed(query).await.map(drop)
     }
 
     /// The request, and when it came.
@@ -84,7 +84,7 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<Option<(Value, DateTime<Utc>)>> {
         let query = sqlx::query(include_str!("../sql/authorization_request_read.sql"));
-        let Some(row) = self.row(query.bind(hash).bind(now)).await? else { return Ok(None) };
+        let Some(row) = self.first_row(query.bind(hash).bind(now)).await? else { return Ok(None) };
         let read = || -> Result<_, sqlx::Error> { Ok((row.try_get(0)?, row.try_get(1)?)) };
         read().map(Some).map_err(FhirError::internal)
     }
@@ -92,7 +92,7 @@ impl Store {
     /// True for the one who ends it.
     pub async fn end_authorization_request(&self, hash: &[u8]) -> Result<bool> {
         let query = sqlx::query(include_str!("../sql/authorization_request_remove.sql"));
-        Ok(self.run(query.bind(hash)).await? == 1)
+        Ok(self.executed(query.bind(hash)).await? == 1)
     }
 
     pub async fn create_launch(
@@ -108,7 +108,7 @@ impl Store {
             .bind(context)
             .bind(now)
             .bind(expires);
-        self.run(query).await.map(drop)
+        self.executed(query).await.map(drop)
     }
 
     /// Takes the launch of that client, which is gone then: for whom it is, and its context.
@@ -119,14 +119,14 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<Option<(Option<String>, Value)>> {
         let query = sqlx::query(include_str!("../sql/launch_handle_take.sql"));
-        let row = self.row(query.bind(hash).bind(client).bind(now)).await?;
+        let row = self.first_row(query.bind(hash).bind(client).bind(now)).await?;
         let Some(row) = row else { return Ok(None) };
         let read = || -> Result<_, sqlx::Error> { Ok((row.try_get(0)?, row.try_get(1)?)) };
         read().map(Some).map_err(FhirError::internal)
     }
 
     /// Makes the grant and its code, and ends the request. False where the request has ended.
-    pub async fn issue_grant(&self, new: &NewGrant<'_>, now: DateTime<Utc>) -> Result<bool> {
+    pub async fn issue_grant(&self, new: &CodeGrant<'_>, now: DateTime<Utc>) -> Result<bool> {
         let query = sqlx::query(include_str!("../sql/grant_issue.sql"))
             .bind(new.request)
             .bind(new.client.0)
@@ -144,15 +144,14 @@ impl Store {
             .bind(new.code)
             .bind(new.redirect_uri)
             .bind(new.code_challenge)
-            .bind(new.nonce)
-            .bind(new.code_expires);
-        Ok(self.row(query).await?.is_some())
+            .bind(new.nonce);
+        Ok(self.first_row(query).await?.is_some())
     }
 
     /// The live grants of an account, the newest first, 200 at most.
     pub async fn grants_of(&self, account: &str, now: DateTime<Utc>) -> Result<Vec<GivenGrant>> {
         let query = sqlx::query(include_str!("../sql/grants_of_account.sql"));
-        let rows = self.rows(query.bind(account).bind(now).bind(200_i64)).await?;
+        let rows = self.all_rows(query.bind(account).bind(now).bind(200_i64)).await?;
         rows.iter().map(|row| given_grant(row).map_err(FhirError::internal)).collect()
     }
 
@@ -165,16 +164,16 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<Vec<i64>> {
         let query = sqlx::query(include_str!("../sql/grants_revoke.sql"));
-        let rows = self.rows(query.bind(account).bind(client).bind(now)).await?;
+        let rows = self.all_rows(query.bind(account).bind(client).bind(now)).await?;
         let query = sqlx::query(include_str!("../sql/consent_remove.sql"));
-        self.run(query.bind(account).bind(client)).await?;
+        self.executed(query.bind(account).bind(client)).await?;
         rows.iter().map(|row| row.try_get(0).map_err(FhirError::internal)).collect()
     }
 
     /// What the account last allowed the client.
     pub async fn consented(&self, account: &str, client: &str) -> Result<Option<String>> {
         let query = sqlx::query(include_str!("../sql/consent_read.sql"));
-        let row = self.row(query.bind(account).bind(client)).await?;
+        let row = self.first_row(query.bind(account).bind(client)).await?;
         row.map(|row| row.try_get(0).map_err(FhirError::internal)).transpose()
     }
 
@@ -185,7 +184,7 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<()> {
         let query = sqlx::query(include_str!("../sql/consent_write.sql"));
-        self.run(query.bind(account).bind(client).bind(scopes).bind(now)).await.map(drop)
+        self.executed(query.bind(account).bind(client).bind(scopes).bind(now)).await.map(drop)
     }
 }
 

@@ -45,14 +45,14 @@ impl Store {
         (now, expires): (DateTime<Utc>, DateTime<Utc>),
     ) -> Result<()> {
         let query = sqlx::query(include_str!("../sql/code_forget.sql"));
-        self.run(query.bind(purpose.as_str()).bind(account)).await?;
+        self.executed(query.bind(purpose.as_str()).bind(account)).await?;
         let query = sqlx::query(include_str!("../sql/code_create.sql"))
             .bind(hash)
             .bind(purpose.as_str())
             .bind(account)
             .bind(now)
             .bind(expires);
-        self.run(query).await.map(drop)
+        self.executed(query).await.map(drop)
     }
 
     /// Whether the code would be taken.
@@ -63,7 +63,7 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<bool> {
         let query = sqlx::query(include_str!("../sql/code_known.sql"));
-        let row = self.row(query.bind(hash).bind(purpose.as_str()).bind(now)).await?;
+        let row = self.first_row(query.bind(hash).bind(purpose.as_str()).bind(now)).await?;
         let known = row.map(|row| row.try_get(0)).transpose().map_err(FhirError::internal)?;
         Ok(known.unwrap_or(false))
     }
@@ -76,7 +76,7 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<Option<String>> {
         let query = sqlx::query(include_str!("../sql/code_take.sql"));
-        let row = self.row(query.bind(hash).bind(purpose.as_str()).bind(now)).await?;
+        let row = self.first_row(query.bind(hash).bind(purpose.as_str()).bind(now)).await?;
         let account = row.map(|row| row.try_get::<Option<String>, _>(0)).transpose();
         Ok(account.map_err(FhirError::internal)?.flatten())
     }
@@ -90,7 +90,7 @@ impl Store {
             .bind(claim.person.key.id.as_str())
             .bind(now)
             .bind(claim.expires);
-        self.run(query).await.map(drop)
+        self.executed(query).await.map(drop)
     }
 
     /// Counts a try at the claim code of that selector: its hash and resource, None where there is
@@ -101,7 +101,7 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<Option<(Vec<u8>, Link)>> {
         let query = sqlx::query(include_str!("../sql/claim_try.sql")).bind(selector).bind(now);
-        let Some(row) = self.row(query).await? else { return Ok(None) };
+        let Some(row) = self.first_row(query).await? else { return Ok(None) };
         let read = || -> Result<(Vec<u8>, i64, i16, String), sqlx::Error> {
             let hash = row.try_get("hash")?;
             Ok((hash, row.try_get("rid")?, row.try_get("type")?, row.try_get("id")?))
@@ -113,6 +113,6 @@ impl Store {
     /// True for the one who removes it.
     pub async fn remove_claim(&self, selector: &str) -> Result<bool> {
         let query = sqlx::query(include_str!("../sql/claim_remove.sql")).bind(selector);
-        Ok(self.run(query).await? == 1)
+        Ok(self.executed(query).await? == 1)
     }
 }

@@ -16,7 +16,7 @@ pub struct Totp {
 impl Store {
     pub async fn totp(&self, account: &str) -> Result<Option<Totp>> {
         let query = sqlx::query(include_str!("../sql/totp_read.sql")).bind(account);
-        let Some(row) = self.row(query).await? else { return Ok(None) };
+        let Some(row) = self.first_row(query).await? else { return Ok(None) };
         let read = || -> Result<Totp, sqlx::Error> {
             let confirmed: Option<DateTime<Utc>> = row.try_get("confirmed")?;
             let (sealed, last_step) = (row.try_get("secret")?, row.try_get("last_step")?);
@@ -33,26 +33,26 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<bool> {
         let query = sqlx::query(include_str!("../sql/totp_begin.sql"));
-        Ok(self.run(query.bind(account).bind(sealed).bind(now)).await? == 1)
+        Ok(self.executed(query.bind(account).bind(sealed).bind(now)).await? == 1)
     }
 
     /// Takes a good code of the step, which confirms the secret. False where one of this step or
     /// of a later one was taken, also by another node.
     pub async fn take_totp(&self, account: &str, step: i64, now: DateTime<Utc>) -> Result<bool> {
         let query = sqlx::query(include_str!("../sql/totp_take.sql"));
-        Ok(self.run(query.bind(account).bind(step).bind(now)).await? == 1)
+        Ok(self.executed(query.bind(account).bind(step).bind(now)).await? == 1)
     }
 
     /// Removes the second factor with its recovery codes.
     pub async fn remove_totp(&self, account: &str) -> Result<()> {
         let query = sqlx::query(include_str!("../sql/totp_remove.sql")).bind(account);
-        self.run(query).await.map(drop)
+        self.executed(query).await.map(drop)
     }
 
     /// The recovery codes of an account become these.
     pub async fn set_recovery_codes(&self, account: &str, hashes: &[Vec<u8>]) -> Result<()> {
         let query = sqlx::query(include_str!("../sql/recovery_codes_write.sql"));
-        self.run(query.bind(account).bind(hashes)).await.map(drop)
+        self.executed(query.bind(account).bind(hashes)).await.map(drop)
     }
 
     /// True where the code is the account's and was not used before.
@@ -63,6 +63,6 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<bool> {
         let query = sqlx::query(include_str!("../sql/recovery_code_take.sql"));
-        Ok(self.run(query.bind(account).bind(hash).bind(now)).await? == 1)
+        Ok(self.executed(query.bind(account).bind(hash).bind(now)).await? == 1)
     }
 }

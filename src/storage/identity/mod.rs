@@ -9,7 +9,7 @@ mod sessions;
 mod throttles;
 
 pub use accounts::{Account, AccountChange, NewAccount, Status};
-pub use authorizations::{App, GivenGrant, NewGrant};
+pub use authorizations::{App, CodeGrant, GivenGrant};
 pub use codes::{ClaimCode, CodePurpose};
 pub use factors::Totp;
 pub use sessions::{NewSession, Session};
@@ -28,21 +28,21 @@ type Query<'q> = sqlx::query::Query<'q, Postgres, PgArguments>;
 
 impl Store {
     /// Runs a statement of its own; how many rows it touched.
-    async fn run(&self, query: Query<'_>) -> Result<u64> {
+    async fn executed(&self, query: Query<'_>) -> Result<u64> {
         let mut connection = self.connection().await?;
         let done = query.execute(&mut *connection).await.map_err(of_sqlx)?;
         connection.release();
         Ok(done.rows_affected())
     }
 
-    async fn row(&self, query: Query<'_>) -> Result<Option<PgRow>> {
+    async fn first_row(&self, query: Query<'_>) -> Result<Option<PgRow>> {
         let mut connection = self.connection().await?;
         let row = query.fetch_optional(&mut *connection).await.map_err(of_sqlx)?;
         connection.release();
         Ok(row)
     }
 
-    async fn rows(&self, query: Query<'_>) -> Result<Vec<PgRow>> {
+    async fn all_rows(&self, query: Query<'_>) -> Result<Vec<PgRow>> {
         let mut connection = self.connection().await?;
         let rows = query.fetch_all(&mut *connection).await.map_err(of_sqlx)?;
         connection.release();

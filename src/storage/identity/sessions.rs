@@ -45,7 +45,7 @@ impl Store {
             .bind(new.user_agent)
             .bind(now)
             .bind(new.expires);
-        self.run(query).await.map(drop)
+        self.executed(query).await.map(drop)
     }
 
     /// The live session of the cookie: not expired, and its account as it was at the sign-in.
@@ -73,7 +73,7 @@ impl Store {
     /// Remembers that the session is in use.
     pub async fn touch_session(&self, hash: &[u8], now: DateTime<Utc>) -> Result<()> {
         let query = sqlx::query(include_str!("../sql/session_touch.sql"));
-        self.run(query.bind(hash).bind(now).bind(now - SEEN_EVERY)).await.map(drop)
+        self.executed(query.bind(hash).bind(now).bind(now - SEEN_EVERY)).await.map(drop)
     }
 
     /// Ends sessions of an account and the grants of online access that came with them, whose
@@ -85,14 +85,14 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<Vec<i64>> {
         let query = sqlx::query(include_str!("../sql/session_end.sql"));
-        let rows = self.rows(query.bind(account).bind(hashes).bind(now)).await?;
+        let rows = self.all_rows(query.bind(account).bind(hashes).bind(now)).await?;
         rows.iter().map(|row| row.try_get(0).map_err(FhirError::internal)).collect()
     }
 
     /// Removes what has expired of sessions, codes, requests, handles and throttles.
     pub async fn forget_sign_ins(&self, now: DateTime<Utc>) -> Result<()> {
         let query = sqlx::query(include_str!("../sql/sign_in_forget.sql")).bind(now);
-        self.run(query).await.map(drop)
+        self.executed(query).await.map(drop)
     }
 }
 

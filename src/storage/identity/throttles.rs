@@ -34,11 +34,11 @@ impl Store {
             .bind(throttle.free)
             .bind(throttle.first.num_seconds() as f64)
             .bind(throttle.longest.num_seconds() as f64);
-        if self.row(query).await?.is_some() {
+        if self.first_row(query).await?.is_some() {
             return Ok(None);
         }
         let query = sqlx::query(include_str!("../sql/throttle_read.sql")).bind(key);
-        let Some(row) = self.row(query).await? else { return Ok(None) };
+        let Some(row) = self.first_row(query).await? else { return Ok(None) };
         let until: Option<DateTime<Utc>> = row.try_get(0).map_err(FhirError::internal)?;
         Ok(Some(until.unwrap_or(now)))
     }
@@ -46,11 +46,11 @@ impl Store {
     /// Uncounts an attempt that turned out good, where others share the count.
     pub async fn give_attempt_back(&self, key: &[u8]) -> Result<()> {
         let query = sqlx::query(include_str!("../sql/throttle_give_back.sql")).bind(key);
-        self.run(query).await.map(drop)
+        self.executed(query).await.map(drop)
     }
 
     pub async fn clear_attempts(&self, key: &[u8]) -> Result<()> {
         let query = sqlx::query(include_str!("../sql/throttle_clear.sql")).bind(key);
-        self.run(query).await.map(drop)
+        self.executed(query).await.map(drop)
     }
 }

@@ -9,5 +9,5 @@ with taken as (
 )
 insert into authorization_code
   (hash, access_grant, redirect_uri, code_challenge, nonce, created, expires)
-select $14, access_grant, $15, $16, $17, $13, $18 from granted
+select $14, access_grant, $15, $16, $17, $13, $12 from granted
 returning access_grant

@@ -2,9 +2,5 @@ select g.access_grant, g.client, c.name, c.publisher, g.scopes, g.created, g.exp
 from access_grant g join client c on c.client = g.client
 where g.account = $1::text::uuid and g.revoked is null and g.expires > $2
   and g.account_epoch = (select a.epoch from account a where a.account = g.account)
-  and not exists (
-    select from authorization_code k
-    where k.access_grant = g.access_grant and k.redeemed is null and k.expires <= $2
-  )
 order by g.created desc
 limit $3

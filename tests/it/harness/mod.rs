@@ -5,6 +5,7 @@ mod callers;
 mod client;
 mod cluster;
 mod outcome;
+pub mod people;
 mod process;
 
 pub use builders::{MRN, observation, patient};

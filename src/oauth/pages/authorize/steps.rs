@@ -11,7 +11,7 @@ use crate::access::smart_scope::Level;
 use crate::access::{Role, Scopes, ceiling};
 use crate::oauth::accounts::secrets;
 use crate::oauth::events::{About, SecurityEvent, record};
-use crate::storage::{App, NewGrant};
+use crate::storage::{App, CodeGrant};
 use axum::body::Body;
 use axum::extract::RawQuery;
 use axum::http::Response;
@@ -19,9 +19,6 @@ use chrono::Duration;
 use serde_json::{Map, Value};
 
 const CODE_FOR: Duration = Duration::seconds(60);
-/// What is granted for longer than a session (SECURITY 3.3).
-const OFFLINE: Duration = Duration::days(365);
-const OFFLINE_FIRST_PARTY: Duration = Duration::days(30);
 
 /// A request whose person is known.
 pub struct Known {
@@ -50,9 +47,8 @@ pub async fn next_step(visit: Visit, RawQuery(query): RawQuery) -> Result<Respon
         let text = "the person may not grant any of the scopes";
         return end(&visit, &known.pending, ("invalid_scope", text)).await;
     }
-    let launched_by = known.pending.request.launched_by.as_ref();
-    if launched_by.is_some_and(|account| *account != known.signed_in.account.account) {
-        let text = "another person has launched the application";
+    if !is_of_launch(&known) {
+        let text = "the application was launched for somebody else";
         return end(&visit, &known.pending, ("access_denied", text)).await;
     }
     if let Some(path) = context_missing(&visit, &mut known).await? {
@@ -76,6 +72,16 @@ pub async fn next_step(visit: Visit, RawQuery(query): RawQuery) -> Result<Respon
         }
         (false, false) => Ok(render::see_other(&visit, &with_request("/consent", Some(handle)))),
     }
+}
+
+/// Whether a launch was for this person, and of his own record where he is a patient.
+fn is_of_launch(known: &Known) -> bool {
+    let (request, account) = (&known.pending.request, &known.signed_in.account);
+    let is_own = request.launched_by.as_ref().is_none_or(|launched| *launched == account.account);
+    let rid = request.launch.as_ref().and_then(|context| context.get("patient_rid")?.as_i64());
+    let is_visible = account.role != Role::Patient
+        || rid.is_none_or(|rid| patients::own(account).iter().any(|own| own.rid == rid));
+    is_own && is_visible
 }
 
 /// Why the person of a request is not known.
@@ -200,13 +206,8 @@ pub async fn issue(
     let (session, account) = (&signed_in.session, &signed_in.account);
     let (launch, patient_rid) = launch_of(known);
     let is_offline = scopes.has("offline_access");
-    let expires = match (is_offline, app.is_first_party) {
-        (true, true) => visit.now + OFFLINE_FIRST_PARTY,
-        (true, false) => visit.now + OFFLINE,
-        (false, _) => session.expires,
-    };
     let code = secrets::token()?;
-    let new = NewGrant {
+    let new = CodeGrant {
         request: &pending.hash,
         client: (&app.client, app.epoch),
         account: (&account.account, account.epoch),
@@ -216,9 +217,8 @@ pub async fn issue(
         patient_rid,
         methods: &session.methods,
         signed_in: session.created,
-        expires,
         code: &secrets::hash(&code),
-        code_expires: visit.now + CODE_FOR,
+        expires: visit.now + CODE_FOR,
         redirect_uri: &pending.request.redirect_uri,
         code_challenge: &pending.request.code_challenge,
         nonce: pending.request.nonce.as_deref(),

@@ -1,0 +1,268 @@
+//! `/oauth/authorize`: what is checked, in which order, and what comes of it (SECURITY 3.1).
+
+use crate::harness::TestServer;
+use crate::harness::people::{APP, Browser, CHALLENGE, REDIRECT, parameter};
+use bhn_fhir::access::Role;
+use serde_json::Value;
+use sqlx::Row;
+use url::Url;
+
+const AMINA: &str = "amina@home.example";
+const DOCTOR: &str = "doctor@hospital.example";
+
+/// A server with an application, and a patient with an account.
+async fn start() -> TestServer {
+    let server = TestServer::start_with_pages(|_| {}).await;
+    server.register_app(APP, false).await;
+    let account = server.account(AMINA, Role::Patient).await;
+    server.link_account(&account, "Patient/amina").await;
+    server
+}
+
+/// What the application is told of a request.
+async fn told(server: &TestServer, changes: &[(&str, &str)]) -> Url {
+    let mut browser = server.browser();
+    let (at, _) = browser.open(&server.authorize_path(changes)).await;
+    Url::parse(&at).unwrap_or_else(|_| panic!("{changes:?}: {at}"))
+}
+
+/// Signs in for the request and allows all of it.
+async fn granted(browser: &mut Browser, path: &str, email: &str) -> Url {
+    let (at, _) = browser.open(path).await;
+    let (at, page) = browser.sign_in(&at, email).await;
+    assert!(at.starts_with("/consent"), "{at}: {}", page.text());
+    browser.allow(&at).await
+}
+
+#[tokio::test]
+async fn a_person_signs_in_consents_and_the_application_gets_a_code_state_and_iss() {
+    let server = start().await;
+    let mut browser = server.browser();
+    let path = server.authorize_path(&[("nonce", "n-1")]);
+    let url = granted(&mut browser, &path, AMINA).await;
+    assert!(url.as_str().starts_with(&format!("{REDIRECT}?code=")), "{url}");
+    assert_eq!(parameter(&url, "state").unwrap(), "the state");
+    assert_eq!(parameter(&url, "iss").unwrap(), server.issuer());
+    assert_eq!(parameter(&url, "code").unwrap().len(), 43);
+    let mut connection = server.database.connect().await;
+    let sql = "select g.client, g.scopes, g.launch, g.patient_rid, g.methods, k.redirect_uri, \
+               k.code_challenge, k.nonce, extract(epoch from k.expires - k.created)::int as seconds, \
+               k.hash = sha256(convert_to($1, 'utf8')) as is_hash \
+               from access_grant g join authorization_code k using (access_grant)";
+    let code = parameter(&url, "code").unwrap();
+    let row = sqlx::query(sql).bind(&code).fetch_one(&mut connection).await.unwrap();
+    assert_eq!(row.get::<&str, _>("client"), APP);
+    let scopes = "openid fhirUser launch/patient patient/Observation.rs offline_access";
+    assert_eq!(row.get::<&str, _>("scopes"), scopes);
+    let launch: Value = row.get("launch");
+    assert_eq!(launch["patient"], "amina");
+    assert_eq!(launch["need_patient_banner"], true);
+    let link = server.link("Patient/amina").await;
+    assert_eq!(row.get::<i64, _>("patient_rid"), link.rid);
+    assert_eq!(row.get::<Vec<String>, _>("methods"), ["pwd"]);
+    assert_eq!(row.get::<&str, _>("redirect_uri"), REDIRECT);
+    assert_eq!(row.get::<&str, _>("code_challenge"), CHALLENGE);
+    assert_eq!(row.get::<&str, _>("nonce"), "n-1");
+    assert_eq!(row.get::<i32, _>("seconds"), 60);
+    assert!(row.get::<bool, _>("is_hash"), "the code itself is not stored");
+}
+
+#[tokio::test]
+async fn a_request_may_be_sent_as_a_form() {
+    let server = start().await;
+    let path = server.authorize_path(&[]);
+    let query = path.split_once('?').unwrap().1;
+    let fields: Vec<(String, String)> =
+        url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+    let fields: Vec<(&str, &str)> = fields.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+    let mut browser = server.browser();
+    let origin = ("Origin", "https://app.example");
+    let reply = browser.post_with("/oauth/authorize", &fields, origin).await.expect(303);
+    let (at, _) = browser.follow(reply).await;
+    assert!(at.starts_with("/login?request="), "{at}");
+}
+
+#[tokio::test]
+async fn rt_129_what_is_not_the_registered_redirect_uri_is_a_page_and_no_redirect() {
+    let server = start().await;
+    let mut browser = server.browser();
+    for uri in [
+        "https://app.example/callback/",
+        "https://app.example/callback?next=https://evil.example",
+        "https://app.example/callback#x",
+        "https://APP.example/callback",
+        "https://app.example/Callback",
+        "https://sub.app.example/callback",
+        "https://user@app.example/callback",
+        "https://app.example@evil.example/callback",
+        "https://evil.example/?u=https://app.example/callback",
+        "http://app.example/callback",
+        "javascript:alert(1)",
+        "",
+    ] {
+        let reply = browser.get(&server.authorize_path(&[("redirect_uri", uri)])).await.expect(400);
+        assert_eq!(reply.header("location"), "", "{uri}");
+        assert!(reply.header("content-type").starts_with("text/html"), "{uri}");
+    }
+    for client in ["", "unknown", "a\0b"] {
+        let path = server.authorize_path(&[("client_id", client)]);
+        assert_eq!(browser.get(&path).await.expect(400).header("location"), "");
+    }
+    let twice = format!("{}&redirect_uri=https%3A%2F%2Fevil.example", server.authorize_path(&[]));
+    assert_eq!(browser.get(&twice).await.expect(400).header("location"), "");
+    for good in ["org.example.app:/callback", "http://127.0.0.1:49152/callback"] {
+        browser.get(&server.authorize_path(&[("redirect_uri", good)])).await.expect(303);
+    }
+}
+
+#[tokio::test]
+async fn errors_of_a_good_client_are_told_to_it_with_state_and_iss() {
+    let server = start().await;
+    let plain = ("code_challenge_method", "plain");
+    let cases: [(&[(&str, &str)], &str); 19] = [
+        (&[("response_type", "")], "invalid_request"),
+        (&[("response_type", "token")], "unsupported_response_type"),
+        (&[("response_type", "code id_token")], "unsupported_response_type"),
+        (&[("response_mode", "fragment")], "invalid_request"),
+        (&[("code_challenge", "")], "invalid_request"),
+        (&[("code_challenge", "short")], "invalid_request"),
+        (&[("code_challenge_method", "")], "invalid_request"),
+        (&[plain], "invalid_request"),
+        (&[("aud", "")], "invalid_request"),
+        (&[("aud", "https://other.example/fhir")], "invalid_request"),
+        (&[("scope", "")], "invalid_scope"),
+        (&[("scope", "system/*.rs unknown")], "invalid_scope"),
+        (&[("scope", "patient/Observation.dus")], "invalid_scope"),
+        (&[("prompt", "none login")], "invalid_request"),
+        (&[("prompt", "dance")], "invalid_request"),
+        (&[("max_age", "soon")], "invalid_request"),
+        (&[("request", "eyJ")], "request_not_supported"),
+        (&[("request_uri", "https://app.example/r")], "request_uri_not_supported"),
+        (&[("launch", "forged")], "invalid_request"),
+    ];
+    for (changes, error) in cases {
+        let url = told(&server, changes).await;
+        assert_eq!(parameter(&url, "error").as_deref(), Some(error), "{changes:?}");
+        assert_eq!(parameter(&url, "state").as_deref(), Some("the state"), "{changes:?}");
+        assert_eq!(parameter(&url, "iss").as_deref(), Some(server.issuer()), "{changes:?}");
+        assert!(parameter(&url, "code").is_none());
+    }
+    let url = told(&server, &[("state", "")]).await;
+    assert_eq!(parameter(&url, "error").unwrap(), "invalid_request");
+    let mut browser = server.browser();
+    let (at, _) = browser.open(&format!("{}&scope=openid", server.authorize_path(&[]))).await;
+    let url = Url::parse(&at).unwrap();
+    assert_eq!(parameter(&url, "error").unwrap(), "invalid_request", "a parameter twice");
+}
+
+#[tokio::test]
+async fn prompt_none_asks_nobody_anything() {
+    let server = start().await;
+    server.register_app("first-party", true).await;
+    let none = ("prompt", "none");
+    assert_eq!(parameter(&told(&server, &[none]).await, "error").unwrap(), "login_required");
+    let mut browser = server.browser();
+    browser.sign_in("/login", AMINA).await;
+    let (at, _) = browser.open(&server.authorize_path(&[none])).await;
+    let url = Url::parse(&at).unwrap();
+    assert_eq!(parameter(&url, "error").unwrap(), "consent_required");
+    let first_party = ("client_id", "first-party");
+    let (at, _) = browser.open(&server.authorize_path(&[none, first_party])).await;
+    assert!(parameter(&Url::parse(&at).unwrap(), "code").is_some(), "{at}");
+}
+
+#[tokio::test]
+async fn prompt_login_and_max_age_ask_for_the_password_again() {
+    let server = start().await;
+    let mut browser = server.browser();
+    browser.sign_in("/login", AMINA).await;
+    let (at, _) = browser.open(&server.authorize_path(&[])).await;
+    assert!(at.starts_with("/consent"), "{at}");
+    let mut connection = server.database.connect().await;
+    let older = "update login_session set created = created - interval '10 minutes'";
+    sqlx::raw_sql(older).execute(&mut connection).await.unwrap();
+    for changes in [("prompt", "login"), ("max_age", "300"), ("max_age", "0")] {
+        let (at, page) = browser.open(&server.authorize_path(&[changes])).await;
+        assert!(at.starts_with("/login?request="), "{changes:?}: {at}");
+        assert!(page.text().contains("Growth Chart"));
+    }
+    let (at, _) = browser.open(&server.authorize_path(&[("max_age", "3600")])).await;
+    assert!(at.starts_with("/consent"), "{at}");
+    let (at, _) = browser.open(&server.authorize_path(&[("prompt", "login")])).await;
+    let (at, _) = browser.sign_in(&at, AMINA).await;
+    assert!(at.starts_with("/consent"), "{at}");
+    let hint = server.authorize_path(&[("prompt", "login"), ("login_hint", "amina@x.example")]);
+    let (_, page) = browser.open(&hint).await;
+    assert!(page.text().contains("value=\"amina@x.example\""));
+}
+
+#[tokio::test]
+async fn as_16_what_the_role_may_not_grant_is_not_granted() {
+    let server = start().await;
+    let mut browser = server.browser();
+    let scope = "openid user/Observation.cruds patient/Observation.rs launch/patient";
+    let url = granted(&mut browser, &server.authorize_path(&[("scope", scope)]), AMINA).await;
+    assert!(parameter(&url, "code").is_some());
+    let mut connection = server.database.connect().await;
+    let scopes: String = sqlx::query_scalar("select scopes from access_grant")
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+    assert_eq!(scopes, "openid patient/Observation.rs launch/patient");
+    let only = [("scope", "user/Observation.cruds")];
+    let (at, _) = browser.open(&server.authorize_path(&only)).await;
+    let url = Url::parse(&at).unwrap();
+    assert_eq!(parameter(&url, "error").unwrap(), "invalid_scope");
+}
+
+#[tokio::test]
+async fn a_doctor_grants_after_the_second_factor_which_the_grant_remembers() {
+    let server = start().await;
+    server.account(DOCTOR, Role::Doctor).await;
+    let mut browser = server.browser();
+    let scope = "openid fhirUser user/Observation.cruds";
+    let path = server.authorize_path(&[("scope", scope)]);
+    granted(&mut browser, &path, DOCTOR).await;
+    let mut connection = server.database.connect().await;
+    let sql = "select methods, scopes, session is not null as has_session from access_grant";
+    let row = sqlx::query(sql).fetch_one(&mut connection).await.unwrap();
+    assert_eq!(row.get::<Vec<String>, _>("methods"), ["pwd", "otp"]);
+    assert_eq!(row.get::<&str, _>("scopes"), "openid fhirUser user/Observation.crus");
+    assert!(row.get::<bool, _>("has_session"), "it ends with the session");
+}
+
+#[tokio::test]
+async fn as_27_a_patient_scope_needs_a_patient_in_context() {
+    let server = start().await;
+    server.account("new@home.example", Role::Patient).await;
+    let mut browser = server.browser();
+    let scope = ("scope", "patient/Observation.rs");
+    let (at, _) = browser.open(&server.authorize_path(&[scope])).await;
+    let (at, page) = browser.sign_in(&at, "new@home.example").await;
+    assert!(at.starts_with("/pick-patient"), "{at}");
+    assert!(page.text().contains("not linked"), "{}", page.text());
+    let forged = [("patient", "amina")];
+    browser.submit(&at, &forged).await.expect(200);
+    let consent = at.replace("/pick-patient", "/consent");
+    let reply = browser.get(&consent).await.expect(303);
+    assert!(reply.header("location").starts_with("/oauth/continue"));
+    let reply = browser.submit(&at, &[("cancel", "yes")]).await.expect(303);
+    let url = Url::parse(reply.header("location")).unwrap();
+    assert_eq!(parameter(&url, "error").unwrap(), "access_denied");
+    browser.get(&at).await.expect(400);
+}
+
+#[tokio::test]
+async fn online_access_ends_with_the_session_it_came_with() {
+    let server = start().await;
+    let mut browser = server.browser();
+    let scope = ("scope", "openid online_access patient/Observation.rs");
+    granted(&mut browser, &server.authorize_path(&[scope]), AMINA).await;
+    browser.submit("/oauth/logout", &[]).await.expect(200);
+    let mut connection = server.database.connect().await;
+    let revoked: bool = sqlx::query_scalar("select revoked is not null from access_grant")
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+    assert!(revoked);
+}
