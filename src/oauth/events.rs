@@ -53,7 +53,7 @@ pub struct About<'a> {
 }
 
 /// Tells of an event. No name and no address of mail goes with it.
-pub async fn record(
+pub async fn tell(
     _: &AuthorizationServer,
     event: SecurityEvent,
     about: About<'_>,

@@ -46,7 +46,8 @@ async fn a_person_signs_in_consents_and_the_application_gets_a_code_state_and_is
     assert_eq!(parameter(&url, "code").unwrap().len(), 43);
     let mut connection = server.database.connect().await;
     let sql = "select g.client, g.scopes, g.launch, g.patient_rid, g.methods, k.redirect_uri, \
-               k.code_challenge, k.nonce, extract(epoch from k.expires - k.created)::int as seconds, \
+               k.code_challenge, k.nonce, \
+               extract(epoch from k.expires - k.created)::int as seconds, \
                k.hash = sha256(convert_to($1, 'utf8')) as is_hash \
                from access_grant g join authorization_code k using (access_grant)";
     let code = parameter(&url, "code").unwrap();

@@ -49,8 +49,8 @@ async fn as_61_the_page_says_who_asks_for_what_and_where_it_goes() {
         "The whole health record",
         "added in the future",
         "Keep access while you are away",
-        "Days at most: 365",
-        "Do not allow",
+        "For 365 days at most.",
+        "Deny",
         "Know who you are",
         "Know the patient you choose",
     ] {

@@ -35,7 +35,8 @@ pub struct Passwords {
 
 /// What the password of nobody is compared with: a hash of the cost of all others, of random bits
 /// that nobody has kept.
-const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$KSEJQZA0YgEIC5knjz2Nsg$M1i3ZwDiEPNwODJdF3QvwhvEkAo3gJAFLc8gi2iueJg";
+const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1\
+     $KSEJQZA0YgEIC5knjz2Nsg$M1i3ZwDiEPNwODJdF3QvwhvEkAo3gJAFLc8gi2iueJg";
 
 impl Passwords {
     pub fn new() -> Passwords {

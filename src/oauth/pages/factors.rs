@@ -7,7 +7,7 @@ use super::render::{self, Page};
 use super::sign_in::onward;
 use super::visit::{SignedIn, Visit, with_request};
 use crate::oauth::accounts::{Attempt, totp};
-use crate::oauth::events::{About, SecurityEvent, record};
+use crate::oauth::events::{About, SecurityEvent, tell};
 use askama::Template;
 use axum::body::Body;
 use axum::extract::RawQuery;
@@ -63,13 +63,13 @@ pub async fn submit(posted: Posted) -> Result<Response<Body>, Problem> {
     let about = About { account: Some(&account.account), client: None };
     let attempt = counted(&visit, &account.account).await?;
     if !is_taken(&visit, &account.account, fields.get("code")).await? {
-        record(&visit.server, SecurityEvent::FactorFailed, about, &visit.origin).await;
+        tell(&visit.server, SecurityEvent::FactorFailed, about, &visit.origin).await;
         let page = Page::of(&visit).with_problem(Some(visit.texts.wrong_code.to_owned()));
         return Ok(render::page_with(&visit, &Mfa { page }, (422, &[])));
     }
     attempt.succeed(&visit.server.context.store).await?;
     visit.begin(&account, OTP).await?;
-    record(&visit.server, SecurityEvent::SignedIn, about, &visit.origin).await;
+    tell(&visit.server, SecurityEvent::SignedIn, about, &visit.origin).await;
     Ok(render::see_other(&visit, &onward(&visit, fields.request())))
 }
 
@@ -81,7 +81,7 @@ async fn counted(visit: &Visit, account: &str) -> Result<Attempt, Problem> {
         Ok(attempt) => Ok(attempt),
         Err(until) => {
             let about = About { account: Some(account), client: None };
-            record(server, SecurityEvent::LockedOut, about, &visit.origin).await;
+            tell(server, SecurityEvent::LockedOut, about, &visit.origin).await;
             Err(Problem::too_many((until - visit.now).num_seconds()))
         }
     }
@@ -172,8 +172,8 @@ pub async fn confirm(posted: Posted) -> Result<Response<Body>, Problem> {
     let now_has = store.account(&account).await?.unwrap_or(signed_in.account);
     visit.begin(&now_has, OTP).await?;
     let about = About { account: Some(&account), client: None };
-    record(&server, SecurityEvent::FactorAdded, about, &visit.origin).await;
-    record(&server, SecurityEvent::SignedIn, about, &visit.origin).await;
+    tell(&server, SecurityEvent::FactorAdded, about, &visit.origin).await;
+    tell(&server, SecurityEvent::SignedIn, about, &visit.origin).await;
     let onward = onward(&visit, fields.request());
     let template = Codes { page: Page::of(&visit), codes, onward };
     Ok(render::page(&visit, &template, &[]))

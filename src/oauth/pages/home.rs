@@ -37,6 +37,11 @@ pub async fn style_sheet() -> Response<Body> {
     cached("text/css; charset=utf-8", include_str!("../templates/bhn.css").to_owned())
 }
 
+/// The mark of the network, for the tab of the browser.
+pub async fn mark() -> Response<Body> {
+    cached("image/svg+xml", include_str!("../templates/mark.svg").to_owned())
+}
+
 /// Styles for applications that are launched in context (SMART App Launch 2.2,
 /// `smart_style_url`).
 pub async fn smart_style(State(_): State<Arc<AuthorizationServer>>) -> Response<Body> {

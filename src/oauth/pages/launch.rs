@@ -12,7 +12,7 @@ use crate::fhir::subset::Subset;
 use crate::interactions;
 use crate::oauth::AuthorizationServer;
 use crate::oauth::accounts::secrets;
-use crate::oauth::events::{About, SecurityEvent, record};
+use crate::oauth::events::{About, SecurityEvent, tell};
 use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
@@ -120,7 +120,7 @@ async fn made(server: &Arc<AuthorizationServer>, request: Request) -> Result<Str
     let times = (visit.now, visit.now + GOOD_FOR);
     server.context.store.create_launch(&secrets::hash(&handle), of_client, times).await?;
     let about = About { account, client: Some(&app.client) };
-    record(server, SecurityEvent::Launched, about, &visit.origin).await;
+    tell(server, SecurityEvent::Launched, about, &visit.origin).await;
     Ok(handle)
 }
 

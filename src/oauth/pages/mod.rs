@@ -44,7 +44,8 @@ pub fn routes(has_root: bool) -> Router<Arc<AuthorizationServer>> {
         .route("/reset", get(registration::reset_form).post(registration::reset))
         .route("/bootstrap", get(registration::bootstrap_form).post(registration::bootstrap))
         .route("/smart-style.json", get(home::smart_style))
-        .route("/assets/bhn.css", get(home::style_sheet));
+        .route("/assets/bhn.css", get(home::style_sheet))
+        .route("/assets/mark.svg", get(home::mark));
     let routes = match has_root {
         true => routes.route("/", get(home::home)),
         false => routes,

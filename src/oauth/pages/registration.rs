@@ -4,11 +4,12 @@
 use super::posted::{Fields, Posted};
 use super::problem::Problem;
 use super::render::{self, Page};
+use super::texts::filled;
 use super::visit::Visit;
 use crate::access::Role;
 use crate::clock;
 use crate::oauth::accounts::{self, Attempt, password_rules, secrets};
-use crate::oauth::events::{About, SecurityEvent, record};
+use crate::oauth::events::{About, SecurityEvent, tell};
 use crate::storage::{AccountChange, CodePurpose, NewAccount, Status};
 use askama::Template;
 use axum::body::Body;
@@ -152,10 +153,10 @@ pub async fn submit(posted: Posted) -> Result<Response<Body>, Problem> {
             let code = accounts::code_for(store, purpose, visit.now).await?;
             send_verification(&visit, &person.email, &code);
             let about = About { account: Some(&account), client: None };
-            record(&visit.server, SecurityEvent::AccountMade, about, &visit.origin).await;
+            tell(&visit.server, SecurityEvent::AccountMade, about, &visit.origin).await;
         }
         None => {
-            let text = visit.texts.letter_has_account.replace("{}", visit.server.issuer());
+            let text = filled(visit.texts.letter_has_account, visit.server.issuer());
             visit.server.people.mailer.send(&person.email, visit.texts.letter_subject, text);
         }
     }
@@ -166,7 +167,7 @@ pub async fn submit(posted: Posted) -> Result<Response<Body>, Problem> {
 /// Writes to a new address.
 pub fn send_verification(visit: &Visit, email: &str, code: &str) {
     let link = format!("{}/verify?code={code}", visit.server.issuer());
-    let text = visit.texts.letter_verify.replace("{}", &link);
+    let text = filled(visit.texts.letter_verify, &link);
     visit.server.people.mailer.send(email, visit.texts.letter_subject, text);
 }
 
@@ -245,7 +246,7 @@ async fn send_reset(visit: &Visit, fields: &Fields) -> Result<Response<Body>, Pr
         let purpose = (CodePurpose::Reset, Some(account.account.as_str()));
         let code = accounts::code_for(store, purpose, visit.now).await.unwrap_or(code);
         let link = format!("{}/reset?code={code}", visit.server.issuer());
-        let text = visit.texts.letter_reset.replace("{}", &link);
+        let text = filled(visit.texts.letter_reset, &link);
         visit.server.people.mailer.send(&email, visit.texts.letter_subject, text);
     }
     let template = told(visit, visit.texts.look_at_mail, visit.texts.look_at_mail_text);
@@ -275,7 +276,7 @@ async fn choose(visit: &Visit, fields: &Fields) -> Result<Response<Body>, Proble
     let account = account.ok_or_else(|| Problem::new(400, |texts| texts.code_ended))?;
     accounts::set_password((store, passwords), &account, password, visit.now).await?;
     let about = About { account: Some(&account.account), client: None };
-    record(server, SecurityEvent::PasswordChanged, about, &visit.origin).await;
+    tell(server, SecurityEvent::PasswordChanged, about, &visit.origin).await;
     let template = told(visit, visit.texts.password_changed, visit.texts.now_sign_in);
     Ok(render::page(visit, &template, &[]))
 }
@@ -326,7 +327,7 @@ pub async fn bootstrap(posted: Posted) -> Result<Response<Body>, Problem> {
         return Err(Problem::new(400, |texts| texts.code_ended));
     }
     let about = About { account: Some(&account), client: None };
-    record(&visit.server, SecurityEvent::AccountMade, about, &visit.origin).await;
+    tell(&visit.server, SecurityEvent::AccountMade, about, &visit.origin).await;
     let template = told(&visit, visit.texts.account_made, visit.texts.now_sign_in);
     Ok(render::page(&visit, &template, &[]))
 }

@@ -1,7 +1,7 @@
 //! HTML answers: no scripts, no frames, nothing from elsewhere.
 
 use super::posted::TOKEN;
-use super::texts::Texts;
+use super::texts::{Texts, filled};
 use super::visit::Visit;
 use askama::Template;
 use axum::body::Body;
@@ -36,6 +36,11 @@ impl<'a> Page<'a> {
         let who = visit.signed_in.as_ref().map(|one| one.account.email.as_str());
         let (token, here) = (visit.form_token(), visit.here.clone());
         Page { who, token, here, ..Page::of_nobody(visit.texts) }
+    }
+
+    /// A text with a value in it.
+    pub fn fill(&self, text: &str, value: &impl std::fmt::Display) -> String {
+        filled(text, value)
     }
 
     /// The same with what went wrong.

@@ -6,7 +6,7 @@ use super::problem::Problem;
 use super::render::{self, Page};
 use super::visit::{SignedIn, Visit, with_request};
 use crate::oauth::accounts::{self, Attempt, Verdict};
-use crate::oauth::events::{About, SecurityEvent, record};
+use crate::oauth::events::{About, SecurityEvent, tell};
 use crate::storage::{Account, AccountChange, CodePurpose, Status};
 use askama::Template;
 use axum::body::Body;
@@ -67,7 +67,7 @@ pub async fn submit(posted: Posted) -> Result<Response<Body>, Problem> {
     let attempt = match Attempt::count(store, place, visit.origin.address, visit.now).await? {
         Ok(attempt) => attempt,
         Err(until) => {
-            record(&server, SecurityEvent::LockedOut, About::default(), &visit.origin).await;
+            tell(&server, SecurityEvent::LockedOut, About::default(), &visit.origin).await;
             return Err(Problem::too_many((until - visit.now).num_seconds()));
         }
     };
@@ -77,7 +77,7 @@ pub async fn submit(posted: Posted) -> Result<Response<Body>, Problem> {
     let account =
         account.filter(|account| verdict != Verdict::Wrong && account.status != Status::Disabled);
     let Some(account) = account else {
-        record(&server, SecurityEvent::SignInFailed, About::default(), &visit.origin).await;
+        tell(&server, SecurityEvent::SignInFailed, About::default(), &visit.origin).await;
         return login(&visit, &fields, Some(visit.texts.wrong_password)).await;
     };
     attempt.succeed(store).await?;
@@ -93,7 +93,7 @@ pub async fn submit(posted: Posted) -> Result<Response<Body>, Problem> {
     visit.begin(&account, &["pwd"]).await?;
     if visit.signed_in.as_ref().is_some_and(SignedIn::is_complete) {
         let about = About { account: Some(&account.account), client: None };
-        record(&server, SecurityEvent::SignedIn, about, &visit.origin).await;
+        tell(&server, SecurityEvent::SignedIn, about, &visit.origin).await;
     }
     Ok(render::see_other(&visit, &onward(&visit, fields.request())))
 }
@@ -138,7 +138,7 @@ pub async fn leave(posted: Posted) -> Result<Response<Body>, Problem> {
     let mut visit = posted.visit;
     if let Some(left) = visit.end().await? {
         let about = About { account: Some(&left.account.account), client: None };
-        record(&visit.server, SecurityEvent::SignedOut, about, &visit.origin).await;
+        tell(&visit.server, SecurityEvent::SignedOut, about, &visit.origin).await;
     }
     let template = Logout { page: Page::of(&visit), is_done: true };
     Ok(render::page(&visit, &template, &[]))

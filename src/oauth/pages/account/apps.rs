@@ -6,7 +6,7 @@ use super::super::posted::Posted;
 use super::super::problem::Problem;
 use super::super::render::{self, Page};
 use super::super::visit::Visit;
-use crate::oauth::events::{About, SecurityEvent, record};
+use crate::oauth::events::{About, SecurityEvent, tell};
 use askama::Template;
 use axum::body::Body;
 use axum::http::Response;
@@ -59,7 +59,7 @@ pub async fn revoke(posted: Posted) -> Result<Response<Body>, Problem> {
     let revoked = store.revoke_grants(&account, client, visit.now).await?;
     if !revoked.is_empty() {
         let about = About { account: Some(&account), client: Some(client) };
-        record(&visit.server, SecurityEvent::GrantRevoked, about, &visit.origin).await;
+        tell(&visit.server, SecurityEvent::GrantRevoked, about, &visit.origin).await;
     }
     Ok(render::see_other(&visit, "/account/apps"))
 }

@@ -9,7 +9,7 @@ use super::offered::{self, Offer};
 use super::steps::{self, Known, known_at_page, needs_patient, picked};
 use super::{end, form_targets};
 use crate::access::Scopes;
-use crate::oauth::events::{SecurityEvent, record};
+use crate::oauth::events::{SecurityEvent, tell};
 use askama::Template;
 use axum::body::Body;
 use axum::extract::RawQuery;
@@ -103,7 +103,7 @@ pub async fn decide(posted: Posted) -> Result<Response<Body>, Problem> {
     let known = ready(&visit, &fields).await?;
     if fields.find("allow").is_none() {
         let about = steps::about(&known);
-        record(&visit.server, SecurityEvent::ConsentDenied, about, &visit.origin).await;
+        tell(&visit.server, SecurityEvent::ConsentDenied, about, &visit.origin).await;
         return end(&visit, &known.pending, ("access_denied", "the person has refused")).await;
     }
     let offers = offers_of(&visit, &known).await?;
@@ -115,6 +115,6 @@ pub async fn decide(posted: Posted) -> Result<Response<Body>, Problem> {
     let store = &visit.server.context.store;
     let place = (known.signed_in.account.account.as_str(), known.app.client.as_str());
     store.remember_consent(place, &chosen.to_string(), visit.now).await?;
-    record(&visit.server, SecurityEvent::ConsentGiven, steps::about(&known), &visit.origin).await;
+    tell(&visit.server, SecurityEvent::ConsentGiven, steps::about(&known), &visit.origin).await;
     steps::issue(&visit, &known, &chosen).await
 }

@@ -10,7 +10,7 @@ use super::{Pending, end, keep, patients, pending, redirect};
 use crate::access::smart_scope::Level;
 use crate::access::{Role, Scopes, ceiling};
 use crate::oauth::accounts::secrets;
-use crate::oauth::events::{About, SecurityEvent, record};
+use crate::oauth::events::{About, SecurityEvent, tell};
 use crate::storage::{App, CodeGrant};
 use axum::body::Body;
 use axum::extract::RawQuery;
@@ -63,7 +63,7 @@ pub async fn next_step(visit: Visit, RawQuery(query): RawQuery) -> Result<Respon
         (true, _) => {
             let scopes = known.scopes.clone();
             let about = about(&known);
-            record(&visit.server, SecurityEvent::ConsentSkipped, about, &visit.origin).await;
+            tell(&visit.server, SecurityEvent::ConsentSkipped, about, &visit.origin).await;
             issue(&visit, &known, &scopes).await
         }
         (false, true) => {

@@ -123,7 +123,7 @@ pub fn line_of(scope: &Scope, texts: &'static Texts) -> Line {
             );
             Line {
                 title: title + &narrowed.unwrap_or_default(),
-                detail: format!("{}. {}", acts(scope.letters, texts), whose(scope.level, texts)),
+                detail: format!("{} · {}", acts(scope.letters, texts), whose(scope.level, texts)),
                 warning: scope.resource_type.is_none().then_some(texts.warning_all),
             }
         }

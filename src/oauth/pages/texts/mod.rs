@@ -47,11 +47,16 @@ pub fn of_request(query: Option<&str>, headers: &HeaderMap) -> &'static Texts {
     of_language(tag.unwrap_or("en"))
 }
 
+/// The text with the value where it has `{}`.
+pub fn filled(text: &str, value: impl std::fmt::Display) -> String {
+    text.replace("{}", &value.to_string())
+}
+
 impl Texts {
     /// Why a password is not taken.
     pub fn refused_password(&self, refused: Refused) -> String {
         match refused {
-            Refused::TooShort(least) => format!("{} {least}", self.least_characters),
+            Refused::TooShort(least) => filled(self.least_characters, least),
             Refused::TooLong => self.password_too_long.to_owned(),
             Refused::Breached => self.password_breached.to_owned(),
             Refused::Personal => self.password_personal.to_owned(),
