@@ -90,3 +90,14 @@ create table consent (
 
 -- As in 0014, by the account and by what has come to its end.
 create index access_grant_session on access_grant (session) where session is not null;
+
+-- Browsers that have shown the second factor of an account: their attempts are counted apart, so
+-- that nobody keeps a person out by failing in his name.
+create table known_device (
+  -- SHA-256 of the cookie's 256 random bits.
+  hash bytea primary key,
+  account uuid not null references account on delete cascade,
+  expires timestamptz not null
+);
+create index known_device_account on known_device (account);
+create index known_device_expires on known_device (expires);

@@ -54,6 +54,8 @@ impl AuthorizationServer {
             ("session", false) => "bhn-session",
             ("language", true) => "__Host-bhn-language",
             ("language", false) => "bhn-language",
+            ("device", true) => "__Host-bhn-device",
+            ("device", false) => "bhn-device",
             (_, true) => "__Host-bhn-visit",
             (_, false) => "bhn-visit",
         }

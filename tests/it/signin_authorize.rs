@@ -217,6 +217,41 @@ async fn as_16_what_the_role_may_not_grant_is_not_granted() {
 }
 
 #[tokio::test]
+async fn as_26_a_scope_narrowed_by_what_is_no_search_parameter_is_dropped() {
+    let server = start().await;
+    let mut browser = server.browser();
+    let scope = "patient/Observation.rs?category=laboratory patient/Observation.rs?colour=red \
+                 patient/Condition.rs?category= patient/*.rs?category=x";
+    granted(&mut browser, &server.authorize_path(&[("scope", scope)]), AMINA).await;
+    let mut connection = server.database.connect().await;
+    let scopes: String = sqlx::query_scalar("select scopes from access_grant")
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+    assert_eq!(scopes, "patient/Observation.rs?category=laboratory");
+}
+
+#[tokio::test]
+async fn requests_that_are_never_finished_are_bounded_and_forgotten() {
+    let server = start().await;
+    let mut browser = server.browser();
+    browser.get(&server.authorize_path(&[])).await.expect(303);
+    let mut connection = server.database.connect().await;
+    let sql = "update throttle set attempts = 2999; \
+               update authorization_request set expires = now() - interval '1 minute'; \
+               update one_time_code set expires = now() - interval '1 minute'";
+    sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+    browser.get(&server.authorize_path(&[])).await.expect(303);
+    browser.get(&server.authorize_path(&[])).await.expect(429);
+    server.context.store.forget_sign_ins(server.context.clock.now()).await.unwrap();
+    let kept: i64 = sqlx::query_scalar("select count(*) from authorization_request")
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+    assert_eq!(kept, 1);
+}
+
+#[tokio::test]
 async fn a_doctor_grants_after_the_second_factor_which_the_grant_remembers() {
     let server = start().await;
     server.account(DOCTOR, Role::Doctor).await;

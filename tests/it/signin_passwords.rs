@@ -146,6 +146,22 @@ async fn as_43_five_attempts_at_an_account_are_free_then_each_waits_longer() {
     assert_eq!(wrong(&mut anew, AMINA).await, 422, "a success clears the count");
 }
 
+#[tokio::test]
+async fn as_43_who_fails_in_anothers_name_does_not_keep_his_known_browser_out() {
+    let server = TestServer::start_with_pages(|_| {}).await;
+    server.account(DOCTOR, Role::Doctor).await;
+    let mut browser = server.browser();
+    browser.sign_in("/login", DOCTOR).await;
+    browser.submit("/oauth/logout", &[]).await.expect(200);
+    let mut thief = server.browser();
+    for _ in 0..5 {
+        assert_eq!(wrong(&mut thief, DOCTOR).await, 422);
+    }
+    assert_eq!(wrong(&mut thief, DOCTOR).await, 429);
+    server.browser().give_password("/login", DOCTOR).await.expect(429);
+    browser.give_password("/login", DOCTOR).await.expect(303);
+}
+
 async fn pair() -> (TestServer, TestServer) {
     let first = TestServer::start_with_pages(|_| {}).await;
     let database = first.database.clone();

@@ -38,6 +38,12 @@ pub struct Passwords {
 const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1\
      $KSEJQZA0YgEIC5knjz2Nsg$M1i3ZwDiEPNwODJdF3QvwhvEkAo3gJAFLc8gi2iueJg";
 
+impl Default for Passwords {
+    fn default() -> Passwords {
+        Passwords::new()
+    }
+}
+
 impl Passwords {
     pub fn new() -> Passwords {
         let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());

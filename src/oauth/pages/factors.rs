@@ -1,7 +1,7 @@
 //! `/login/mfa` and `/account/mfa`: the second factor, asked for and set up.
 
-use super::posted::Fields;
-use super::posted::Posted;
+use super::authorize::{self, form_targets};
+use super::posted::{Fields, Posted};
 use super::problem::Problem;
 use super::render::{self, Page};
 use super::sign_in::onward;
@@ -45,7 +45,22 @@ struct Codes<'a> {
 pub async fn form(visit: Visit, RawQuery(query): RawQuery) -> Result<Response<Body>, Problem> {
     let query = Fields::parse(query.unwrap_or_default().as_bytes());
     half(&visit, query.request())?;
-    Ok(render::page(&visit, &Mfa { page: Page::of(&visit) }, &[]))
+    asked(&visit, query.request(), None).await
+}
+
+/// The form. What it is sent for may lead to the application at once.
+async fn asked(
+    visit: &Visit,
+    request: Option<&str>,
+    problem: Option<String>,
+) -> Result<Response<Body>, Problem> {
+    let pending = match request {
+        Some(handle) => Some(authorize::pending(visit, handle).await?),
+        None => None,
+    };
+    let status = if problem.is_some() { 422 } else { 200 };
+    let template = Mfa { page: Page::of(visit).with_problem(problem) };
+    Ok(render::page_with(visit, &template, (status, &form_targets(pending.as_ref()))))
 }
 
 /// Who has given the password, has a second factor, and has not shown it yet.
@@ -64,11 +79,12 @@ pub async fn submit(posted: Posted) -> Result<Response<Body>, Problem> {
     let attempt = counted(&visit, &account.account).await?;
     if !is_taken(&visit, &account.account, fields.get("code")).await? {
         tell(&visit.server, SecurityEvent::FactorFailed, about, &visit.origin).await;
-        let page = Page::of(&visit).with_problem(Some(visit.texts.wrong_code.to_owned()));
-        return Ok(render::page_with(&visit, &Mfa { page }, (422, &[])));
+        let problem = Some(visit.texts.wrong_code.to_owned());
+        return asked(&visit, fields.request(), problem).await;
     }
     attempt.succeed(&visit.server.context.store).await?;
     visit.begin(&account, OTP).await?;
+    visit.remember_device(&account).await?;
     tell(&visit.server, SecurityEvent::SignedIn, about, &visit.origin).await;
     Ok(render::see_other(&visit, &onward(&visit, fields.request())))
 }
@@ -171,6 +187,7 @@ pub async fn confirm(posted: Posted) -> Result<Response<Body>, Problem> {
     store.set_recovery_codes(&account, &hashes).await?;
     let now_has = store.account(&account).await?.unwrap_or(signed_in.account);
     visit.begin(&now_has, OTP).await?;
+    visit.remember_device(&now_has).await?;
     let about = About { account: Some(&account), client: None };
     tell(&server, SecurityEvent::FactorAdded, about, &visit.origin).await;
     tell(&server, SecurityEvent::SignedIn, about, &visit.origin).await;

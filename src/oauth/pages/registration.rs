@@ -4,10 +4,12 @@
 use super::posted::{Fields, Posted};
 use super::problem::Problem;
 use super::render::{self, Page};
-use super::texts::filled;
+use super::texts::{Texts, filled};
 use super::visit::Visit;
 use crate::access::Role;
 use crate::clock;
+use crate::error::FhirError;
+use crate::oauth::AuthorizationServer;
 use crate::oauth::accounts::{self, Attempt, password_rules, secrets};
 use crate::oauth::events::{About, SecurityEvent, tell};
 use crate::storage::{AccountChange, CodePurpose, NewAccount, Status};
@@ -15,6 +17,7 @@ use askama::Template;
 use axum::body::Body;
 use axum::extract::RawQuery;
 use axum::http::Response;
+use chrono::{DateTime, Utc};
 
 const MOST_NAME_BYTES: usize = 200;
 
@@ -71,6 +74,11 @@ async fn counted(visit: &Visit, kind: &str, name: &str) -> Result<Attempt, Probl
     let store = &visit.server.context.store;
     let counted = Attempt::count(store, (kind, name), visit.origin.address, visit.now).await?;
     counted.map_err(|until| Problem::too_many((until - visit.now).num_seconds()))
+}
+
+/// Codes that are guessed are counted by where they come from.
+fn address(visit: &Visit) -> String {
+    visit.origin.address.map(|address| address.to_string()).unwrap_or_default()
 }
 
 pub async fn form(visit: Visit) -> Result<Response<Body>, Problem> {
@@ -184,10 +192,7 @@ pub async fn verify_form(visit: Visit, RawQuery(raw): RawQuery) -> Result<Respon
 pub async fn verify(posted: Posted) -> Result<Response<Body>, Problem> {
     let Posted { visit, fields } = posted;
     let store = &visit.server.context.store;
-    counted(&visit, "verify", &visit.origin.address.map(|a| a.to_string()).unwrap_or_default())
-        .await?
-        .succeed(store)
-        .await?;
+    let attempt = counted(&visit, "code", &address(&visit)).await?;
     let hash = secrets::hash(fields.get("code"));
     let account = store.take_code(&hash, CodePurpose::Verify, visit.now).await?;
     let account = match account {
@@ -197,6 +202,7 @@ pub async fn verify(posted: Posted) -> Result<Response<Body>, Problem> {
     let Some(account) = account.filter(|account| account.status == Status::Unverified) else {
         return Err(Problem::new(400, |texts| texts.code_ended));
     };
+    attempt.succeed(store).await?;
     let change = AccountChange { status: Some(Status::Active), ..AccountChange::default() };
     store.change_account(&account.account, change, visit.now).await?;
     let template = told(&visit, visit.texts.address_confirmed, visit.texts.now_sign_in);
@@ -239,26 +245,40 @@ async fn send_reset(visit: &Visit, fields: &Fields) -> Result<Response<Body>, Pr
         return resetting(visit, fields, Some(visit.texts.wrong_email.to_owned()));
     };
     counted(visit, "reset", &email).await?;
-    let store = &visit.server.context.store;
-    let code = secrets::token()?;
-    let account = store.account_of_email(&email).await?;
-    if let Some(account) = account.filter(|account| account.status != Status::Disabled) {
-        let purpose = (CodePurpose::Reset, Some(account.account.as_str()));
-        let code = accounts::code_for(store, purpose, visit.now).await.unwrap_or(code);
-        let link = format!("{}/reset?code={code}", visit.server.issuer());
-        let text = filled(visit.texts.letter_reset, &link);
-        visit.server.people.mailer.send(&email, visit.texts.letter_subject, text);
-    }
+    let (server, texts, now) = (visit.server.clone(), visit.texts, visit.now);
+    // Beside the answer, which takes as long for who has no account.
+    tokio::spawn(async move {
+        if write_reset(&server, texts, (&email, now)).await.is_err() {
+            tracing::warn!("a letter with a code was not written");
+        }
+    });
     let template = told(visit, visit.texts.look_at_mail, visit.texts.look_at_mail_text);
     Ok(render::page(visit, &template, &[]))
+}
+
+/// Writes to who has an account.
+async fn write_reset(
+    server: &AuthorizationServer,
+    texts: &'static Texts,
+    (email, now): (&str, DateTime<Utc>),
+) -> Result<(), FhirError> {
+    let store = &server.context.store;
+    let account = store.account_of_email(email).await?;
+    let Some(account) = account.filter(|account| account.status != Status::Disabled) else {
+        return Ok(());
+    };
+    let purpose = (CodePurpose::Reset, Some(account.account.as_str()));
+    let code = accounts::code_for(store, purpose, now).await?;
+    let text = filled(texts.letter_reset, format!("{}/reset?code={code}", server.issuer()));
+    server.people.mailer.send(email, texts.letter_subject, text);
+    Ok(())
 }
 
 /// A new password against a code, which ends every session and grant. The second factor stays.
 async fn choose(visit: &Visit, fields: &Fields) -> Result<Response<Body>, Problem> {
     let server = &visit.server;
     let (store, passwords) = (&server.context.store, &server.people.passwords);
-    let address = visit.origin.address.map(|address| address.to_string()).unwrap_or_default();
-    let attempt = counted(visit, "code", &address).await?;
+    let attempt = counted(visit, "code", &address(visit)).await?;
     let hash = secrets::hash(fields.get("code"));
     if !store.is_code_good(&hash, CodePurpose::Reset, visit.now).await? {
         return Err(Problem::new(400, |texts| texts.code_ended));
@@ -301,7 +321,7 @@ async fn first(visit: &Visit) -> Result<(), Problem> {
 pub async fn bootstrap(posted: Posted) -> Result<Response<Body>, Problem> {
     let Posted { visit, fields } = posted;
     first(&visit).await?;
-    let attempt = counted(&visit, "bootstrap", "").await?;
+    let attempt = counted(&visit, "code", &address(&visit)).await?;
     let store = &visit.server.context.store;
     let hash = secrets::hash(fields.get("code"));
     if !store.is_code_good(&hash, CodePurpose::Bootstrap, visit.now).await? {

@@ -62,15 +62,18 @@ pub async fn submit(posted: Posted) -> Result<Response<Body>, Problem> {
     let Posted { mut visit, fields } = posted;
     let server = visit.server.clone();
     let store = &server.context.store;
-    let typed = accounts::email(fields.get("email")).unwrap_or_default();
-    let place = ("password", typed.as_str());
-    let attempt = match Attempt::count(store, place, visit.origin.address, visit.now).await? {
-        Ok(attempt) => attempt,
-        Err(until) => {
-            tell(&server, SecurityEvent::LockedOut, About::default(), &visit.origin).await;
-            return Err(Problem::too_many((until - visit.now).num_seconds()));
-        }
-    };
+    let typed = accounts::email(fields.get("email"));
+    // What is no address is nobody's, and counted for itself.
+    let typed = typed.unwrap_or_else(|| fields.get("email").chars().take(254).collect());
+    let (kind, name) = visit.counted_for(&typed).await?;
+    let attempt =
+        match Attempt::count(store, (kind, &name), visit.origin.address, visit.now).await? {
+            Ok(attempt) => attempt,
+            Err(until) => {
+                tell(&server, SecurityEvent::LockedOut, About::default(), &visit.origin).await;
+                return Err(Problem::too_many((until - visit.now).num_seconds()));
+            }
+        };
     let account = store.account_of_email(&typed).await?;
     let stored = account.as_ref().and_then(|account| account.password.as_deref());
     let verdict = server.people.passwords.verify(fields.get("password"), stored).await?;

@@ -16,6 +16,8 @@ use std::sync::Arc;
 const LONGEST: Duration = Duration::hours(12);
 /// From the password to the second factor; longer where that has to be set up.
 const FACTOR_WITHIN: Duration = Duration::minutes(5);
+/// A browser is known for so long.
+const KNOWN_FOR: Duration = Duration::days(90);
 const SET_UP_WITHIN: Duration = Duration::minutes(15);
 
 /// One request of a browser.
@@ -29,6 +31,8 @@ pub struct Visit {
     pub here: String,
     /// Names the browser, signed in or not; forms are bound to it.
     visitor: String,
+    /// Of a browser that has shown a second factor before.
+    device: Option<String>,
     cookies: Vec<HeaderValue>,
 }
 
@@ -77,6 +81,7 @@ impl FromRequestParts<Arc<AuthorizationServer>> for Visit {
             signed_in: None,
             here: here(&parts.uri),
             visitor,
+            device: cookie(&parts.headers, server.cookie_name("device")),
             cookies: Vec::new(),
         };
         if is_new {
@@ -157,6 +162,27 @@ impl Visit {
             .map(|session| SignedIn { session, account: account.clone() });
         self.set_cookie("session", &token, None);
         Ok(())
+    }
+
+    /// Remembers that this browser has shown the second factor of the account.
+    pub async fn remember_device(&mut self, account: &Account) -> Result<()> {
+        let device = secrets::token()?;
+        let store = &self.server.context.store;
+        let expires = self.now + KNOWN_FOR;
+        store.remember_device(&secrets::hash(&device), &account.account, expires).await?;
+        self.set_cookie("device", &device, Some(KNOWN_FOR));
+        Ok(())
+    }
+
+    /// What attempts at the password of that address are counted for: the browser, where the
+    /// account knows it, else the address of mail.
+    pub async fn counted_for(&self, email: &str) -> Result<(&'static str, String)> {
+        let Some(device) = &self.device else { return Ok(("password", email.to_owned())) };
+        let store = &self.server.context.store;
+        match store.is_device_known(&secrets::hash(device), email, self.now).await? {
+            true => Ok(("device", device.clone())),
+            false => Ok(("password", email.to_owned())),
+        }
     }
 
     /// Ends the session of this browser.

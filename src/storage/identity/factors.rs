@@ -43,6 +43,30 @@ impl Store {
         Ok(self.executed(query.bind(account).bind(step).bind(now)).await? == 1)
     }
 
+    /// Remembers a browser that has shown the second factor of the account.
+    pub async fn remember_device(
+        &self,
+        hash: &[u8],
+        account: &str,
+        expires: DateTime<Utc>,
+    ) -> Result<()> {
+        let query = sqlx::query(include_str!("../sql/device_remember.sql"));
+        self.executed(query.bind(hash).bind(account).bind(expires)).await.map(drop)
+    }
+
+    /// Whether the browser is remembered for the account of that address.
+    pub async fn is_device_known(
+        &self,
+        hash: &[u8],
+        email: &str,
+        now: DateTime<Utc>,
+    ) -> Result<bool> {
+        let query = sqlx::query(include_str!("../sql/device_known.sql"));
+        let row = self.first_row(query.bind(hash).bind(email).bind(now)).await?;
+        let known = row.map(|row| row.try_get(0)).transpose().map_err(FhirError::internal)?;
+        Ok(known.unwrap_or(false))
+    }
+
     /// Removes the second factor with its recovery codes.
     pub async fn remove_totp(&self, account: &str) -> Result<()> {
         let query = sqlx::query(include_str!("../sql/totp_remove.sql")).bind(account);

@@ -22,6 +22,7 @@ use super::render;
 use super::visit::{Visit, with_request};
 use crate::oauth::AuthorizationServer;
 use crate::oauth::accounts::secrets;
+use crate::storage::Throttle;
 use axum::body::Body;
 use axum::extract::{FromRequestParts, RawQuery, Request, State};
 use axum::http::Response;
@@ -31,6 +32,14 @@ use std::sync::Arc;
 
 /// A person has so long to sign in, to pick and to decide.
 const KEPT_FOR: Duration = Duration::minutes(30);
+
+/// Requests that one address may begin in a quarter of an hour: each is kept.
+const REQUESTS: Throttle = Throttle {
+    free: 3_000,
+    window: Duration::minutes(15),
+    first: Duration::minutes(15),
+    longest: Duration::minutes(15),
+};
 
 /// An authorization request under way.
 pub struct Pending {
@@ -61,8 +70,9 @@ pub async fn asked_by_form(
 async fn begin(visit: Visit, fields: &Fields) -> Result<Response<Body>, Problem> {
     let store = &visit.server.context.store;
     let target = Target::read(store, fields).await?;
-    let base_url = &visit.server.context.settings.base_url;
-    let mut asked = match request::read(fields, &target, base_url) {
+    let context = visit.server.context.current();
+    let places = (context.settings.base_url.as_str(), context.registry.as_ref());
+    let mut asked = match request::read(fields, &target, places) {
         Ok(asked) => asked,
         Err(refused) => return Ok(refuse(&visit, &target.redirect_uri, &refused)),
     };
@@ -76,6 +86,11 @@ async fn begin(visit: Visit, fields: &Fields) -> Result<Response<Body>, Problem>
                 return Ok(refuse(&visit, &target.redirect_uri, &refused));
             }
         }
+    }
+    let address = visit.origin.address.map(|address| address.to_string()).unwrap_or_default();
+    let key = secrets::hash_of("requests", &address);
+    if let Some(until) = store.attempt(&key, &REQUESTS, visit.now).await? {
+        return Err(Problem::too_many((until - visit.now).num_seconds()));
     }
     let handle = secrets::token()?;
     let kept = serde_json::to_value(&asked).map_err(crate::error::FhirError::internal)?;

@@ -6,6 +6,7 @@ use super::words::{self, Line};
 use crate::access::Scopes;
 use crate::access::smart_scope::{ResourceScope, Scope};
 use crate::fhir::definitions::ResourceType;
+use std::collections::HashSet;
 
 /// A scope with a box to tick.
 pub struct Offer {
@@ -127,10 +128,10 @@ fn parts(scope: &ResourceScope, texts: &'static Texts) -> Vec<Part> {
 
 /// What was ticked, as far as it was offered. A whole stands for its parts.
 pub fn chosen<'a>(offers: &[Offer], ticked: impl Iterator<Item = &'a str>) -> Scopes {
-    let ticked: Vec<&str> = ticked.collect();
+    let ticked: HashSet<&str> = ticked.collect();
     let mut chosen = Vec::new();
     for offer in offers {
-        match ticked.contains(&offer.scope.as_str()) {
+        match ticked.contains(offer.scope.as_str()) {
             true => chosen.push(offer.scope.as_str()),
             false => chosen.extend(
                 offer

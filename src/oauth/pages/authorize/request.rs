@@ -2,7 +2,9 @@
 
 use super::super::posted::Fields;
 use super::super::problem::Problem;
+use crate::access::smart_scope::Scope;
 use crate::access::{Scopes, registered};
+use crate::search::Registry;
 use crate::storage::{App, Store};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -151,20 +153,22 @@ fn is_same(own: &str, sent: &str) -> bool {
     bare(own).is_some_and(|own| bare(sent) == Some(own))
 }
 
-/// The request, which may still be refused for what the person is.
+/// The request, which may still be refused for what the person is. `places` has the FHIR base and
+/// its search parameters.
 pub fn read(
     fields: &Fields,
     target: &Target,
-    base_url: &str,
+    places: (&str, &Registry),
 ) -> Result<AuthorizationRequest, Refused> {
-    checked(fields, target, base_url).map_err(|refused| refused.with_state(fields))
+    checked(fields, target, places).map_err(|refused| refused.with_state(fields))
 }
 
 fn checked(
     fields: &Fields,
     target: &Target,
-    base_url: &str,
+    places: (&str, &Registry),
 ) -> Result<AuthorizationRequest, Refused> {
+    let base_url = places.0;
     let invalid = |text: &str| Refused::new("invalid_request", text);
     if let Some(name) = fields.repeated(&NAMES) {
         return Err(invalid(&format!("{name} is sent twice")));
@@ -198,7 +202,7 @@ fn checked(
         client: target.app.client.clone(),
         redirect_uri: target.redirect_uri.clone(),
         target: form_target(&target.redirect_uri),
-        scopes: scopes(fields, &target.app)?.to_string(),
+        scopes: scopes(fields, &target.app, places.1)?.to_string(),
         state: Some(state.to_owned()),
         code_challenge: challenge(fields)?,
         nonce: bounded(fields, "nonce")?,
@@ -254,13 +258,15 @@ fn max_age(fields: &Fields) -> Result<Option<i64>, Refused> {
 }
 
 /// Of those asked for, what the client registered. `offline_access` asks for refresh tokens.
-fn scopes(fields: &Fields, app: &App) -> Result<Scopes, Refused> {
+fn scopes(fields: &Fields, app: &App, registry: &Registry) -> Result<Scopes, Refused> {
     let invalid = |text: &str| Refused::new("invalid_scope", text);
     let asked = fields.find("scope").ok_or_else(|| invalid("scope is missing"))?;
     let asked = Scopes::parse(asked).ok_or_else(|| invalid("scope is not understood"))?;
     let own = Scopes::parse(&app.scopes).unwrap_or_default();
     let has_refresh = app.grant_types.iter().any(|grant| grant == "refresh_token");
     let kept = registered(&asked, &own);
+    let kept: Scopes =
+        kept.iter().filter(|scope| is_searchable(scope, registry)).cloned().collect();
     let kept: Scopes =
         kept.iter().filter(|scope| has_refresh || !is_lasting(scope)).cloned().collect();
     match kept.is_empty() {
@@ -269,7 +275,19 @@ fn scopes(fields: &Fields, app: &App) -> Result<Scopes, Refused> {
     }
 }
 
-fn is_lasting(scope: &crate::access::smart_scope::Scope) -> bool {
+/// A scope that is narrowed has to be so by search parameters of its type (SECURITY AS-26).
+fn is_searchable(scope: &Scope, registry: &Registry) -> bool {
+    let Scope::Resource(scope) = scope else { return true };
+    let Some(query) = &scope.query else { return true };
+    let mut names = url::form_urlencoded::parse(query.as_bytes());
+    names.all(|(name, value)| {
+        let name = name.split(':').next().unwrap_or_default();
+        let is_known = |kind| registry.parameter(kind, name).is_some();
+        !value.is_empty() && scope.resource_type.is_some_and(is_known)
+    })
+}
+
+fn is_lasting(scope: &Scope) -> bool {
     ["offline_access", "online_access"].contains(&scope.to_string().as_str())
 }
 
