@@ -1,6 +1,12 @@
 //! What an operator may set, as arguments or in the environment. Only this file reads the
 //! environment; `docs/configuration.md` has a heading for each variable.
 
+mod people;
+mod sign_in;
+
+pub use people::{MailSettings, PeopleConfig};
+pub use sign_in::{OAuthSettings, SignInConfig};
+
 use crate::fhir::definitions::ResourceType;
 use crate::limits::Limits;
 use crate::network::Network;
@@ -35,25 +41,9 @@ pub struct Settings {
     /// Whether people may make accounts for themselves.
     pub registration_enabled: bool,
     pub mail: MailSettings,
+    /// How callers get their tokens.
+    pub oauth: OAuthSettings,
 }
-
-/// How letters are sent.
-#[derive(Clone, Debug)]
-pub struct MailSettings {
-    /// `smtps://user:password@host`; None for the folder.
-    pub smtp_url: Option<String>,
-    pub folder: PathBuf,
-    pub from: String,
-}
-
-impl Default for MailSettings {
-    fn default() -> Self {
-        let folder = PathBuf::from("./bhn-data/mail");
-        MailSettings { smtp_url: None, folder, from: MAIL_FROM.to_owned() }
-    }
-}
-
-const MAIL_FROM: &str = "Birth Health Network <no-reply@localhost>";
 
 /// `Type|system`: one value of this system names one resource of this type.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -88,6 +78,7 @@ impl Default for Settings {
             insecure_no_auth: false,
             registration_enabled: false,
             mail: MailSettings::default(),
+            oauth: OAuthSettings::default(),
         }
     }
 }
@@ -100,26 +91,11 @@ pub struct Config {
     #[command(flatten)]
     pub database: DatabaseConfig,
     #[command(flatten)]
+    pub sign_in: SignInConfig,
+    #[command(flatten)]
     pub fhir: FhirConfig,
     #[command(flatten)]
     pub people: PeopleConfig,
-}
-
-/// How people come to accounts, and hear of them.
-#[derive(Args, Clone, Debug)]
-pub struct PeopleConfig {
-    /// Let people make accounts for themselves, as patients.
-    #[arg(long, env = "BHN_REGISTRATION", default_value_t = false, action = ArgAction::Set)]
-    pub registration: bool,
-    /// Server for letters, such as smtps://user:password@mail.example; else they are files.
-    #[arg(long, env = "BHN_SMTP_URL", hide_env_values = true)]
-    pub smtp_url: Option<String>,
-    /// Folder for letters where there is no server; that of the data, and mail in it, by default.
-    #[arg(long, env = "BHN_MAIL_FOLDER")]
-    pub mail_folder: Option<PathBuf>,
-    /// Who letters are from.
-    #[arg(long, env = "BHN_MAIL_FROM", default_value = MAIL_FROM)]
-    pub mail_from: String,
 }
 
 /// Where the server listens and whom it believes.
@@ -140,6 +116,58 @@ pub struct ServerConfig {
     /// Addresses or networks of proxies whose forwarded headers are believed.
     #[arg(long, env = "BHN_TRUSTED_PROXIES", value_delimiter = ',')]
     pub trusted_proxies: Vec<Network>,
+    #[command(flatten)]
+    pub tls: TlsConfig,
+    #[command(flatten)]
+    pub rates: RateConfig,
+    /// Address and port where operators read metrics; none without it.
+    #[arg(long, env = "BHN_ADMIN_LISTEN")]
+    pub admin_listen: Option<SocketAddr>,
+}
+
+/// TLS that the server ends itself.
+#[derive(Args, Clone, Debug)]
+pub struct TlsConfig {
+    /// PEM file of the server's certificate and those above it.
+    #[arg(long, env = "BHN_TLS_CERTIFICATE", requires = "tls_key")]
+    pub tls_certificate: Option<PathBuf>,
+    /// PEM file of its private key.
+    #[arg(long, env = "BHN_TLS_KEY", requires = "tls_certificate")]
+    pub tls_key: Option<PathBuf>,
+    /// The oldest version of TLS that is spoken.
+    #[arg(long, env = "BHN_TLS_MINIMUM", default_value = "1.3")]
+    pub tls_minimum: TlsMinimum,
+}
+
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TlsMinimum {
+    #[value(name = "1.2")]
+    Tls12,
+    #[value(name = "1.3")]
+    Tls13,
+}
+
+/// Requests a second; 0 for no bound.
+#[derive(Args, Clone, Debug)]
+pub struct RateConfig {
+    /// Of a user in one client.
+    #[arg(long, env = "BHN_RATE_USER", default_value_t = 50)]
+    pub rate_user: u32,
+    /// Of a user in one client, at once.
+    #[arg(long, env = "BHN_RATE_USER_BURST", default_value_t = 200)]
+    pub rate_user_burst: u32,
+    /// Of a backend service.
+    #[arg(long, env = "BHN_RATE_SYSTEM", default_value_t = 200)]
+    pub rate_system: u32,
+    /// Of a backend service, at once.
+    #[arg(long, env = "BHN_RATE_SYSTEM_BURST", default_value_t = 1_000)]
+    pub rate_system_burst: u32,
+    /// Of an address whose requests bring no good token.
+    #[arg(long, env = "BHN_RATE_ADDRESS", default_value_t = 20)]
+    pub rate_address: u32,
+    /// Of such an address, at once.
+    #[arg(long, env = "BHN_RATE_ADDRESS_BURST", default_value_t = 100)]
+    pub rate_address_burst: u32,
 }
 
 /// Where resources are stored.
@@ -291,20 +319,19 @@ impl Config {
     pub fn settings(&self, listening: SocketAddr) -> Settings {
         let base_url = self.server.base_url.clone();
         Settings {
-            base_url: base_url.unwrap_or_else(|| default_base_url(listening)),
+            base_url: base_url.unwrap_or_else(|| default_base_url(self.server.scheme(), listening)),
             insecure_no_auth: self.server.insecure_no_auth,
-            registration_enabled: self.people.registration,
-            mail: MailSettings {
-                smtp_url: self.people.smtp_url.clone(),
-                folder: self
-                    .people
-                    .mail_folder
-                    .clone()
-                    .unwrap_or_else(|| self.database.data.join("mail")),
-                from: self.people.mail_from.clone(),
-            },
+            registration_enabled: self.people.account_registration,
+            mail: self.people.mail(&self.database),
+            oauth: self.sign_in.settings(&self.database),
             ..self.fhir.settings(&self.database)
         }
+    }
+}
+
+impl ServerConfig {
+    fn scheme(&self) -> &'static str {
+        if self.tls.tls_certificate.is_some() { "https" } else { "http" }
     }
 }
 
@@ -367,6 +394,11 @@ impl FhirConfig {
     }
 }
 
+/// True where the environment has the secret of a server that signed tokens symmetrically.
+pub fn has_shared_secret() -> bool {
+    std::env::var_os("JWT_SECRET").is_some()
+}
+
 /// The folders in which programs are looked for.
 pub fn search_path() -> Option<OsString> {
     std::env::var_os("PATH")
@@ -378,7 +410,7 @@ fn default_pool() -> u32 {
 }
 
 /// A server that listens everywhere is reached from this machine at its loopback address.
-fn default_base_url(listening: SocketAddr) -> String {
+fn default_base_url(scheme: &str, listening: SocketAddr) -> String {
     let mut reached = listening;
     match listening.ip() {
         IpAddr::V4(address) if address.is_unspecified() => reached.set_ip([127, 0, 0, 1].into()),
@@ -387,7 +419,7 @@ fn default_base_url(listening: SocketAddr) -> String {
         }
         _ => {}
     }
-    format!("http://{reached}/fhir")
+    format!("{scheme}://{reached}/fhir")
 }
 
 fn parse_base_url(text: &str) -> Result<String, String> {
@@ -424,9 +456,12 @@ mod tests {
     #[test]
     fn the_base_url_follows_the_address_unless_it_is_set() {
         let address = |text: &str| text.parse().unwrap();
-        assert_eq!(default_base_url(address("127.0.0.1:8080")), "http://127.0.0.1:8080/fhir");
-        assert_eq!(default_base_url(address("0.0.0.0:80")), "http://127.0.0.1:80/fhir");
-        assert_eq!(default_base_url(address("[::]:80")), "http://[::1]:80/fhir");
+        assert_eq!(
+            default_base_url("http", address("127.0.0.1:8080")),
+            "http://127.0.0.1:8080/fhir"
+        );
+        assert_eq!(default_base_url("http", address("0.0.0.0:80")), "http://127.0.0.1:80/fhir");
+        assert_eq!(default_base_url("http", address("[::]:80")), "http://[::1]:80/fhir");
         assert_eq!(parse_base_url("https://fhir.example/r4/").unwrap(), "https://fhir.example/r4");
         for wrong in ["fhir.example", "ftp://a/", "http://a/?b", "http://u@a/fhir"] {
             assert!(parse_base_url(wrong).is_err(), "{wrong}");

@@ -2,8 +2,10 @@
 
 mod beside;
 mod check;
+mod client;
 mod database;
 mod import;
+mod keys;
 mod log_buffer;
 mod logging;
 mod migrate;
@@ -16,6 +18,8 @@ mod user;
 
 use crate::config::{BesideConfig, Config, DatabaseConfig, ImportConfig, LogConfig, ReindexConfig};
 use clap::{Parser, Subcommand};
+use client::ClientConfig;
+use keys::KeysConfig;
 use std::process::ExitCode;
 use user::UserConfig;
 
@@ -46,6 +50,10 @@ pub enum Command {
     Migrate(DatabaseConfig),
     /// Make and change accounts of people.
     User(Box<UserConfig>),
+    /// Register applications and systems that may ask for tokens.
+    Client(Box<ClientConfig>),
+    /// Show and renew the keys that tokens are signed with.
+    Keys(Box<KeysConfig>),
     /// Move the private PostgreSQL to the newest installed major version.
     UpgradeCluster(DatabaseConfig),
 }
@@ -63,6 +71,8 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Check(config) => Ok(check::run(*config).await.unwrap_or_else(failed)),
         Command::Migrate(config) => migrate::migrate(config).await.map(done),
         Command::User(config) => user::run(*config).await.map(done),
+        Command::Client(config) => client::run(*config).await.map(done),
+        Command::Keys(config) => keys::run(*config).await.map(done),
         Command::UpgradeCluster(config) => upgrade_cluster::upgrade_cluster(config).await.map(done),
     };
     log.flush();

@@ -1,69 +1,145 @@
-//! What happens to accounts and grants, for the audit.
+//! What happened that concerns security: each is told at one place, for the audit.
 
-use super::AuthorizationServer;
 use crate::access::Origin;
+use crate::interactions::Context;
+use std::net::IpAddr;
 
-/// Something that has to do with who may do what.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum SecurityEvent {
-    SignedIn,
-    SignInFailed,
-    /// Too many attempts; further ones wait.
-    LockedOut,
-    SignedOut,
-    FactorAdded,
-    FactorFailed,
-    AccountMade,
-    AccountLinked,
-    PasswordChanged,
-    ConsentGiven,
-    /// By a client that is registered as asking for none.
-    ConsentSkipped,
-    ConsentDenied,
-    Launched,
-    GrantRevoked,
+/// Who did something, and from where.
+#[derive(Clone, Default, Debug)]
+pub struct Actor {
+    /// `account/[uuid]` or `client/[client_id]`, where it is known.
+    pub principal: Option<String>,
+    /// The client as it names itself, where it does.
+    pub client_id: Option<String>,
+    pub address: Option<IpAddr>,
+    pub user_agent: Option<String>,
+    pub request_id: String,
 }
 
-impl SecurityEvent {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            SecurityEvent::SignedIn => "signed-in",
-            SecurityEvent::SignInFailed => "sign-in-failed",
-            SecurityEvent::LockedOut => "locked-out",
-            SecurityEvent::SignedOut => "signed-out",
-            SecurityEvent::FactorAdded => "factor-added",
-            SecurityEvent::FactorFailed => "factor-failed",
-            SecurityEvent::AccountMade => "account-made",
-            SecurityEvent::AccountLinked => "account-linked",
-            SecurityEvent::PasswordChanged => "password-changed",
-            SecurityEvent::ConsentGiven => "consent-given",
-            SecurityEvent::ConsentSkipped => "consent-skipped",
-            SecurityEvent::ConsentDenied => "consent-denied",
-            SecurityEvent::Launched => "launched",
-            SecurityEvent::GrantRevoked => "grant-revoked",
-        }
+impl From<Origin> for Actor {
+    fn from(origin: Origin) -> Actor {
+        let Origin { address, user_agent, request_id } = origin;
+        Actor { principal: None, client_id: None, address, user_agent, request_id }
     }
 }
 
-/// Whom and what an event is about.
-#[derive(Clone, Copy, Default, Debug)]
-pub struct About<'a> {
-    pub account: Option<&'a str>,
-    pub client: Option<&'a str>,
+/// What happened.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum SecurityEvent {
+    /// A client proved to be who it says.
+    ClientAuthenticated,
+    /// A client did not; the reason is not told to it.
+    ClientRefused {
+        reason: String,
+    },
+    /// An assertion came a second time.
+    AssertionReplayed,
+    /// Tokens were given out.
+    TokenIssued {
+        grant: i64,
+        grant_type: &'static str,
+        scopes: String,
+    },
+    /// A request for tokens was refused.
+    TokenRefused {
+        error: &'static str,
+        reason: String,
+    },
+    /// A code came a second time: what it was for has ended.
+    CodeReplayed {
+        grant: i64,
+    },
+    /// A refresh token came a second time: its family and grant have ended.
+    RefreshReused {
+        grant: i64,
+    },
+    /// A grant was ended by its client.
+    TokenRevoked {
+        grant: i64,
+    },
+    /// A token was looked into.
+    TokenIntrospected {
+        is_active: bool,
+    },
+    /// A client registered itself.
+    ClientRegistered,
+    /// A person signed in, or failed to.
+    SignedIn,
+    SignInRefused {
+        reason: String,
+    },
+    SignedOut,
+    /// A second factor was set up.
+    FactorAdded,
+    AccountMade,
+    /// An account became a Patient or Practitioner by a claim code.
+    AccountLinked,
+    PasswordChanged,
+    /// An EHR launched an application.
+    Launched,
+    /// A grant was ended by the person who gave it.
+    GrantRevoked {
+        grant: i64,
+    },
+    /// A person let a client have something, or did not.
+    ConsentGiven {
+        grant: i64,
+        scopes: String,
+    },
+    /// A client is registered as one that asks for no consent.
+    ConsentSkipped {
+        grant: i64,
+        scopes: String,
+    },
+    ConsentDenied,
 }
 
-/// Tells of an event. No name and no address of mail goes with it.
-pub async fn tell(
-    _: &AuthorizationServer,
-    event: SecurityEvent,
-    about: About<'_>,
-    origin: &Origin,
-) {
-    tracing::info!(
-        event = event.as_str(),
-        account = about.account,
-        client = about.client,
-        request_id = origin.request_id.as_str(),
-        "security event"
-    );
+impl SecurityEvent {
+    /// One word for logs and statistics.
+    pub fn name(&self) -> &'static str {
+        match self {
+            SecurityEvent::ClientAuthenticated => "client-authenticated",
+            SecurityEvent::ClientRefused { .. } => "client-refused",
+            SecurityEvent::AssertionReplayed => "assertion-replayed",
+            SecurityEvent::TokenIssued { .. } => "token-issued",
+            SecurityEvent::TokenRefused { .. } => "token-refused",
+            SecurityEvent::CodeReplayed { .. } => "code-replayed",
+            SecurityEvent::RefreshReused { .. } => "refresh-reused",
+            SecurityEvent::TokenRevoked { .. } => "token-revoked",
+            SecurityEvent::TokenIntrospected { .. } => "token-introspected",
+            SecurityEvent::ClientRegistered => "client-registered",
+            SecurityEvent::SignedIn => "signed-in",
+            SecurityEvent::SignInRefused { .. } => "sign-in-refused",
+            SecurityEvent::SignedOut => "signed-out",
+            SecurityEvent::FactorAdded => "factor-added",
+            SecurityEvent::AccountMade => "account-made",
+            SecurityEvent::AccountLinked => "account-linked",
+            SecurityEvent::PasswordChanged => "password-changed",
+            SecurityEvent::Launched => "launched",
+            SecurityEvent::GrantRevoked { .. } => "grant-revoked",
+            SecurityEvent::ConsentSkipped { .. } => "consent-skipped",
+            SecurityEvent::ConsentGiven { .. } => "consent-given",
+            SecurityEvent::ConsentDenied => "consent-denied",
+        }
+    }
+
+    /// True for what points to an attack.
+    fn is_alarming(&self) -> bool {
+        matches!(
+            self,
+            SecurityEvent::AssertionReplayed
+                | SecurityEvent::CodeReplayed { .. }
+                | SecurityEvent::RefreshReused { .. }
+        )
+    }
+}
+
+/// Tells of an event. Logs hold neither addresses nor names of people.
+pub async fn record(context: &Context, actor: &Actor, event: &SecurityEvent) {
+    let (name, request_id, at) = (event.name(), &actor.request_id, context.clock.now());
+    let client = actor.client_id.as_deref().unwrap_or_default();
+    match event.is_alarming() {
+        true => tracing::warn!(event = name, request_id, client, %at, "security event"),
+        false => tracing::info!(event = name, request_id, client, %at, "security event"),
+    }
 }

@@ -2,26 +2,92 @@
 //! base in the same process.
 
 pub mod accounts;
+mod clients;
+pub mod cors;
+mod discovery;
+mod error;
 pub mod events;
+mod form;
+mod introspect;
+mod keys;
+pub mod outbound;
 mod pages;
+mod register;
+mod revoke;
+mod scopes;
+mod secrets;
+mod token;
+mod userinfo;
 
-use crate::error::Result;
+pub use error::{OAuthError, OAuthResult};
+pub use form::Form;
+pub use keys::{Keyring, KeysError, Purpose, make_key_file};
+pub use scopes::supported;
+pub use secrets::{are_equal, hash, new_secret};
+pub use token::AccessToken;
+
+use crate::access::jwt::Expected;
+use crate::access::{BearerSettings, Bearers};
 use crate::interactions::Context;
 use accounts::People;
 use axum::Router;
+use axum::routing::{get, post};
+use clients::ClientKeys;
+use cors::Origins;
+use outbound::Outbound;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How often what is due is done: keys turned, what has ended forgotten.
+const TURNED_EVERY: Duration = Duration::from_secs(3_600);
+/// Grants and codes are forgotten so long after their end.
+const KEPT_AFTER_END: chrono::Duration = chrono::Duration::days(30);
+
+/// Why the authorization server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    #[error(transparent)]
+    Authority(#[from] outbound::AuthorityError),
+    #[error("letters cannot be sent: {0}")]
+    Mail(#[from] crate::error::FhirError),
+}
 
 /// What its routes share.
 pub struct AuthorizationServer {
     pub context: Arc<Context>,
+    /// Signs tokens.
+    pub keys: Keyring,
+    /// Verifies access tokens, for the FHIR base, too.
+    pub bearers: Arc<Bearers>,
+    /// Calls addresses that others have chosen.
+    pub outbound: Arc<Outbound>,
+    /// How people prove who they are.
     pub people: People,
+    client_keys: ClientKeys,
+    origins: Origins,
 }
 
 impl AuthorizationServer {
-    /// An error where the settings of mail are none.
-    pub fn new(context: Arc<Context>) -> Result<Arc<AuthorizationServer>> {
+    /// Over an open store. Makes the signing keys where there are none.
+    pub async fn open(context: Arc<Context>) -> Result<Arc<AuthorizationServer>, OpenError> {
+        let settings = &context.settings.oauth;
+        let keys = Keyring::open(&context.store, settings, &context.clock).await?;
+        let (issuer, audience) = (context.settings.issuer(), &context.settings.base_url);
+        let expected = Expected { issuer: issuer.to_owned(), audience: audience.to_owned() };
+        let holds = Duration::from_millis(settings.principal_ms.into());
+        let clock = context.clock.clone();
+        let bearers =
+            Bearers::new(context.store.clone(), BearerSettings { expected, clock, holds });
+        let outbound = Outbound::open(&settings.outbound_hosts, settings.outbound_ca.as_deref())?;
+        let outbound = Arc::new(outbound);
+        let client_keys = ClientKeys::new(outbound.clone());
+        let origins = Origins::default();
         let people = People::new(&context.store, &context.settings.mail)?;
-        Ok(Arc::new(AuthorizationServer { context, people }))
+        let server =
+            AuthorizationServer { context, keys, bearers, outbound, people, client_keys, origins };
+        Ok(Arc::new(server))
     }
 
     /// The issuer: the public URL of the server without the path of its FHIR base, and without a
@@ -30,41 +96,45 @@ impl AuthorizationServer {
         self.context.settings.issuer()
     }
 
-    /// Whether people reach it over TLS.
-    pub fn is_https(&self) -> bool {
-        self.issuer().starts_with("https://")
-    }
-
-    /// Passwords and cookies go over TLS, or stay on this machine.
-    pub fn is_safe_for_people(&self) -> bool {
-        let url = url::Url::parse(self.issuer()).ok();
-        let is_loopback = match url.as_ref().and_then(url::Url::host) {
-            Some(url::Host::Ipv4(address)) => address.is_loopback(),
-            Some(url::Host::Ipv6(address)) => address.is_loopback(),
-            Some(url::Host::Domain(name)) => name == "localhost",
-            None => false,
-        };
-        self.is_https() || is_loopback
-    }
-
-    /// A cookie's name: of this host alone where there is TLS (RFC 6265bis, 4.1.3.2).
-    pub fn cookie_name(&self, name: &'static str) -> &'static str {
-        match (name, self.is_https()) {
-            ("session", true) => "__Host-bhn-session",
-            ("session", false) => "bhn-session",
-            ("language", true) => "__Host-bhn-language",
-            ("language", false) => "bhn-language",
-            ("device", true) => "__Host-bhn-device",
-            ("device", false) => "bhn-device",
-            (_, true) => "__Host-bhn-visit",
-            (_, false) => "bhn-visit",
-        }
+    /// The path of the FHIR base, without a slash at its end: `/fhir`.
+    fn base_path(&self) -> &str {
+        let base = self.context.settings.base_url.as_str();
+        base[self.issuer().len()..].trim_end_matches('/')
     }
 
     /// Every route of the authorization server, by its path after the issuer.
     pub fn routes(self: Arc<Self>) -> Router {
+        let smart = format!("{}/.well-known/smart-configuration", self.base_path());
+        let routes = match self.context.settings.oauth.registration {
+            true => Router::new().route("/oauth/register", post(register::register)),
+            false => Router::new(),
+        };
         // The FHIR base may be the root itself.
-        let has_root = self.context.settings.base_url != self.issuer();
-        Router::new().merge(pages::routes(has_root)).with_state(self)
+        let has_root = !self.base_path().is_empty();
+        routes
+            .merge(pages::routes(has_root))
+            .route(&smart, get(discovery::smart_configuration))
+            .route("/.well-known/openid-configuration", get(discovery::openid_configuration))
+            .route("/.well-known/oauth-authorization-server", get(discovery::authorization_server))
+            .route("/.well-known/jwks.json", get(discovery::jwks))
+            .route("/oauth/token", post(token::token))
+            .route("/oauth/introspect", post(introspect::introspect))
+            .route("/oauth/revoke", post(revoke::revoke))
+            .route("/oauth/userinfo", get(userinfo::userinfo).post(userinfo::userinfo))
+            .with_state(self)
+    }
+
+    /// Does what is due, for as long as the server runs: turns keys, forgets what has ended.
+    pub async fn keep(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(TURNED_EVERY).await;
+            let now = self.context.clock.now();
+            if let Err(error) = self.keys.turn(now).await {
+                tracing::error!(?error, "the signing keys were not turned");
+            }
+            if let Err(error) = self.context.store.sweep_tokens(now, KEPT_AFTER_END).await {
+                tracing::warn!(?error, "ended grants were not forgotten");
+            }
+        }
     }
 }

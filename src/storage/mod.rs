@@ -15,6 +15,7 @@ mod open;
 mod pool;
 mod read;
 mod reindex;
+mod row_filter;
 mod search;
 mod search_sql;
 mod statement;
@@ -27,8 +28,9 @@ pub use embedded::{EmbeddedPostgres, EmbeddedSettings, Upgrade, upgrade};
 pub use history::{From, HistoryPage, HistoryPosition, HistoryQuery, InstanceQuery, Window};
 pub use horizon::{Shown, sorting};
 pub use identity::{
-    Account, AccountChange, App, ClaimCode, CodeGrant, CodePurpose, GivenGrant, NewAccount,
-    NewSession, Session, Status, Throttle, Totp,
+    Account, AccountChange, App, ClaimCode, Client, ClientKind, Code, CodeGrant, CodePurpose,
+    GivenGrant, Grant, KeyState, LockedKeys, NewAccount, NewGrant, NewRefreshToken, NewSession,
+    PersonClaims, RefreshToken, Session, SigningKeyRow, Status, Throttle, Totp,
 };
 pub use import::UnitHash;
 pub use labels::Labels;

@@ -2,6 +2,12 @@
 //! cloned from a migrated template in one private cluster per run.
 
 mod access_gate;
+mod access_granular;
+mod access_matrix;
+mod access_panel;
+mod access_redteam_history;
+mod access_redteam_reads;
+mod access_redteam_searches;
 mod bad_input;
 mod binary;
 mod bundle_patch;
@@ -25,6 +31,14 @@ mod logical_ids;
 mod meta;
 mod methods;
 mod negotiation;
+mod oauth_backend;
+mod oauth_bearers;
+mod oauth_discovery;
+mod oauth_introspection;
+mod oauth_keys;
+mod oauth_outbound;
+mod oauth_registration;
+mod oauth_token;
 mod operation_meta;
 mod patch;
 mod pool;
@@ -70,5 +84,6 @@ mod statements;
 mod tidy;
 mod transaction;
 mod transaction_links;
+mod transport;
 mod unavailable;
 mod update;

@@ -1,7 +1,7 @@
 //! `/oauth/authorize`: what is checked, in which order, and what comes of it (SECURITY 3.1).
 
-use crate::harness::TestServer;
 use crate::harness::people::{APP, Browser, CHALLENGE, REDIRECT, parameter};
+use crate::harness::{TestServer, patient};
 use bhn_fhir::access::Role;
 use serde_json::Value;
 use sqlx::Row;
@@ -301,4 +301,81 @@ async fn online_access_ends_with_the_session_it_came_with() {
         .await
         .unwrap();
     assert!(revoked);
+}
+
+/// The verifier of the challenge that every request here has.
+const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+
+#[tokio::test]
+async fn rt_126_the_code_is_redeemed_once_for_what_was_allowed() {
+    let server = start().await;
+    let mut browser = server.browser();
+    let url = granted(&mut browser, &server.authorize_path(&[]), AMINA).await;
+    let code = parameter(&url, "code").unwrap();
+    let parameters = [
+        ("grant_type", "authorization_code"),
+        ("code", code.as_str()),
+        ("redirect_uri", REDIRECT),
+        ("client_id", APP),
+        ("code_verifier", VERIFIER),
+    ];
+    let tokens = server.form("/oauth/token", &parameters).await.expect(200).body;
+    let scopes = "openid fhirUser launch/patient patient/Observation.rs offline_access";
+    assert_eq!(tokens["scope"], scopes);
+    assert_eq!(tokens["patient"], "amina");
+    assert_eq!(tokens["need_patient_banner"], true);
+    assert!(tokens["access_token"].is_string() && tokens["refresh_token"].is_string());
+    assert!(browser.get("/account/apps").await.expect(200).text().contains("Growth Chart"));
+    server.form("/oauth/token", &parameters).await.expect(400);
+    let mut connection = server.database.connect().await;
+    let revoked: bool = sqlx::query_scalar("select revoked is not null from access_grant")
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+    assert!(revoked, "what came of a replayed code has ended");
+}
+
+#[tokio::test]
+async fn staff_picks_a_patient_and_an_encounter_that_a_search_of_theirs_finds() {
+    let server = start().await;
+    server.update(patient().id("p1").family("Gutierrez").mrn("4711")).await.expect(201);
+    let encounter = serde_json::json!({
+        "resourceType": "Encounter", "id": "e1", "status": "in-progress",
+        "class": {"code": "IMP", "display": "inpatient"},
+        "subject": {"reference": "Patient/p1"}
+    });
+    server.update(encounter).await.expect(201);
+    server.account("admin@hospital.example", Role::Admin).await;
+    server.account(DOCTOR, Role::Doctor).await;
+    let scope = ("scope", "openid launch/patient launch/encounter user/*.rs");
+    let mut doctor = server.browser();
+    let (at, _) = doctor.open(&server.authorize_path(&[scope])).await;
+    let (at, _) = doctor.sign_in(&at, DOCTOR).await;
+    let page = doctor.get(&format!("{at}&name=gutierrez")).await.expect(200);
+    assert!(page.text().contains("Nobody was found"), "{}", page.text());
+    doctor.submit(&at, &[("patient", "p1")]).await.expect(200);
+    let mut admin = server.browser();
+    let (at, _) = admin.open(&server.authorize_path(&[scope])).await;
+    let (at, page) = admin.sign_in(&at, "admin@hospital.example").await;
+    assert!(at.starts_with("/pick-patient") && page.text().contains("role=\"search\""), "{at}");
+    for query in ["name=gutierrez", "birthdate=1990-05-17", "identifier=4711"] {
+        let page = admin.get(&format!("{at}&{query}")).await.expect(200);
+        assert!(page.text().contains("value=\"p1\""), "{query}: {}", page.text());
+    }
+    let page = admin.get(&format!("{at}&birthdate=yesterday")).await.expect(200);
+    assert!(page.text().contains("not understood"), "{}", page.text());
+    admin.submit(&at, &[("patient", "not-there")]).await.expect(200);
+    let reply = admin.submit(&at, &[("patient", "p1")]).await.expect(303);
+    let (at, page) = admin.follow(reply).await;
+    assert!(at.starts_with("/pick-encounter") && page.text().contains("inpatient"), "{at}");
+    admin.submit(&at, &[("encounter", "e2")]).await.expect(200);
+    let reply = admin.submit(&at, &[("encounter", "e1")]).await.expect(303);
+    let (at, _) = admin.follow(reply).await;
+    admin.allow(&at).await;
+    let mut connection = server.database.connect().await;
+    let launch: Value = sqlx::query_scalar("select launch from access_grant")
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+    assert_eq!((&launch["patient"], &launch["encounter"]), (&"p1".into(), &"e1".into()));
 }

@@ -121,7 +121,7 @@ async fn passwords_are_not_taken_over_plain_http_from_elsewhere() {
 async fn server_is_safe(base_url: &str) -> bool {
     let server = TestServer::start_with_pages(|settings| settings.base_url = base_url.to_owned());
     let server = server.await;
-    let oauth = bhn_fhir::oauth::AuthorizationServer::new(server.context.clone()).unwrap();
+    let oauth = server.authorization();
     let expected = if oauth.is_https() { "__Host-bhn-session" } else { "bhn-session" };
     assert_eq!(oauth.cookie_name("session"), expected);
     oauth.is_safe_for_people()

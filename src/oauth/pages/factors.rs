@@ -7,7 +7,8 @@ use super::render::{self, Page};
 use super::sign_in::onward;
 use super::visit::{SignedIn, Visit, with_request};
 use crate::oauth::accounts::{Attempt, totp};
-use crate::oauth::events::{About, SecurityEvent, tell};
+use crate::oauth::events::SecurityEvent;
+use crate::oauth::pages::about::{About, refused, tell};
 use askama::Template;
 use axum::body::Body;
 use axum::extract::RawQuery;
@@ -78,7 +79,7 @@ pub async fn submit(posted: Posted) -> Result<Response<Body>, Problem> {
     let about = About { account: Some(&account.account), client: None };
     let attempt = counted(&visit, &account.account).await?;
     if !is_taken(&visit, &account.account, fields.get("code")).await? {
-        tell(&visit.server, SecurityEvent::FactorFailed, about, &visit.origin).await;
+        tell(&visit.server, refused("wrong code"), about, &visit.origin).await;
         let problem = Some(visit.texts.wrong_code.to_owned());
         return asked(&visit, fields.request(), problem).await;
     }
@@ -97,7 +98,7 @@ async fn counted(visit: &Visit, account: &str) -> Result<Attempt, Problem> {
         Ok(attempt) => Ok(attempt),
         Err(until) => {
             let about = About { account: Some(account), client: None };
-            tell(server, SecurityEvent::LockedOut, about, &visit.origin).await;
+            tell(server, refused("too many attempts"), about, &visit.origin).await;
             Err(Problem::too_many((until - visit.now).num_seconds()))
         }
     }

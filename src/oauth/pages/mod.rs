@@ -1,8 +1,10 @@
 //! The pages that people see: sign-in, consent, pickers, accounts. Written by the server, without
 //! scripts, in English and French (WCAG 2.2, AA).
 
+mod about;
 mod account;
 mod authorize;
+mod cookies;
 mod factors;
 mod home;
 mod launch;

@@ -6,7 +6,8 @@ use super::problem::Problem;
 use super::render::{self, Page};
 use super::visit::{SignedIn, Visit, with_request};
 use crate::oauth::accounts::{self, Attempt, Verdict};
-use crate::oauth::events::{About, SecurityEvent, tell};
+use crate::oauth::events::SecurityEvent;
+use crate::oauth::pages::about::{About, refused, tell};
 use crate::storage::{Account, AccountChange, CodePurpose, Status};
 use askama::Template;
 use axum::body::Body;
@@ -70,7 +71,7 @@ pub async fn submit(posted: Posted) -> Result<Response<Body>, Problem> {
         match Attempt::count(store, (kind, &name), visit.origin.address, visit.now).await? {
             Ok(attempt) => attempt,
             Err(until) => {
-                tell(&server, SecurityEvent::LockedOut, About::default(), &visit.origin).await;
+                tell(&server, refused("too many attempts"), About::default(), &visit.origin).await;
                 return Err(Problem::too_many((until - visit.now).num_seconds()));
             }
         };
@@ -80,7 +81,7 @@ pub async fn submit(posted: Posted) -> Result<Response<Body>, Problem> {
     let account =
         account.filter(|account| verdict != Verdict::Wrong && account.status != Status::Disabled);
     let Some(account) = account else {
-        tell(&server, SecurityEvent::SignInFailed, About::default(), &visit.origin).await;
+        tell(&server, refused("wrong password"), About::default(), &visit.origin).await;
         return login(&visit, &fields, Some(visit.texts.wrong_password)).await;
     };
     attempt.succeed(store).await?;

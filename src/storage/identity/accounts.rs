@@ -99,7 +99,7 @@ impl Store {
             .bind(new.language)
             .bind(new.jurisdictions)
             .bind(now);
-        Ok(self.executed(query).await? == 1)
+        Ok(self.run(query).await? == 1)
     }
 
     /// The first administrator, against the hash of a bootstrap code. False where the code is not
@@ -118,7 +118,7 @@ impl Store {
             .bind(new.name)
             .bind(new.password)
             .bind(new.language);
-        Ok(self.executed(query).await? == 1)
+        Ok(self.run(query).await? == 1)
     }
 
     pub async fn has_admin(&self) -> Result<bool> {
@@ -188,12 +188,12 @@ impl Store {
             .bind(person.key.resource_type.number())
             .bind(person.key.id.as_str())
             .bind(now);
-        Ok(self.executed(query).await? == 1)
+        Ok(self.run(query).await? == 1)
     }
 
     pub async fn unlink_account(&self, account: &str) -> Result<()> {
         let query = sqlx::query(include_str!("../sql/account_unlink.sql")).bind(account);
-        self.executed(query).await.map(drop)
+        self.run(query).await.map(drop)
     }
 
     /// The facilities of an account become these, the first one owning what it writes.

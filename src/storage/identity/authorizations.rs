@@ -74,7 +74,7 @@ impl Store {
             .bind(request)
             .bind(created)
             .bind(expires);
-        self.executed(query).await.map(drop)
+        self.run(query).await.map(drop)
     }
 
     /// The request, and when it came.
@@ -92,7 +92,7 @@ impl Store {
     /// True for the one who ends it.
     pub async fn end_authorization_request(&self, hash: &[u8]) -> Result<bool> {
         let query = sqlx::query(include_str!("../sql/authorization_request_remove.sql"));
-        Ok(self.executed(query.bind(hash)).await? == 1)
+        Ok(self.run(query.bind(hash)).await? == 1)
     }
 
     pub async fn create_launch(
@@ -108,7 +108,7 @@ impl Store {
             .bind(context)
             .bind(now)
             .bind(expires);
-        self.executed(query).await.map(drop)
+        self.run(query).await.map(drop)
     }
 
     /// Takes the launch of that client, which is gone then: for whom it is, and its context.
@@ -125,8 +125,12 @@ impl Store {
         read().map(Some).map_err(FhirError::internal)
     }
 
-    /// Makes the grant and its code, and ends the request. False where the request has ended.
-    pub async fn issue_grant(&self, new: &CodeGrant<'_>, now: DateTime<Utc>) -> Result<bool> {
+    /// Makes the grant and its code, and ends the request. None where the request has ended.
+    pub async fn issue_grant(
+        &self,
+        new: &CodeGrant<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<Option<i64>> {
         let query = sqlx::query(include_str!("../sql/grant_issue.sql"))
             .bind(new.request)
             .bind(new.client.0)
@@ -145,7 +149,8 @@ impl Store {
             .bind(new.redirect_uri)
             .bind(new.code_challenge)
             .bind(new.nonce);
-        Ok(self.first_row(query).await?.is_some())
+        let row = self.first_row(query).await?;
+        row.map(|row| row.try_get(0).map_err(FhirError::internal)).transpose()
     }
 
     /// The live grants of an account, the newest first, 200 at most.
@@ -166,7 +171,7 @@ impl Store {
         let query = sqlx::query(include_str!("../sql/grants_revoke.sql"));
         let rows = self.all_rows(query.bind(account).bind(client).bind(now)).await?;
         let query = sqlx::query(include_str!("../sql/consent_remove.sql"));
-        self.executed(query.bind(account).bind(client)).await?;
+        self.run(query.bind(account).bind(client)).await?;
         rows.iter().map(|row| row.try_get(0).map_err(FhirError::internal)).collect()
     }
 
@@ -184,7 +189,7 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<()> {
         let query = sqlx::query(include_str!("../sql/consent_write.sql"));
-        self.executed(query.bind(account).bind(client).bind(scopes).bind(now)).await.map(drop)
+        self.run(query.bind(account).bind(client).bind(scopes).bind(now)).await.map(drop)
     }
 }
 

@@ -45,14 +45,14 @@ impl Store {
         (now, expires): (DateTime<Utc>, DateTime<Utc>),
     ) -> Result<()> {
         let query = sqlx::query(include_str!("../sql/code_forget.sql"));
-        self.executed(query.bind(purpose.as_str()).bind(account)).await?;
+        self.run(query.bind(purpose.as_str()).bind(account)).await?;
         let query = sqlx::query(include_str!("../sql/code_create.sql"))
             .bind(hash)
             .bind(purpose.as_str())
             .bind(account)
             .bind(now)
             .bind(expires);
-        self.executed(query).await.map(drop)
+        self.run(query).await.map(drop)
     }
 
     /// Whether the code would be taken.
@@ -90,7 +90,7 @@ impl Store {
             .bind(claim.person.key.id.as_str())
             .bind(now)
             .bind(claim.expires);
-        self.executed(query).await.map(drop)
+        self.run(query).await.map(drop)
     }
 
     /// Counts a try at the claim code of that selector: its hash and resource, None where there is
@@ -113,6 +113,6 @@ impl Store {
     /// True for the one who removes it.
     pub async fn remove_claim(&self, selector: &str) -> Result<bool> {
         let query = sqlx::query(include_str!("../sql/claim_remove.sql")).bind(selector);
-        Ok(self.executed(query).await? == 1)
+        Ok(self.run(query).await? == 1)
     }
 }

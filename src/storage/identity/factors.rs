@@ -33,14 +33,14 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<bool> {
         let query = sqlx::query(include_str!("../sql/totp_begin.sql"));
-        Ok(self.executed(query.bind(account).bind(sealed).bind(now)).await? == 1)
+        Ok(self.run(query.bind(account).bind(sealed).bind(now)).await? == 1)
     }
 
     /// Takes a good code of the step, which confirms the secret. False where one of this step or
     /// of a later one was taken, also by another node.
     pub async fn take_totp(&self, account: &str, step: i64, now: DateTime<Utc>) -> Result<bool> {
         let query = sqlx::query(include_str!("../sql/totp_take.sql"));
-        Ok(self.executed(query.bind(account).bind(step).bind(now)).await? == 1)
+        Ok(self.run(query.bind(account).bind(step).bind(now)).await? == 1)
     }
 
     /// Remembers a browser that has shown the second factor of the account.
@@ -51,7 +51,7 @@ impl Store {
         expires: DateTime<Utc>,
     ) -> Result<()> {
         let query = sqlx::query(include_str!("../sql/device_remember.sql"));
-        self.executed(query.bind(hash).bind(account).bind(expires)).await.map(drop)
+        self.run(query.bind(hash).bind(account).bind(expires)).await.map(drop)
     }
 
     /// Whether the browser is remembered for the account of that address.
@@ -70,13 +70,13 @@ impl Store {
     /// Removes the second factor with its recovery codes.
     pub async fn remove_totp(&self, account: &str) -> Result<()> {
         let query = sqlx::query(include_str!("../sql/totp_remove.sql")).bind(account);
-        self.executed(query).await.map(drop)
+        self.run(query).await.map(drop)
     }
 
     /// The recovery codes of an account become these.
     pub async fn set_recovery_codes(&self, account: &str, hashes: &[Vec<u8>]) -> Result<()> {
         let query = sqlx::query(include_str!("../sql/recovery_codes_write.sql"));
-        self.executed(query.bind(account).bind(hashes)).await.map(drop)
+        self.run(query.bind(account).bind(hashes)).await.map(drop)
     }
 
     /// True where the code is the account's and was not used before.
@@ -87,6 +87,6 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<bool> {
         let query = sqlx::query(include_str!("../sql/recovery_code_take.sql"));
-        Ok(self.executed(query.bind(account).bind(hash).bind(now)).await? == 1)
+        Ok(self.run(query.bind(account).bind(hash).bind(now)).await? == 1)
     }
 }

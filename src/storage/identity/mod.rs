@@ -1,48 +1,83 @@
-//! Accounts of people, how they sign in, and what they were asked. None of it is FHIR, so no
-//! permit is taken: whoever calls has proved by a password, a code or a session whose it is.
+//! Who may sign in, by what, and what was granted: SMART App Launch and OAuth 2.0 in tables. None
+//! of it is FHIR, and none of it takes a permit.
 
 mod accounts;
 mod authorizations;
+mod bearers;
+mod clients;
 mod codes;
 mod factors;
+mod grants;
+mod keys;
 mod sessions;
+mod spent;
 mod throttles;
 
 pub use accounts::{Account, AccountChange, NewAccount, Status};
 pub use authorizations::{App, CodeGrant, GivenGrant};
+pub use clients::{Client, ClientKind};
 pub use codes::{ClaimCode, CodePurpose};
 pub use factors::Totp;
+pub use grants::{Grant, NewGrant, PersonClaims};
+pub use keys::{KeyState, LockedKeys, SigningKeyRow};
 pub use sessions::{NewSession, Session};
+pub use spent::{Code, NewRefreshToken, RefreshToken};
 pub use throttles::Throttle;
 
 use super::failure::of_sqlx;
-use super::store::Store;
+use super::store::{Connection, Store};
 use crate::access::Link;
 use crate::error::{FhirError, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::resource::{Id, ResourceKey};
 use sqlx::Postgres;
 use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::query::Query;
 
-type Query<'q> = sqlx::query::Query<'q, Postgres, PgArguments>;
+/// A statement with its binds.
+type Bound<'q> = Query<'q, Postgres, PgArguments>;
 
 impl Store {
-    /// Runs a statement of its own; how many rows it touched.
-    async fn executed(&self, query: Query<'_>) -> Result<u64> {
+    /// Runs one statement; how many rows it touched.
+    async fn run(&self, query: Bound<'_>) -> Result<u64> {
         let mut connection = self.connection().await?;
-        let done = query.execute(&mut *connection).await.map_err(of_sqlx)?;
+        let touched = run_on(&mut connection, query).await?;
         connection.release();
-        Ok(done.rows_affected())
+        Ok(touched)
     }
 
-    async fn first_row(&self, query: Query<'_>) -> Result<Option<PgRow>> {
+    /// The row of a statement, if there is one.
+    async fn row<T>(&self, query: Bound<'_>) -> Result<Option<T>>
+    where
+        T: for<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow>,
+    {
+        let mut connection = self.connection().await?;
+        let row = query.fetch_optional(&mut *connection).await.map_err(of_sqlx)?;
+        connection.release();
+        row.map(|row| T::from_row(&row).map_err(of_sqlx)).transpose()
+    }
+
+    /// The rows of a statement.
+    async fn rows<T>(&self, query: Bound<'_>) -> Result<Vec<T>>
+    where
+        T: for<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow>,
+    {
+        let mut connection = self.connection().await?;
+        let rows = query.fetch_all(&mut *connection).await.map_err(of_sqlx)?;
+        connection.release();
+        rows.iter().map(|row| T::from_row(row).map_err(of_sqlx)).collect()
+    }
+}
+
+impl Store {
+    async fn first_row(&self, query: Bound<'_>) -> Result<Option<PgRow>> {
         let mut connection = self.connection().await?;
         let row = query.fetch_optional(&mut *connection).await.map_err(of_sqlx)?;
         connection.release();
         Ok(row)
     }
 
-    async fn all_rows(&self, query: Query<'_>) -> Result<Vec<PgRow>> {
+    async fn all_rows(&self, query: Bound<'_>) -> Result<Vec<PgRow>> {
         let mut connection = self.connection().await?;
         let rows = query.fetch_all(&mut *connection).await.map_err(of_sqlx)?;
         connection.release();
@@ -57,4 +92,8 @@ fn link(rid: i64, number: i16, id: &str) -> Result<Link> {
         .map(|(resource_type, id)| ResourceKey::new(resource_type, id));
     let key = key.ok_or_else(|| FhirError::internal("a stored link has no key"))?;
     Ok(Link { key, rid })
+}
+
+async fn run_on(connection: &mut Connection, query: Bound<'_>) -> Result<u64> {
+    Ok(query.execute(connection).await.map_err(of_sqlx)?.rows_affected())
 }

@@ -45,7 +45,7 @@ impl Store {
             .bind(new.user_agent)
             .bind(now)
             .bind(new.expires);
-        self.executed(query).await.map(drop)
+        self.run(query).await.map(drop)
     }
 
     /// The live session of the cookie: not expired, and its account as it was at the sign-in.
@@ -73,7 +73,7 @@ impl Store {
     /// Remembers that the session is in use.
     pub async fn touch_session(&self, hash: &[u8], now: DateTime<Utc>) -> Result<()> {
         let query = sqlx::query(include_str!("../sql/session_touch.sql"));
-        self.executed(query.bind(hash).bind(now).bind(now - SEEN_EVERY)).await.map(drop)
+        self.run(query.bind(hash).bind(now).bind(now - SEEN_EVERY)).await.map(drop)
     }
 
     /// Ends sessions of an account and the grants of online access that came with them, whose
@@ -92,7 +92,7 @@ impl Store {
     /// Removes what has expired of sessions, codes, requests, handles and throttles.
     pub async fn forget_sign_ins(&self, now: DateTime<Utc>) -> Result<()> {
         let query = sqlx::query(include_str!("../sql/sign_in_forget.sql")).bind(now);
-        self.executed(query).await.map(drop)
+        self.run(query).await.map(drop)
     }
 }
 

@@ -46,11 +46,11 @@ impl Store {
     /// Uncounts an attempt that turned out good, where others share the count.
     pub async fn give_attempt_back(&self, key: &[u8]) -> Result<()> {
         let query = sqlx::query(include_str!("../sql/throttle_give_back.sql")).bind(key);
-        self.executed(query).await.map(drop)
+        self.run(query).await.map(drop)
     }
 
     pub async fn clear_attempts(&self, key: &[u8]) -> Result<()> {
         let query = sqlx::query(include_str!("../sql/throttle_clear.sql")).bind(key);
-        self.executed(query).await.map(drop)
+        self.run(query).await.map(drop)
     }
 }

@@ -7,7 +7,6 @@ use bhn_fhir::clock::{Clock, new_id};
 use bhn_fhir::config::Settings;
 use bhn_fhir::http::{HttpSettings, SignIn};
 use bhn_fhir::interactions::Context;
-use bhn_fhir::oauth::AuthorizationServer;
 use bhn_fhir::oauth::accounts::Passwords;
 use bhn_fhir::search::Registry;
 use bhn_fhir::storage::{NewAccount, Status, Store};
@@ -59,8 +58,8 @@ impl TestServer {
         let context = Context::open(store, registry, Clock::System, settings).await.unwrap();
         let context = Arc::new(context);
         let (stop, stopped) = oneshot::channel::<()>();
-        let oauth = AuthorizationServer::new(context.clone()).unwrap();
-        let sign_in = SignIn { authenticate: callers.clone(), oauth: Some(oauth) };
+        let oauth = super::sign_in::open(&context).await;
+        let sign_in = SignIn { authenticate: callers.clone(), oauth: Some(oauth.clone()) };
         let served = (context.clone(), HttpSettings::default());
         tokio::spawn(async move {
             let stopped = async {
@@ -68,7 +67,7 @@ impl TestServer {
             };
             bhn_fhir::http::serve_with(listener, served, sign_in, stopped).await
         });
-        TestServer { client, context, database, callers, _stop: stop }
+        TestServer { client, context, database, callers, oauth: Some(oauth), _stop: stop }
     }
 
     /// An active account with [`PASSWORD`]; its id.

@@ -6,7 +6,8 @@ use super::super::posted::Posted;
 use super::super::problem::Problem;
 use super::super::render::{self, Page};
 use super::super::visit::Visit;
-use crate::oauth::events::{About, SecurityEvent, tell};
+use crate::oauth::events::SecurityEvent;
+use crate::oauth::pages::about::{About, tell};
 use askama::Template;
 use axum::body::Body;
 use axum::http::Response;
@@ -57,9 +58,10 @@ pub async fn revoke(posted: Posted) -> Result<Response<Body>, Problem> {
     let client = fields.get("client");
     let store = &visit.server.context.store;
     let revoked = store.revoke_grants(&account, client, visit.now).await?;
-    if !revoked.is_empty() {
+    for grant in revoked {
         let about = About { account: Some(&account), client: Some(client) };
-        tell(&visit.server, SecurityEvent::GrantRevoked, about, &visit.origin).await;
+        let event = SecurityEvent::GrantRevoked { grant };
+        tell(&visit.server, event, about, &visit.origin).await;
     }
     Ok(render::see_other(&visit, "/account/apps"))
 }

@@ -9,7 +9,8 @@ use super::offered::{self, Offer};
 use super::steps::{self, Known, known_at_page, needs_patient, picked};
 use super::{end, form_targets};
 use crate::access::Scopes;
-use crate::oauth::events::{SecurityEvent, tell};
+use crate::oauth::events::SecurityEvent;
+use crate::oauth::pages::about::tell;
 use askama::Template;
 use axum::body::Body;
 use axum::extract::RawQuery;
@@ -115,6 +116,5 @@ pub async fn decide(posted: Posted) -> Result<Response<Body>, Problem> {
     let store = &visit.server.context.store;
     let place = (known.signed_in.account.account.as_str(), known.app.client.as_str());
     store.remember_consent(place, &chosen.to_string(), visit.now).await?;
-    tell(&visit.server, SecurityEvent::ConsentGiven, steps::about(&known), &visit.origin).await;
-    steps::issue(&visit, &known, &chosen).await
+    steps::issue(&visit, &known, (&chosen, steps::Consent::Given)).await
 }

@@ -10,7 +10,8 @@ use super::{Pending, end, keep, patients, pending, redirect};
 use crate::access::smart_scope::Level;
 use crate::access::{Role, Scopes, ceiling};
 use crate::oauth::accounts::secrets;
-use crate::oauth::events::{About, SecurityEvent, tell};
+use crate::oauth::events::SecurityEvent;
+use crate::oauth::pages::about::{About, tell};
 use crate::storage::{App, CodeGrant};
 use axum::body::Body;
 use axum::extract::RawQuery;
@@ -62,9 +63,7 @@ pub async fn next_step(visit: Visit, RawQuery(query): RawQuery) -> Result<Respon
     match (is_skipped, is_silent) {
         (true, _) => {
             let scopes = known.scopes.clone();
-            let about = about(&known);
-            tell(&visit.server, SecurityEvent::ConsentSkipped, about, &visit.origin).await;
-            issue(&visit, &known, &scopes).await
+            issue(&visit, &known, (&scopes, Consent::Skipped)).await
         }
         (false, true) => {
             let text = "the person has to consent";
@@ -196,11 +195,18 @@ fn launch_of(known: &Known) -> (Value, Option<i64>) {
     (Value::Object(context), patient_rid)
 }
 
+/// Whether the person was asked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Consent {
+    Given,
+    Skipped,
+}
+
 /// Grants the scopes and redirects with a code.
 pub async fn issue(
     visit: &Visit,
     known: &Known,
-    scopes: &Scopes,
+    (scopes, consent): (&Scopes, Consent),
 ) -> Result<Response<Body>, Problem> {
     let Known { pending, signed_in, app, .. } = known;
     let (session, account) = (&signed_in.session, &signed_in.account);
@@ -223,9 +229,14 @@ pub async fn issue(
         code_challenge: &pending.request.code_challenge,
         nonce: pending.request.nonce.as_deref(),
     };
-    if !visit.server.context.store.issue_grant(&new, visit.now).await? {
-        return Err(Problem::new(400, |texts| texts.request_ended));
-    }
+    let grant = visit.server.context.store.issue_grant(&new, visit.now).await?;
+    let grant = grant.ok_or_else(|| Problem::new(400, |texts| texts.request_ended))?;
+    let scopes = scopes.to_string();
+    let event = match consent {
+        Consent::Given => SecurityEvent::ConsentGiven { grant, scopes },
+        Consent::Skipped => SecurityEvent::ConsentSkipped { grant, scopes },
+    };
+    tell(&visit.server, event, about(known), &visit.origin).await;
     let mut pairs = vec![("code", code.as_str())];
     pairs.extend(pending.request.state.as_deref().map(|state| ("state", state)));
     pairs.push(("iss", visit.server.issuer()));
