@@ -1,8 +1,10 @@
 //! What an operator may set, as arguments or in the environment. Only this file reads the
 //! environment; `docs/configuration.md` has a heading for each variable.
 
+mod people;
 mod sign_in;
 
+pub use people::{MailSettings, PeopleConfig};
 pub use sign_in::{OAuthSettings, SignInConfig};
 
 use crate::fhir::definitions::ResourceType;
@@ -36,6 +38,9 @@ pub struct Settings {
     pub content_search: bool,
     /// Whether callers who have not signed in may do everything.
     pub insecure_no_auth: bool,
+    /// Whether people may make accounts for themselves.
+    pub registration_enabled: bool,
+    pub mail: MailSettings,
     /// How callers get their tokens.
     pub oauth: OAuthSettings,
 }
@@ -71,6 +76,8 @@ impl Default for Settings {
             keeps_jsonb: true,
             content_search: false,
             insecure_no_auth: false,
+            registration_enabled: false,
+            mail: MailSettings::default(),
             oauth: OAuthSettings::default(),
         }
     }
@@ -87,6 +94,8 @@ pub struct Config {
     pub sign_in: SignInConfig,
     #[command(flatten)]
     pub fhir: FhirConfig,
+    #[command(flatten)]
+    pub people: PeopleConfig,
 }
 
 /// Where the server listens and whom it believes.
@@ -312,6 +321,8 @@ impl Config {
         Settings {
             base_url: base_url.unwrap_or_else(|| default_base_url(self.server.scheme(), listening)),
             insecure_no_auth: self.server.insecure_no_auth,
+            registration_enabled: self.people.account_registration,
+            mail: self.people.mail(&self.database),
             oauth: self.sign_in.settings(&self.database),
             ..self.fhir.settings(&self.database)
         }

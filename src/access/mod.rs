@@ -3,6 +3,7 @@
 mod authenticate;
 mod authorize;
 mod caller;
+mod ceiling;
 mod granular;
 pub mod jwt;
 pub mod matrix;
@@ -22,6 +23,7 @@ pub use authenticate::{
 };
 pub use authorize::signed_out;
 pub use caller::{Asker, Caller, Origin};
+pub use ceiling::{Ceiling, ceiling, registered};
 pub use granular::{AnyCode, Coded};
 pub use permit::{Answers, Permit};
 pub use principal::{Launch, Link, Links, Principal};

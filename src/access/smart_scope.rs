@@ -166,6 +166,15 @@ pub enum Scope {
     Other(String),
 }
 
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Scope::Resource(scope) => write!(f, "{scope}"),
+            Scope::Other(name) => f.write_str(name),
+        }
+    }
+}
+
 /// The scopes of a grant, each once, in the order given.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub struct Scopes(Vec<Scope>);
@@ -229,10 +238,7 @@ impl fmt::Display for Scopes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, scope) in self.0.iter().enumerate() {
             f.write_str(if index > 0 { " " } else { "" })?;
-            match scope {
-                Scope::Resource(scope) => write!(f, "{scope}")?,
-                Scope::Other(name) => f.write_str(name)?,
-            }
+            write!(f, "{scope}")?;
         }
         Ok(())
     }

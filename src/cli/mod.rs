@@ -14,12 +14,14 @@ mod reindex;
 mod serve;
 mod signals;
 mod upgrade_cluster;
+mod user;
 
 use crate::config::{BesideConfig, Config, DatabaseConfig, ImportConfig, LogConfig, ReindexConfig};
 use clap::{Parser, Subcommand};
 use client::ClientConfig;
 use keys::KeysConfig;
 use std::process::ExitCode;
+use user::UserConfig;
 
 /// Why a command ended without success; printed as it is.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -46,6 +48,8 @@ pub enum Command {
     Check(Box<BesideConfig>),
     /// Bring the schema of the database up to date, and end.
     Migrate(DatabaseConfig),
+    /// Make and change accounts of people.
+    User(Box<UserConfig>),
     /// Register applications and systems that may ask for tokens.
     Client(Box<ClientConfig>),
     /// Show and renew the keys that tokens are signed with.
@@ -66,6 +70,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Reindex(config) => Ok(reindex::run(*config).await.unwrap_or_else(failed)),
         Command::Check(config) => Ok(check::run(*config).await.unwrap_or_else(failed)),
         Command::Migrate(config) => migrate::migrate(config).await.map(done),
+        Command::User(config) => user::run(*config).await.map(done),
         Command::Client(config) => client::run(*config).await.map(done),
         Command::Keys(config) => keys::run(*config).await.map(done),
         Command::UpgradeCluster(config) => upgrade_cluster::upgrade_cluster(config).await.map(done),

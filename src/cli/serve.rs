@@ -9,7 +9,7 @@ use crate::config::{self, Config, ServerConfig, Settings, TlsConfig, TlsMinimum}
 use crate::http::{self, HttpSettings, Rate, RateSettings, SignIn, TlsFiles};
 use crate::interactions::Context;
 use crate::jobs::{self, demo, reindex};
-use crate::oauth::AuthorizationServer;
+use crate::oauth::{AuthorizationServer, accounts};
 use crate::search::Registry;
 use crate::storage::Store;
 use std::io::Write;
@@ -52,6 +52,7 @@ pub async fn serve(config: Config) -> Result<(), Failure> {
         let context = Arc::new(context);
         let sign_in = sign_in(&context).await?;
         announce(&context.settings, has_demo);
+        invite_first_admin(&context).await?;
         Ok((context, http, sign_in))
     };
     // A start may take long, where the index data of an older server is made anew.
@@ -156,6 +157,23 @@ async fn load_demo(context: &Context) -> bool {
     }
 }
 
+/// Prints where the first administrator is made, once and for a quarter of an hour: there is no
+/// account from the start.
+async fn invite_first_admin(context: &Context) -> Result<(), Failure> {
+    if context.settings.insecure_no_auth {
+        return Ok(());
+    }
+    let code = accounts::bootstrap(&context.store, &context.clock).await?;
+    if let Some(code) = code {
+        let issuer = context.settings.issuer();
+        let text = format!(
+            "Make the first administrator within 15 minutes: {issuer}/bootstrap?code={code}\n"
+        );
+        let _ = std::io::stdout().write_all(text.as_bytes());
+    }
+    Ok(())
+}
+
 /// What there is to see of the demonstration set.
 const DEMO_QUERIES: [&str; 4] = [
     "Patient?family=Gutierrez",
@@ -178,7 +196,7 @@ fn announce(settings: &Settings, has_demo: bool) {
         ),
         false => text.push_str(&format!(
             "  curl {base}/.well-known/smart-configuration\nCallers sign in; bhn-fhir client add \
-             registers an application\n"
+             registers an application, bhn-fhir user add makes an account\n"
         )),
     }
     if has_demo && settings.insecure_no_auth {

@@ -167,6 +167,8 @@ pub async fn tell_origin(
         return respond::error(&error, looks, &RequestId::of(request.extensions()));
     }
     request.extensions_mut().insert(origin);
+    // For a launch, which systems ask for by a token.
+    request.extensions_mut().insert(app.sign_in.authenticate.clone());
     next.run(request).await
 }
 

@@ -7,6 +7,7 @@ pub mod kept_answers;
 pub mod key_index;
 pub mod reindex;
 pub mod search_parameters;
+pub mod sign_ins;
 
 use crate::interactions::Context;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ pub fn start(context: &Arc<Context>) -> JoinSet<()> {
     let mut jobs = JoinSet::new();
     jobs.spawn(key_index::keep_short(context.clone()));
     jobs.spawn(kept_answers::keep_short(context.clone()));
+    jobs.spawn(sign_ins::keep_short(context.clone()));
     jobs.spawn(search_parameters::follow(context.clone()));
     jobs.spawn(search_parameters::keep_built(context.clone()));
     jobs

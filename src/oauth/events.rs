@@ -69,8 +69,25 @@ pub enum SecurityEvent {
         reason: String,
     },
     SignedOut,
+    /// A second factor was set up.
+    FactorAdded,
+    AccountMade,
+    /// An account became a Patient or Practitioner by a claim code.
+    AccountLinked,
+    PasswordChanged,
+    /// An EHR launched an application.
+    Launched,
+    /// A grant was ended by the person who gave it.
+    GrantRevoked {
+        grant: i64,
+    },
     /// A person let a client have something, or did not.
     ConsentGiven {
+        grant: i64,
+        scopes: String,
+    },
+    /// A client is registered as one that asks for no consent.
+    ConsentSkipped {
         grant: i64,
         scopes: String,
     },
@@ -94,6 +111,13 @@ impl SecurityEvent {
             SecurityEvent::SignedIn => "signed-in",
             SecurityEvent::SignInRefused { .. } => "sign-in-refused",
             SecurityEvent::SignedOut => "signed-out",
+            SecurityEvent::FactorAdded => "factor-added",
+            SecurityEvent::AccountMade => "account-made",
+            SecurityEvent::AccountLinked => "account-linked",
+            SecurityEvent::PasswordChanged => "password-changed",
+            SecurityEvent::Launched => "launched",
+            SecurityEvent::GrantRevoked { .. } => "grant-revoked",
+            SecurityEvent::ConsentSkipped { .. } => "consent-skipped",
             SecurityEvent::ConsentGiven { .. } => "consent-given",
             SecurityEvent::ConsentDenied => "consent-denied",
         }

@@ -1,6 +1,7 @@
 //! The authorization server: SMART App Launch 2.2, OAuth 2.0 and OpenID Connect, beside the FHIR
 //! base in the same process.
 
+pub mod accounts;
 mod clients;
 pub mod cors;
 mod discovery;
@@ -10,6 +11,7 @@ mod form;
 mod introspect;
 mod keys;
 pub mod outbound;
+mod pages;
 mod register;
 mod revoke;
 mod scopes;
@@ -27,6 +29,7 @@ pub use token::AccessToken;
 use crate::access::jwt::Expected;
 use crate::access::{BearerSettings, Bearers};
 use crate::interactions::Context;
+use accounts::People;
 use axum::Router;
 use axum::routing::{get, post};
 use clients::ClientKeys;
@@ -47,6 +50,8 @@ pub enum OpenError {
     Keys(#[from] KeysError),
     #[error(transparent)]
     Authority(#[from] outbound::AuthorityError),
+    #[error("letters cannot be sent: {0}")]
+    Mail(#[from] crate::error::FhirError),
 }
 
 /// What its routes share.
@@ -58,6 +63,8 @@ pub struct AuthorizationServer {
     pub bearers: Arc<Bearers>,
     /// Calls addresses that others have chosen.
     pub outbound: Arc<Outbound>,
+    /// How people prove who they are.
+    pub people: People,
     client_keys: ClientKeys,
     origins: Origins,
 }
@@ -77,7 +84,9 @@ impl AuthorizationServer {
         let outbound = Arc::new(outbound);
         let client_keys = ClientKeys::new(outbound.clone());
         let origins = Origins::default();
-        let server = AuthorizationServer { context, keys, bearers, outbound, client_keys, origins };
+        let people = People::new(&context.store, &context.settings.mail)?;
+        let server =
+            AuthorizationServer { context, keys, bearers, outbound, people, client_keys, origins };
         Ok(Arc::new(server))
     }
 
@@ -100,7 +109,10 @@ impl AuthorizationServer {
             true => Router::new().route("/oauth/register", post(register::register)),
             false => Router::new(),
         };
+        // The FHIR base may be the root itself.
+        let has_root = !self.base_path().is_empty();
         routes
+            .merge(pages::routes(has_root))
             .route(&smart, get(discovery::smart_configuration))
             .route("/.well-known/openid-configuration", get(discovery::openid_configuration))
             .route("/.well-known/oauth-authorization-server", get(discovery::authorization_server))

@@ -28,8 +28,9 @@ pub use embedded::{EmbeddedPostgres, EmbeddedSettings, Upgrade, upgrade};
 pub use history::{From, HistoryPage, HistoryPosition, HistoryQuery, InstanceQuery, Window};
 pub use horizon::{Shown, sorting};
 pub use identity::{
-    Client, ClientKind, Code, Grant, KeyState, LockedKeys, NewGrant, NewRefreshToken, PersonClaims,
-    RefreshToken, SigningKeyRow,
+    Account, AccountChange, App, ClaimCode, Client, ClientKind, Code, CodeGrant, CodePurpose,
+    GivenGrant, Grant, KeyState, LockedKeys, NewAccount, NewGrant, NewRefreshToken, NewSession,
+    PersonClaims, RefreshToken, Session, SigningKeyRow, Status, Throttle, Totp,
 };
 pub use import::UnitHash;
 pub use labels::Labels;

@@ -128,15 +128,19 @@ impl Request {
         if let Some(strangers) = &self.strangers {
             strangers.try_out(&self.builder).await;
         }
-        let response = self.builder.send().await?;
+        Reply::of(self.builder.send().await?).await
+    }
+}
+
+impl Reply {
+    /// The whole of an answer.
+    pub async fn of(response: reqwest::Response) -> reqwest::Result<Reply> {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let bytes = response.bytes().await?.to_vec();
         let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
         Ok(Reply { status, headers, bytes, body })
     }
-}
 
-impl Reply {
     pub fn status(&self) -> u16 {
         self.status
     }

@@ -6,6 +6,7 @@ mod client;
 mod cluster;
 mod network;
 mod outcome;
+pub mod people;
 mod process;
 mod sign_in;
 mod strangers;

@@ -1,0 +1,149 @@
+//! `/login` and `/oauth/logout`.
+
+use super::authorize::{self, form_targets};
+use super::posted::{Fields, Posted};
+use super::problem::Problem;
+use super::render::{self, Page};
+use super::visit::{SignedIn, Visit, with_request};
+use crate::oauth::accounts::{self, Attempt, Verdict};
+use crate::oauth::events::SecurityEvent;
+use crate::oauth::pages::about::{About, refused, tell};
+use crate::storage::{Account, AccountChange, CodePurpose, Status};
+use askama::Template;
+use axum::body::Body;
+use axum::extract::RawQuery;
+use axum::http::Response;
+
+#[derive(Template)]
+#[template(path = "login.html")]
+struct Login<'a> {
+    page: Page<'a>,
+    email: &'a str,
+    app: Option<String>,
+    has_registration: bool,
+}
+
+/// The form; for an application it says which one.
+pub async fn form(visit: Visit, RawQuery(query): RawQuery) -> Result<Response<Body>, Problem> {
+    let fields = Fields::parse(query.unwrap_or_default().as_bytes());
+    if fields.request().is_none() && visit.signed_in.as_ref().is_some_and(SignedIn::is_complete) {
+        return Ok(render::see_other(&visit, "/account"));
+    }
+    login(&visit, &fields, None).await
+}
+
+async fn login(
+    visit: &Visit,
+    fields: &Fields,
+    problem: Option<&str>,
+) -> Result<Response<Body>, Problem> {
+    let pending = match fields.request() {
+        Some(handle) => Some(authorize::pending(visit, handle).await?),
+        None => None,
+    };
+    let app = match &pending {
+        Some(pending) => visit.server.context.store.app(&pending.request.client).await?,
+        None => None,
+    };
+    let hint = pending.as_ref().and_then(|pending| pending.request.login_hint.as_deref());
+    let template = Login {
+        page: Page::of(visit).with_problem(problem.map(str::to_owned)),
+        email: fields.find("email").or(hint).unwrap_or_default(),
+        app: app.map(|app| app.name),
+        has_registration: visit.server.context.settings.registration_enabled,
+    };
+    let status = if problem.is_some() { 422 } else { 200 };
+    let targets = form_targets(pending.as_ref());
+    Ok(render::page_with(visit, &template, (status, &targets)))
+}
+
+/// Takes address and password. Whoever is not known, is disabled or has another password gets one
+/// and the same answer, after the same work.
+pub async fn submit(posted: Posted) -> Result<Response<Body>, Problem> {
+    let Posted { mut visit, fields } = posted;
+    let server = visit.server.clone();
+    let store = &server.context.store;
+    let typed = accounts::email(fields.get("email"));
+    // What is no address is nobody's, and counted for itself.
+    let typed = typed.unwrap_or_else(|| fields.get("email").chars().take(254).collect());
+    let (kind, name) = visit.counted_for(&typed).await?;
+    let attempt =
+        match Attempt::count(store, (kind, &name), visit.origin.address, visit.now).await? {
+            Ok(attempt) => attempt,
+            Err(until) => {
+                tell(&server, refused("too many attempts"), About::default(), &visit.origin).await;
+                return Err(Problem::too_many((until - visit.now).num_seconds()));
+            }
+        };
+    let account = store.account_of_email(&typed).await?;
+    let stored = account.as_ref().and_then(|account| account.password.as_deref());
+    let verdict = server.people.passwords.verify(fields.get("password"), stored).await?;
+    let account =
+        account.filter(|account| verdict != Verdict::Wrong && account.status != Status::Disabled);
+    let Some(account) = account else {
+        tell(&server, refused("wrong password"), About::default(), &visit.origin).await;
+        return login(&visit, &fields, Some(visit.texts.wrong_password)).await;
+    };
+    attempt.succeed(store).await?;
+    if account.status == Status::Unverified {
+        let about = (CodePurpose::Verify, Some(account.account.as_str()));
+        let code = accounts::code_for(store, about, visit.now).await?;
+        super::registration::send_verification(&visit, &account.email, &code);
+        return login(&visit, &fields, Some(visit.texts.verify_first)).await;
+    }
+    if verdict == Verdict::RightButOld {
+        rehash(&visit, &account, fields.get("password")).await?;
+    }
+    visit.begin(&account, &["pwd"]).await?;
+    if visit.signed_in.as_ref().is_some_and(SignedIn::is_complete) {
+        let about = About { account: Some(&account.account), client: None };
+        tell(&server, SecurityEvent::SignedIn, about, &visit.origin).await;
+    }
+    Ok(render::see_other(&visit, &onward(&visit, fields.request())))
+}
+
+/// The password is right and its hash is of an older kind.
+async fn rehash(visit: &Visit, account: &Account, password: &str) -> Result<(), Problem> {
+    let hash = visit.server.people.passwords.hash(password).await?;
+    let change = AccountChange { password: Some(&hash), ..AccountChange::default() };
+    let store = &visit.server.context.store;
+    store.change_account(&account.account, change, visit.now).await?;
+    Ok(())
+}
+
+/// Where a person goes who has just proved something.
+pub fn onward(visit: &Visit, request: Option<&str>) -> String {
+    let path = match &visit.signed_in {
+        Some(signed_in) if signed_in.is_complete() && request.is_some() => "/oauth/continue",
+        Some(signed_in) if signed_in.is_complete() => "/account",
+        Some(signed_in) if signed_in.account.has_totp => "/login/mfa",
+        Some(_) => "/account/mfa",
+        None => "/login",
+    };
+    with_request(path, request)
+}
+
+#[derive(Template)]
+#[template(path = "logout.html")]
+struct Logout<'a> {
+    page: Page<'a>,
+    is_done: bool,
+}
+
+/// Asks whether to sign out: a link of another site must not do it.
+pub async fn ask_to_leave(visit: Visit) -> Result<Response<Body>, Problem> {
+    let is_done = visit.signed_in.is_none();
+    let template = Logout { page: Page::of(&visit), is_done };
+    Ok(render::page(&visit, &template, &[]))
+}
+
+/// Ends the session, and online access with it.
+pub async fn leave(posted: Posted) -> Result<Response<Body>, Problem> {
+    let mut visit = posted.visit;
+    if let Some(left) = visit.end().await? {
+        let about = About { account: Some(&left.account.account), client: None };
+        tell(&visit.server, SecurityEvent::SignedOut, about, &visit.origin).await;
+    }
+    let template = Logout { page: Page::of(&visit), is_done: true };
+    Ok(render::page(&visit, &template, &[]))
+}

@@ -1,0 +1,1 @@
+delete from account_facility where account = $1::text::uuid

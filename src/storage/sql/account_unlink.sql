@@ -1,0 +1,1 @@
+delete from account_person where account = $1::text::uuid

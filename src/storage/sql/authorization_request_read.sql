@@ -1,0 +1,1 @@
+select request, created from authorization_request where hash = $1 and expires > $2

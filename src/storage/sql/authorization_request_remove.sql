@@ -1,0 +1,1 @@
+delete from authorization_request where hash = $1

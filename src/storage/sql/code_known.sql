@@ -1,0 +1,1 @@
+select exists (select from one_time_code where hash = $1 and purpose = $2 and expires > $3)

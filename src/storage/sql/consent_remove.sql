@@ -1,0 +1,1 @@
+delete from consent where account = $1::text::uuid and client = $2

@@ -1,0 +1,1 @@
+select blocked_until from throttle where key = $1

@@ -1,0 +1,1 @@
+select secret, confirmed, last_step from totp where account = $1::text::uuid
