@@ -189,6 +189,9 @@ pub fn error(error: &FhirError, looks: Looks, request_id: &RequestId) -> Respons
             insert(headers, header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"");
         }
         ErrorKind::Unauthorized => insert(headers, header::WWW_AUTHENTICATE, "Bearer"),
+        ErrorKind::Forbidden if error.is_of_scope => {
+            insert(headers, header::WWW_AUTHENTICATE, "Bearer error=\"insufficient_scope\"");
+        }
         ErrorKind::UnsupportedMediaType if is_about("http.Content-Encoding") => {
             insert(headers, header::ACCEPT_ENCODING, "gzip, br, deflate");
         }

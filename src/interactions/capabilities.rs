@@ -134,9 +134,13 @@ fn security(issuer: &str) -> Value {
             "coding": [{
                 "system": "http://terminology.hl7.org/CodeSystem/restful-security-service",
                 "code": "SMART-on-FHIR",
+                "display": "SMART-on-FHIR",
             }],
-            "text": "OAuth 2.0 with SMART App Launch 2.2",
+            "text": "OAuth2 using SMART-on-FHIR profile (see http://docs.smarthealthit.org)",
         }],
+        "description": "What a caller may do is the least of the scopes of the token, the rules of \
+                        the role and the rows that the role sees. What may not be seen is \
+                        answered as if it were not there",
     })
 }
 

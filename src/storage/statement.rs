@@ -2,7 +2,6 @@
 
 mod apart;
 
-use crate::access::RowFilter;
 use apart::Apart;
 use sqlx::error::BoxDynError;
 use sqlx::postgres::PgArguments;
@@ -85,19 +84,6 @@ impl Statement {
         self.text.push('$');
         self.text.push_str(&self.bound.to_string());
         self
-    }
-
-    /// Appends the condition that the row `alias` is visible under the filter.
-    pub fn push_filter(&mut self, alias: &'static str, filter: &RowFilter) -> &mut Self {
-        match filter {
-            RowFilter::All => self.push("true"),
-            RowFilter::Stamps { subjects, owners, authors } => {
-                self.push("(").push(alias).push(".subject_rids && ").bind(subjects.clone());
-                self.push(" or ").push(alias).push(".owner = any(").bind(owners.clone());
-                self.push(") or ").push(alias).push(".author = any(").bind(authors.clone());
-                self.push("))")
-            }
-        }
     }
 
     /// The finished text and its arguments.

@@ -4,6 +4,7 @@ mod builders;
 mod callers;
 mod client;
 mod cluster;
+mod network;
 mod outcome;
 mod process;
 mod sign_in;
@@ -13,6 +14,7 @@ pub use builders::{MRN, observation, patient};
 pub use callers::{TestCallers, principal};
 pub use client::{FhirClient, Reply};
 pub use cluster::{TestDatabase, folder, search_path};
+pub use network::Network;
 pub use outcome::send_raw;
 pub use process::ServerProcess;
 pub use sign_in::{APP, CHALLENGE, Grantee, REDIRECT, VERIFIER};
@@ -136,7 +138,7 @@ impl TestServer {
         let key = ResourceKey::parse(patient).unwrap();
         let rids = self.context.store.intern_references([&key]).await.unwrap();
         let (subjects, owners) = (vec![rids[&key]], vec![]);
-        Permit::operator().narrowed(RowFilter::Stamps { subjects, owners, authors: vec![] })
+        Permit::operator().narrowed(RowFilter::of_stamps(subjects, owners, vec![]))
     }
 
     /// How many resources of the type a search finds.
