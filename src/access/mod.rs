@@ -4,7 +4,6 @@ mod authenticate;
 mod authorize;
 mod caller;
 mod granular;
-pub mod jwt;
 pub mod matrix;
 mod narrow;
 mod permit;
@@ -13,12 +12,11 @@ mod redact;
 mod role;
 mod row_filter;
 mod rows;
-mod scope_bounds;
 pub mod smart_scope;
 mod type_set;
 
 pub use authenticate::{
-    Always, Authenticate, Bearer, BearerSettings, Bearers, Identities, Verified, bearer_token,
+    Always, Authenticate, Bearer, BearerSettings, Bearers, Identities, Verified, bearer_token, jwt,
 };
 pub use caller::{Asker, Caller, Origin};
 pub use granular::{AnyCode, Coded};
