@@ -2,6 +2,7 @@
 
 mod bearer;
 mod cache;
+pub mod jwt;
 
 pub use bearer::{Bearer, BearerSettings, Bearers, Identities, bearer_token};
 pub use cache::Verified;

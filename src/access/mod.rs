@@ -5,7 +5,6 @@ mod authorize;
 mod caller;
 mod ceiling;
 mod granular;
-pub mod jwt;
 pub mod matrix;
 mod narrow;
 mod permit;
@@ -14,12 +13,11 @@ mod redact;
 mod role;
 mod row_filter;
 mod rows;
-mod scope_bounds;
 pub mod smart_scope;
 mod type_set;
 
 pub use authenticate::{
-    Always, Authenticate, Bearer, BearerSettings, Bearers, Identities, Verified, bearer_token,
+    Always, Authenticate, Bearer, BearerSettings, Bearers, Identities, Verified, bearer_token, jwt,
 };
 pub use authorize::signed_out;
 pub use caller::{Asker, Caller, Origin};

@@ -4,6 +4,8 @@
 //! (`patient/Observation.read`) have one form here. A granted string keeps the form it was asked
 //! in.
 
+mod bounds;
+
 use crate::fhir::definitions::ResourceType;
 use std::fmt;
 

@@ -135,7 +135,7 @@ impl SecurityEvent {
 }
 
 /// Tells of an event. Logs hold neither addresses nor names of people.
-pub async fn record(context: &Context, actor: &Actor, event: &SecurityEvent) {
+pub async fn report(context: &Context, actor: &Actor, event: &SecurityEvent) {
     let (name, request_id, at) = (event.name(), &actor.request_id, context.clock.now());
     let client = actor.client_id.as_deref().unwrap_or_default();
     match event.is_alarming() {

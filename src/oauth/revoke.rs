@@ -3,7 +3,7 @@
 
 use super::AuthorizationServer;
 use super::error::{OAuthError, OAuthResult, not_kept};
-use super::events::{Actor, SecurityEvent, record};
+use super::events::{Actor, SecurityEvent, report};
 use super::form::Form;
 use super::secrets::hash;
 use crate::error::ErrorKind;
@@ -25,7 +25,7 @@ pub async fn revoke(
     }
     if server.context.store.revoke_grant(grant, server.context.clock.now()).await? {
         let actor = Actor { client_id: Some(client.id), ..form.actor() };
-        record(&server.context, &actor, &SecurityEvent::TokenRevoked { grant }).await;
+        report(&server.context, &actor, &SecurityEvent::TokenRevoked { grant }).await;
     }
     Ok(not_kept())
 }

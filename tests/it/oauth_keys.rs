@@ -42,6 +42,7 @@ async fn as_70_the_first_start_makes_keys_and_a_key_file_that_the_others_need() 
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
     let readable = Keyring::open(store, &settings, &clock).await.err().unwrap();
     assert!(readable.to_string().contains("chmod 600"), "{readable}");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
     let weak = OAuthSettings { rsa_bits: 1024, ..settings };
     let weak = Keyring::open(store, &weak, &clock).await.err().unwrap();
     assert!(matches!(weak, KeysError::RsaBits(1024)), "{weak}");

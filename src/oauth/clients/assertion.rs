@@ -4,7 +4,7 @@
 use crate::access::jwt::{self, VerificationKey};
 use crate::error::Result;
 use crate::oauth::AuthorizationServer;
-use crate::oauth::events::{Actor, SecurityEvent, record};
+use crate::oauth::events::{Actor, SecurityEvent, report};
 use crate::oauth::secrets::hash;
 use crate::storage::Client;
 use chrono::{DateTime, Duration, Utc};
@@ -90,7 +90,7 @@ impl AuthorizationServer {
         if self.context.store.use_jti(&client.id, &hash(&claims.jti), until).await? {
             return Ok(Ok(()));
         }
-        record(&self.context, actor, &SecurityEvent::AssertionReplayed).await;
+        report(&self.context, actor, &SecurityEvent::AssertionReplayed).await;
         Ok(Err("the jti was used before"))
     }
 }

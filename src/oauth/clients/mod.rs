@@ -8,7 +8,7 @@ pub use keys::ClientKeys;
 
 use crate::oauth::AuthorizationServer;
 use crate::oauth::error::{OAuthError, OAuthResult};
-use crate::oauth::events::{Actor, SecurityEvent, record};
+use crate::oauth::events::{Actor, SecurityEvent, report};
 use crate::oauth::form::Form;
 use crate::oauth::secrets::{are_equal, hash};
 use crate::storage::{Client, ClientKind};
@@ -45,13 +45,13 @@ impl AuthorizationServer {
         match self.proven(&credentials, &actor).await {
             Ok(client) => {
                 let event = SecurityEvent::ClientAuthenticated;
-                record(&self.context, &actor, &event).await;
+                report(&self.context, &actor, &event).await;
                 Ok(client)
             }
             Err(Unproven::Failed(error)) => Err(error),
             Err(Unproven::Refused(reason)) => {
                 let event = SecurityEvent::ClientRefused { reason: reason.to_owned() };
-                record(&self.context, &actor, &event).await;
+                report(&self.context, &actor, &event).await;
                 let challenge = credentials.is_basic.then_some("Basic realm=\"bhn-fhir\"");
                 Err(OAuthError { challenge, ..OAuthError::invalid_client() })
             }

@@ -9,7 +9,7 @@ pub use issue::AccessToken;
 
 use super::AuthorizationServer;
 use super::error::{OAuthError, OAuthResult, answer};
-use super::events::{Actor, SecurityEvent, record};
+use super::events::{Actor, SecurityEvent, report};
 use super::form::Form;
 use crate::access::Scopes;
 use crate::storage::{Client, Grant};
@@ -52,7 +52,7 @@ pub async fn token(State(server): State<Arc<AuthorizationServer>>, form: Form) -
             };
             let client_id = form.get("client_id").map(str::to_owned);
             let actor = Actor { client_id, ..form.actor() };
-            record(&server.context, &actor, &event).await;
+            report(&server.context, &actor, &event).await;
             error.into_response()
         }
     }
@@ -102,14 +102,14 @@ impl AuthorizationServer {
             ..form.actor()
         };
         let event = SecurityEvent::TokenIssued { grant: grant.id, grant_type, scopes };
-        record(&self.context, &actor, &event).await;
+        report(&self.context, &actor, &event).await;
         Ok(body)
     }
 
     /// Ends a grant because something of it was used twice.
     async fn end_misused(&self, event: SecurityEvent, grant: i64, form: &Form) -> OAuthResult<()> {
         self.context.store.revoke_grant(grant, self.context.clock.now()).await?;
-        record(&self.context, &form.actor(), &event).await;
+        report(&self.context, &form.actor(), &event).await;
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! What of some scopes is within others: nobody is granted more than is asked, registered and his.
 
-use super::smart_scope::{Letters, ResourceScope, Scope, Scopes};
+use super::{Letters, ResourceScope, Scope, Scopes};
 
 impl Scopes {
     /// What is in both: each scope as far as `bounds` have it, in its own form where it is whole.
