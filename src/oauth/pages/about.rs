@@ -2,7 +2,7 @@
 
 use crate::access::Origin;
 use crate::oauth::AuthorizationServer;
-use crate::oauth::events::{Actor, SecurityEvent, record};
+use crate::oauth::events::{Actor, SecurityEvent, report};
 
 /// Whom and what an event is about.
 #[derive(Clone, Copy, Default, Debug)]
@@ -23,7 +23,7 @@ pub async fn tell(
         client_id: about.client.map(str::to_owned),
         ..Actor::from(origin.clone())
     };
-    record(&server.context, &actor, &event).await;
+    report(&server.context, &actor, &event).await;
 }
 
 /// A sign-in that was refused for this reason.
