@@ -139,6 +139,7 @@ fn nothing() -> Granted {
         included: none(),
         changes: none(),
         reach: none(),
+        counted: TypeSet::default(),
         answers: Answers::Whole,
         redactor: Redactor::none(),
         defines_parameters: false,
@@ -219,6 +220,7 @@ impl Gate<'_> {
             included: filter.clone(),
             changes: RowFilter::nothing(),
             reach: RowFilter::nothing(),
+            counted: TypeSet::default(),
             filter,
             answers: Answers::Whole,
             redactor: Redactor::of(self.principal),
@@ -253,6 +255,7 @@ impl Gate<'_> {
         let readable = self.cover(both).any().or(self.rows.narrowed(both));
         let searchable = self.rows(Acts::SEARCH, Letters::SEARCH, TypeSet::all());
         let shown = self.rows(Acts::SEARCH, both, TypeSet::all());
+        let counted = searchable.types().without(shown.types());
         let (filter, answers) = match types {
             [] if shown.types().is_empty() => (searchable, Answers::Count),
             [] => (shown, Answers::Whole),
@@ -263,7 +266,8 @@ impl Gate<'_> {
             return Err(FhirError::insufficient_scope("No type may be searched"));
         }
         let included = self.rows(Acts::READ, Letters::READ, TypeSet::all());
-        Ok(Granted { included, answers, reach: self.reach(), ..self.granted(filter) })
+        let reach = self.reach();
+        Ok(Granted { included, answers, reach, counted, ..self.granted(filter) })
     }
 
     fn write(

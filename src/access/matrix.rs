@@ -62,8 +62,8 @@ impl Acts {
 
 impl fmt::Display for Acts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let own = Acts::ALL.iter().filter(|(_, act)| self.meets(*act));
-        own.map(|(letter, _)| write!(f, "{letter}")).collect()
+        let mut own = Acts::ALL.iter().filter(|(_, act)| self.meets(*act));
+        own.try_for_each(|(letter, _)| write!(f, "{letter}"))
     }
 }
 

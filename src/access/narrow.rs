@@ -21,6 +21,12 @@ impl Permit {
             let text = "The scopes and the role do not let a type that this leads to be searched";
             return Err(FhirError::insufficient_scope(text));
         }
+        let counted = self.filter().types().and(self.counted());
+        if plan.contained.is_some() && !counted.is_empty() {
+            let text = "Containers of any type may be shown: _contained needs scopes that let the \
+                        types be read that may be searched";
+            return Err(FhirError::insufficient_scope(text));
+        }
         match plan.uses().iter().find(|one| !self.shows_use(one)) {
             None => Ok(()),
             Some(one) => {

@@ -17,6 +17,7 @@ pub struct Permit {
     included: RowFilter,
     changes: RowFilter,
     reach: RowFilter,
+    counted: TypeSet,
     answers: Answers,
     pub(super) redactor: Redactor,
     defines_parameters: bool,
@@ -38,6 +39,7 @@ pub(super) struct Granted {
     pub included: RowFilter,
     pub changes: RowFilter,
     pub reach: RowFilter,
+    pub counted: TypeSet,
     pub answers: Answers,
     pub redactor: Redactor,
     pub defines_parameters: bool,
@@ -69,6 +71,7 @@ impl Permit {
             included: all.clone(),
             changes: all.clone(),
             reach: all,
+            counted: TypeSet::default(),
             answers: Answers::Whole,
             redactor: Redactor::none(),
             defines_parameters: true,
@@ -77,17 +80,16 @@ impl Permit {
     }
 
     fn of(principal: &str, granted: Granted) -> Permit {
-        let Granted { filter, included, changes, reach, answers, redactor, defines_parameters } =
-            granted;
         Permit {
             principal: principal.to_owned(),
-            filter,
-            included,
-            changes,
-            reach,
-            answers,
-            redactor,
-            defines_parameters,
+            filter: granted.filter,
+            included: granted.included,
+            changes: granted.changes,
+            reach: granted.reach,
+            counted: granted.counted,
+            answers: granted.answers,
+            redactor: granted.redactor,
+            defines_parameters: granted.defines_parameters,
         }
     }
 
@@ -131,6 +133,11 @@ impl Permit {
     /// True where everything may be seen, whoever asks.
     pub fn is_unbounded(&self) -> bool {
         self.filter.is_all()
+    }
+
+    /// Types that may be searched, by chains as well, and not shown.
+    pub(super) fn counted(&self) -> TypeSet {
+        self.counted
     }
 
     /// Types that chains may lead over.

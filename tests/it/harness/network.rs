@@ -11,9 +11,13 @@ pub struct Network {
     pub server: TestServer,
 }
 
-/// Who there is: name, role, person that the account is, facilities, and the patients who are
-/// their own or in their care as a proxy.
-const PEOPLE: [(&str, Role, &str, &[&str], &[&str]); 9] = [
+/// Name, role, person that the account is, facilities, and the patients who are their own or in
+/// their care as a proxy.
+type Somebody =
+    (&'static str, Role, &'static str, &'static [&'static str], &'static [&'static str]);
+
+/// Who there is.
+const PEOPLE: [Somebody; 9] = [
     ("p1", Role::Patient, "Patient/P1", &[], &["Patient/P1", "Patient/N1"]),
     ("p2", Role::Patient, "Patient/P2", &[], &["Patient/P2", "Patient/N2"]),
     ("d1", Role::Doctor, "Practitioner/D1", &[], &[]),
