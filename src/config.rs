@@ -1,6 +1,10 @@
 //! What an operator may set, as arguments or in the environment. Only this file reads the
 //! environment; `docs/configuration.md` has a heading for each variable.
 
+mod sign_in;
+
+pub use sign_in::{OAuthSettings, SignInConfig};
+
 use crate::fhir::definitions::ResourceType;
 use crate::limits::Limits;
 use crate::network::Network;
@@ -32,6 +36,8 @@ pub struct Settings {
     pub content_search: bool,
     /// Whether callers who have not signed in may do everything.
     pub insecure_no_auth: bool,
+    /// How callers get their tokens.
+    pub oauth: OAuthSettings,
 }
 
 /// `Type|system`: one value of this system names one resource of this type.
@@ -39,6 +45,17 @@ pub struct Settings {
 pub struct UniqueIdentifier {
     pub resource_type: ResourceType,
     pub system: String,
+}
+
+impl Settings {
+    /// The issuer of tokens: the public URL of the server without the path of its FHIR base, and
+    /// without a slash at its end: `https://bhn.example`.
+    pub fn issuer(&self) -> &str {
+        let base = self.base_url.as_str();
+        let after_scheme = base.find("://").map_or(0, |at| at + 3);
+        let path = base[after_scheme..].find('/');
+        path.map_or(base, |at| &base[..after_scheme + at])
+    }
 }
 
 impl Default for Settings {
@@ -54,6 +71,7 @@ impl Default for Settings {
             keeps_jsonb: true,
             content_search: false,
             insecure_no_auth: false,
+            oauth: OAuthSettings::default(),
         }
     }
 }
@@ -65,6 +83,8 @@ pub struct Config {
     pub server: ServerConfig,
     #[command(flatten)]
     pub database: DatabaseConfig,
+    #[command(flatten)]
+    pub sign_in: SignInConfig,
     #[command(flatten)]
     pub fhir: FhirConfig,
 }
@@ -87,6 +107,58 @@ pub struct ServerConfig {
     /// Addresses or networks of proxies whose forwarded headers are believed.
     #[arg(long, env = "BHN_TRUSTED_PROXIES", value_delimiter = ',')]
     pub trusted_proxies: Vec<Network>,
+    #[command(flatten)]
+    pub tls: TlsConfig,
+    #[command(flatten)]
+    pub rates: RateConfig,
+    /// Address and port where operators read metrics; none without it.
+    #[arg(long, env = "BHN_ADMIN_LISTEN")]
+    pub admin_listen: Option<SocketAddr>,
+}
+
+/// TLS that the server ends itself.
+#[derive(Args, Clone, Debug)]
+pub struct TlsConfig {
+    /// PEM file of the server's certificate and those above it.
+    #[arg(long, env = "BHN_TLS_CERTIFICATE", requires = "tls_key")]
+    pub tls_certificate: Option<PathBuf>,
+    /// PEM file of its private key.
+    #[arg(long, env = "BHN_TLS_KEY", requires = "tls_certificate")]
+    pub tls_key: Option<PathBuf>,
+    /// The oldest version of TLS that is spoken.
+    #[arg(long, env = "BHN_TLS_MINIMUM", default_value = "1.3")]
+    pub tls_minimum: TlsMinimum,
+}
+
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TlsMinimum {
+    #[value(name = "1.2")]
+    Tls12,
+    #[value(name = "1.3")]
+    Tls13,
+}
+
+/// Requests a second; 0 for no bound.
+#[derive(Args, Clone, Debug)]
+pub struct RateConfig {
+    /// Of a user in one client.
+    #[arg(long, env = "BHN_RATE_USER", default_value_t = 50)]
+    pub rate_user: u32,
+    /// Of a user in one client, at once.
+    #[arg(long, env = "BHN_RATE_USER_BURST", default_value_t = 200)]
+    pub rate_user_burst: u32,
+    /// Of a backend service.
+    #[arg(long, env = "BHN_RATE_SYSTEM", default_value_t = 200)]
+    pub rate_system: u32,
+    /// Of a backend service, at once.
+    #[arg(long, env = "BHN_RATE_SYSTEM_BURST", default_value_t = 1_000)]
+    pub rate_system_burst: u32,
+    /// Of an address whose requests bring no good token.
+    #[arg(long, env = "BHN_RATE_ADDRESS", default_value_t = 20)]
+    pub rate_address: u32,
+    /// Of such an address, at once.
+    #[arg(long, env = "BHN_RATE_ADDRESS_BURST", default_value_t = 100)]
+    pub rate_address_burst: u32,
 }
 
 /// Where resources are stored.
@@ -238,10 +310,17 @@ impl Config {
     pub fn settings(&self, listening: SocketAddr) -> Settings {
         let base_url = self.server.base_url.clone();
         Settings {
-            base_url: base_url.unwrap_or_else(|| default_base_url(listening)),
+            base_url: base_url.unwrap_or_else(|| default_base_url(self.server.scheme(), listening)),
             insecure_no_auth: self.server.insecure_no_auth,
+            oauth: self.sign_in.settings(&self.database),
             ..self.fhir.settings(&self.database)
         }
+    }
+}
+
+impl ServerConfig {
+    fn scheme(&self) -> &'static str {
+        if self.tls.tls_certificate.is_some() { "https" } else { "http" }
     }
 }
 
@@ -304,6 +383,11 @@ impl FhirConfig {
     }
 }
 
+/// True where the environment has the secret of a server that signed tokens symmetrically.
+pub fn has_shared_secret() -> bool {
+    std::env::var_os("JWT_SECRET").is_some()
+}
+
 /// The folders in which programs are looked for.
 pub fn search_path() -> Option<OsString> {
     std::env::var_os("PATH")
@@ -315,7 +399,7 @@ fn default_pool() -> u32 {
 }
 
 /// A server that listens everywhere is reached from this machine at its loopback address.
-fn default_base_url(listening: SocketAddr) -> String {
+fn default_base_url(scheme: &str, listening: SocketAddr) -> String {
     let mut reached = listening;
     match listening.ip() {
         IpAddr::V4(address) if address.is_unspecified() => reached.set_ip([127, 0, 0, 1].into()),
@@ -324,7 +408,7 @@ fn default_base_url(listening: SocketAddr) -> String {
         }
         _ => {}
     }
-    format!("http://{reached}/fhir")
+    format!("{scheme}://{reached}/fhir")
 }
 
 fn parse_base_url(text: &str) -> Result<String, String> {
@@ -361,9 +445,12 @@ mod tests {
     #[test]
     fn the_base_url_follows_the_address_unless_it_is_set() {
         let address = |text: &str| text.parse().unwrap();
-        assert_eq!(default_base_url(address("127.0.0.1:8080")), "http://127.0.0.1:8080/fhir");
-        assert_eq!(default_base_url(address("0.0.0.0:80")), "http://127.0.0.1:80/fhir");
-        assert_eq!(default_base_url(address("[::]:80")), "http://[::1]:80/fhir");
+        assert_eq!(
+            default_base_url("http", address("127.0.0.1:8080")),
+            "http://127.0.0.1:8080/fhir"
+        );
+        assert_eq!(default_base_url("http", address("0.0.0.0:80")), "http://127.0.0.1:80/fhir");
+        assert_eq!(default_base_url("http", address("[::]:80")), "http://[::1]:80/fhir");
         assert_eq!(parse_base_url("https://fhir.example/r4/").unwrap(), "https://fhir.example/r4");
         for wrong in ["fhir.example", "ftp://a/", "http://a/?b", "http://u@a/fhir"] {
             assert!(parse_base_url(wrong).is_err(), "{wrong}");

@@ -1,5 +1,11 @@
 //! Who asks: from the credentials of a request to a [`Caller`].
 
+mod bearer;
+mod cache;
+
+pub use bearer::{Bearer, BearerSettings, Bearers, Identities, bearer_token};
+pub use cache::Verified;
+
 use super::caller::Caller;
 use crate::error::Result;
 use futures_util::FutureExt;

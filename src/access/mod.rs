@@ -4,6 +4,7 @@ mod authenticate;
 mod authorize;
 mod caller;
 mod granular;
+pub mod jwt;
 pub mod matrix;
 mod narrow;
 mod permit;
@@ -12,10 +13,13 @@ mod redact;
 mod role;
 mod row_filter;
 mod rows;
+mod scope_bounds;
 pub mod smart_scope;
 mod type_set;
 
-pub use authenticate::{Always, Authenticate};
+pub use authenticate::{
+    Always, Authenticate, Bearer, BearerSettings, Bearers, Identities, Verified, bearer_token,
+};
 pub use caller::{Asker, Caller, Origin};
 pub use granular::{AnyCode, Coded};
 pub use permit::{Answers, Permit};

@@ -63,8 +63,8 @@ impl Letters {
 
 impl fmt::Display for Letters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut has = Letters::ORDER.iter().filter(|(_, letter)| self.has(*letter));
-        has.try_for_each(|(letter, _)| write!(f, "{letter}"))
+        let mut letters = Letters::ORDER.iter().filter(|(_, letter)| self.has(*letter));
+        letters.try_for_each(|(letter, _)| write!(f, "{letter}"))
     }
 }
 

@@ -2,11 +2,14 @@
 
 mod beside;
 mod check;
+mod client;
 mod database;
 mod import;
+mod keys;
 mod log_buffer;
 mod logging;
 mod migrate;
+mod operator;
 mod reindex;
 mod serve;
 mod signals;
@@ -14,6 +17,8 @@ mod upgrade_cluster;
 
 use crate::config::{BesideConfig, Config, DatabaseConfig, ImportConfig, LogConfig, ReindexConfig};
 use clap::{Parser, Subcommand};
+use client::ClientConfig;
+use keys::KeysConfig;
 use std::process::ExitCode;
 
 /// Why a command ended without success; printed as it is.
@@ -41,6 +46,10 @@ pub enum Command {
     Check(Box<BesideConfig>),
     /// Bring the schema of the database up to date, and end.
     Migrate(DatabaseConfig),
+    /// Register applications and systems that may ask for tokens.
+    Client(Box<ClientConfig>),
+    /// Show and renew the keys that tokens are signed with.
+    Keys(Box<KeysConfig>),
     /// Move the private PostgreSQL to the newest installed major version.
     UpgradeCluster(DatabaseConfig),
 }
@@ -57,6 +66,8 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Reindex(config) => Ok(reindex::run(*config).await.unwrap_or_else(failed)),
         Command::Check(config) => Ok(check::run(*config).await.unwrap_or_else(failed)),
         Command::Migrate(config) => migrate::migrate(config).await.map(done),
+        Command::Client(config) => client::run(*config).await.map(done),
+        Command::Keys(config) => keys::run(*config).await.map(done),
         Command::UpgradeCluster(config) => upgrade_cluster::upgrade_cluster(config).await.map(done),
     };
     log.flush();

@@ -3,11 +3,13 @@
 use super::Failure;
 use super::database::{OpenDatabase, store_settings};
 use super::signals::Signals;
+use crate::access::{Always, Caller};
 use crate::clock::Clock;
-use crate::config::{Config, Settings};
-use crate::http::{self, HttpSettings};
+use crate::config::{self, Config, ServerConfig, Settings, TlsConfig, TlsMinimum};
+use crate::http::{self, HttpSettings, Rate, RateSettings, SignIn, TlsFiles};
 use crate::interactions::Context;
 use crate::jobs::{self, demo, reindex};
+use crate::oauth::AuthorizationServer;
 use crate::search::Registry;
 use crate::storage::Store;
 use std::io::Write;
@@ -22,6 +24,14 @@ const DRAINED_WITHIN: Duration = Duration::from_secs(25);
 const CLOSED_WITHIN: Duration = Duration::from_secs(3);
 
 pub async fn serve(config: Config) -> Result<(), Failure> {
+    let (listen, is_insecure) = (config.server.listen, config.server.insecure_no_auth);
+    if is_insecure && !listen.ip().is_loopback() {
+        return Err(format!(
+            "--insecure-no-auth lets everybody who reaches {listen} read and write everything: it \
+             is for loopback addresses alone. Listen on 127.0.0.1, or leave it out"
+        )
+        .into());
+    }
     // The port first: a start that cannot listen must not touch the data.
     let listener = TcpListener::bind(config.server.listen)
         .await
@@ -35,16 +45,14 @@ pub async fn serve(config: Config) -> Result<(), Failure> {
         let registry = registry.await??;
         let store = store_settings(&config.database);
         let store = Store::open(&opened.database, &registry, &store).await?;
-        let http = HttpSettings {
-            trusted_proxies: config.server.trusted_proxies.clone(),
-            drain: DRAINED_WITHIN,
-            ..HttpSettings::default()
-        };
+        let http = http_settings(&config.server);
         let context = Context::open(store, registry, Clock::System, settings).await?;
         reindex::bring_up_to_date(&context).await?;
         let has_demo = config.server.demo && load_demo(&context).await;
+        let context = Arc::new(context);
+        let sign_in = sign_in(&context).await?;
         announce(&context.settings, has_demo);
-        Ok((Arc::new(context), http))
+        Ok((context, http, sign_in))
     };
     // A start may take long, where the index data of an older server is made anew.
     let ready = tokio::select! {
@@ -63,14 +71,56 @@ pub async fn serve(config: Config) -> Result<(), Failure> {
     result
 }
 
+/// By access tokens, unless the operator lets everybody in.
+async fn sign_in(context: &Arc<Context>) -> Result<SignIn, Failure> {
+    if context.settings.insecure_no_auth {
+        let authenticate = Arc::new(Always(Caller::InsecureNoAuth));
+        return Ok(SignIn { authenticate, oauth: None });
+    }
+    if config::has_shared_secret() {
+        let text = "JWT_SECRET is set: tokens are signed by keys of this server, and no secret is \
+                    shared with anybody. Unset it; BHN_KEY_FILE has the place of its key";
+        return Err(text.into());
+    }
+    let oauth = AuthorizationServer::open(context.clone()).await?;
+    Ok(SignIn { authenticate: oauth.bearers.clone(), oauth: Some(oauth) })
+}
+
+fn http_settings(server: &ServerConfig) -> HttpSettings {
+    let TlsConfig { tls_certificate, tls_key, tls_minimum } = server.tls.clone();
+    let tls = tls_certificate.zip(tls_key).map(|(certificate, key)| TlsFiles {
+        certificate,
+        key,
+        allows_tls12: tls_minimum == TlsMinimum::Tls12,
+    });
+    let rate = |per_second, burst| Rate { per_second, burst };
+    let rates = &server.rates;
+    HttpSettings {
+        trusted_proxies: server.trusted_proxies.clone(),
+        tls,
+        admin: server.admin_listen,
+        rates: RateSettings {
+            user: rate(rates.rate_user, rates.rate_user_burst),
+            system: rate(rates.rate_system, rates.rate_system_burst),
+            address: rate(rates.rate_address, rates.rate_address_burst),
+        },
+        drain: DRAINED_WITHIN,
+        ..HttpSettings::default()
+    }
+}
+
 async fn serve_until_stopped(
     listener: TcpListener,
-    server: (Arc<Context>, HttpSettings),
+    server: (Arc<Context>, HttpSettings, SignIn),
     mut signals: Signals,
 ) -> Result<(), Failure> {
-    let (context, http) = server;
+    let (context, http, sign_in) = server;
     let (stop, stopped) = oneshot::channel();
-    let serving = http::serve(listener, context.clone(), http, async {
+    let mut jobs = jobs::start(&context);
+    if let Some(oauth) = &sign_in.oauth {
+        jobs.spawn(oauth.clone().keep());
+    }
+    let serving = http::serve_with(listener, (context.clone(), http), sign_in, async {
         let _ = stopped.await;
     });
     let drained = async {
@@ -82,7 +132,6 @@ async fn serve_until_stopped(
             () = signals.next() => tracing::warn!("requests were cut off by a second signal"),
         }
     };
-    let mut jobs = jobs::start(&context);
     let result = tokio::select! {
         result = serving => result,
         () = drained => Ok(()),
@@ -127,10 +176,10 @@ fn announce(settings: &Settings, has_demo: bool) {
             "INSECURE: --insecure-no-auth lets everybody who reaches this server read and write \
              everything"
         ),
-        false => text.push_str(
-            "Every FHIR request is answered 401: nobody can sign in yet. To try the server out, \
-             start it with --insecure-no-auth\n",
-        ),
+        false => text.push_str(&format!(
+            "  curl {base}/.well-known/smart-configuration\nCallers sign in; bhn-fhir client add \
+             registers an application\n"
+        )),
     }
     if has_demo && settings.insecure_no_auth {
         for query in DEMO_QUERIES {

@@ -2,20 +2,23 @@
 //! <https://hl7.org/fhir/R4/http.html>
 
 use super::headers::{self, Texts};
+use super::listen::PlaceInCrowd;
 use super::middleware::forwarded::ClientAddress;
 use super::middleware::request_id::RequestId;
 use super::middleware::trace::Traced;
 use super::negotiate::{BodyKind, Format, Wishes};
+use super::rates;
 use super::respond::{self, Asked};
 use super::router::base_path;
 use super::{App, body};
-use crate::access::{Asker, Origin};
+use crate::access::{Asker, Caller, Origin};
 use crate::error::{ErrorKind, FhirError, IssueCode, Result};
 use crate::fhir::interaction::{self, Body, Interaction, Method, RequestParts};
 use crate::interactions::Outcome;
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
-use axum::http::{Response, StatusCode, request};
+use axum::http::{Extensions, HeaderMap, Response, StatusCode, request};
+use axum::middleware::Next;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use tokio::time::timeout;
@@ -49,8 +52,8 @@ async fn carry(
     }
     let method = method(parts, path)?;
     // Before the body: strangers are not listened to.
-    let caller = app.sign_in.authenticate.caller(headers::authorization(&parts.headers)?).await?;
-    let asker = Asker { caller, origin: origin(parts) };
+    let asker = asker(app, parts).await?;
+    let _place = place(app, &asker.caller)?;
     let texts = Texts::read(&parts.headers)?;
     let loaded = match method {
         Method::Post | Method::Put | Method::Patch => {
@@ -71,6 +74,7 @@ async fn carry(
         prefer: texts.prefer.as_deref(),
         body,
     })?;
+    app.rates.admit(&asker, rates::further_weight(&request.interaction))?;
     if method == Method::Post {
         request.idempotency_key = headers::idempotency_key(&parts.headers)?;
     }
@@ -146,13 +150,56 @@ fn path_after_base<'a>(app: &App, parts: &'a request::Parts) -> &'a str {
     path.strip_prefix(base_path(&app.settings.base_url)).unwrap_or(path)
 }
 
+/// Tells the authorization server where its requests come from. 429 for an address from which too
+/// many come: most of these have nobody's name on them yet.
+pub async fn tell_origin(
+    State(app): State<Arc<App>>,
+    mut request: Request,
+    next: Next,
+) -> Response<axum::body::Body> {
+    let origin = origin(request.extensions(), request.headers());
+    if let Err(error) = app.rates.stranger(origin.address, 1) {
+        let looks = headers::wishes(None, request.headers(), None).looks_of_error();
+        return respond::error(&error, looks, &RequestId::of(request.extensions()));
+    }
+    request.extensions_mut().insert(origin);
+    next.run(request).await
+}
+
+/// Who asks: 401 for credentials that are not good, 429 for who comes too often.
+async fn asker(app: &App, parts: &request::Parts) -> Result<Asker> {
+    let origin = origin(&parts.extensions, &parts.headers);
+    let authorization = headers::authorization(&parts.headers)?;
+    match app.sign_in.authenticate.caller(authorization).await {
+        Ok(caller) => {
+            let asker = Asker { caller, origin };
+            app.rates.admit(&asker, 1)?;
+            Ok(asker)
+        }
+        Err(error) => {
+            app.rates.stranger(origin.address, 1)?;
+            Err(error)
+        }
+    }
+}
+
+/// The caller's place among the requests in work. 503 where he has as many as he may.
+fn place(app: &App, caller: &Caller) -> Result<Option<PlaceInCrowd<String>>> {
+    let Caller::Principal(principal) = caller else {
+        return Ok(None);
+    };
+    let place = app.in_work.enter(principal.name.clone(), false);
+    let too_many = || FhirError::unavailable("Too many requests of yours are in work");
+    place.ok_or_else(too_many).map(Some)
+}
+
 /// Where the request came from, for the audit.
-fn origin(parts: &request::Parts) -> Origin {
-    let address = parts.extensions.get::<ClientAddress>();
+fn origin(extensions: &Extensions, headers: &HeaderMap) -> Origin {
+    let address = extensions.get::<ClientAddress>();
     Origin {
         address: address.map(|ClientAddress(address)| *address),
-        user_agent: headers::user_agent(&parts.headers),
-        request_id: RequestId::of(&parts.extensions).as_str().to_owned(),
+        user_agent: headers::user_agent(headers),
+        request_id: RequestId::of(extensions).as_str().to_owned(),
     }
 }
 

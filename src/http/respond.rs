@@ -184,6 +184,10 @@ pub fn error(error: &FhirError, looks: Looks, request_id: &RequestId) -> Respons
         }
         ErrorKind::Unavailable => insert(headers, header::RETRY_AFTER, "2"),
         ErrorKind::TooManyRequests => insert(headers, header::RETRY_AFTER, "1"),
+        // A token that is not good is told apart from none (RFC 6750, 3).
+        ErrorKind::Unauthorized if is_about("http.Authorization") => {
+            insert(headers, header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"");
+        }
         ErrorKind::Unauthorized => insert(headers, header::WWW_AUTHENTICATE, "Bearer"),
         ErrorKind::Forbidden if error.is_of_scope => {
             insert(headers, header::WWW_AUTHENTICATE, "Bearer error=\"insufficient_scope\"");

@@ -1,6 +1,7 @@
 //! Every route of the server.
 
 use super::{App, fhir_endpoint, health, middleware, respond};
+use crate::oauth::cors;
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode, Version, header};
 use axum::middleware::from_fn_with_state;
@@ -27,8 +28,11 @@ pub fn router(app: Arc<App>) -> Router {
         base => routes.route(base, fhir),
     };
     let routes = routes.fallback(respond::no_route).with_state(app.clone());
+    let told = from_fn_with_state(app.clone(), fhir_endpoint::tell_origin);
     let routes = match &app.sign_in.oauth {
-        Some(oauth) => routes.merge(oauth.clone().routes()),
+        Some(oauth) => routes
+            .merge(oauth.clone().routes().layer(told))
+            .layer(from_fn_with_state(oauth.clone(), cors::around)),
         None => routes,
     };
     let compressible = SizeAbove::new(COMPRESSED_ABOVE_BYTES).and(is_compressible);

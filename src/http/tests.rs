@@ -1,5 +1,5 @@
 use super::*;
-use crate::access::{Asker, Caller};
+use crate::access::{Always, Asker, Caller};
 use crate::error::{FhirError, Result};
 use crate::fhir::interaction::{Interaction, Request, Returning};
 use crate::fhir::resource::{Id, ResourceKey};
@@ -178,7 +178,7 @@ async fn a_read_has_the_headers_of_its_version() {
     assert_eq!(reply.header("content-location"), place);
     assert_eq!(reply.header("location"), "");
     assert_eq!(reply.header("cache-control"), "private, no-store");
-    assert_eq!(reply.header("vary"), "Accept, Accept-Encoding, Authorization, Prefer");
+    assert_eq!(reply.header("vary"), "Accept, Accept-Encoding, Authorization, Origin, Prefer");
     assert_eq!(reply.header("x-content-type-options"), "nosniff");
     assert_eq!(reply.body, r#"{"resourceType":"Patient","id":"1","active":true}"#);
 }

@@ -3,7 +3,7 @@
 //!
 //! Made of the same tables that the reader of interactions and the planner of searches read,
 //! so it cannot promise more or less than there is. `capability-statement.json` is its text for
-//! the default settings.
+//! the default settings with `--insecure-no-auth`.
 
 use super::{Content, Outcome};
 use crate::config::Settings;
@@ -36,6 +36,15 @@ const OF_TYPES: [&str; 9] = [
 ];
 /// Interactions of the whole system (valueset-system-restful-interaction.html).
 const OF_SYSTEM: [&str; 4] = ["transaction", "batch", "search-system", "history-system"];
+
+/// Endpoints of the authorization server, by their names in the extension.
+const OAUTH_URIS: [(&str, &str); 5] = [
+    ("authorize", "/oauth/authorize"),
+    ("token", "/oauth/token"),
+    ("introspect", "/oauth/introspect"),
+    ("revoke", "/oauth/revoke"),
+    ("manage", "/account/apps"),
+];
 
 /// The statements, written once: everybody may ask for them, and they are large.
 pub struct Statements {
@@ -96,20 +105,31 @@ pub fn capability_statement(settings: &Settings, registry: &Registry) -> Value {
              parameters",
             settings.limits.sort_keys
         ),
-        "security": security(),
         "resource": resources,
         "interaction": codes(&OF_SYSTEM),
         "searchParam": shared_parameters(settings, registry),
         "compartment": compartments,
     });
+    if !settings.insecure_no_auth {
+        rest["security"] = security(settings.issuer());
+    }
     add_operations(&mut rest, settings, |row| row.levels.contains(&OperationLevel::System));
     statement["rest"] = json!([rest]);
     statement
 }
 
-/// How callers are told apart, and what they may do (capabilitystatement.html, `rest.security`).
-fn security() -> Value {
+/// How callers sign in, as clients of SMART 1 read it
+/// (<https://hl7.org/fhir/smart-app-launch/STU2.2/conformance.html>).
+fn security(issuer: &str) -> Value {
+    let endpoint =
+        |(name, path): (&str, &str)| json!({ "url": name, "valueUri": format!("{issuer}{path}") });
+    let endpoints: Vec<Value> = OAUTH_URIS.into_iter().map(endpoint).collect();
     json!({
+        "extension": [{
+            "url": "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris",
+            "extension": endpoints,
+        }],
+        "cors": true,
         "service": [{
             "coding": [{
                 "system": "http://terminology.hl7.org/CodeSystem/restful-security-service",
@@ -305,9 +325,22 @@ mod tests {
     use crate::limits::Limits;
     use std::path::Path;
 
+    /// Of a server that lets everybody in.
     fn statement() -> Value {
         let registry = Registry::r4().unwrap();
-        capability_statement(&Settings::default(), &registry)
+        let settings = Settings { insecure_no_auth: true, ..Settings::default() };
+        capability_statement(&settings, &registry)
+    }
+
+    #[test]
+    fn how_callers_sign_in_is_stated() {
+        let registry = Registry::r4().unwrap();
+        let statement = capability_statement(&Settings::default(), &registry);
+        let security = &statement["rest"][0]["security"];
+        assert_eq!(security["service"][0]["coding"][0]["code"], "SMART-on-FHIR");
+        let uris = &security["extension"][0]["extension"];
+        assert_eq!(uris[1]["url"], "token");
+        assert_eq!(uris[1]["valueUri"], "http://127.0.0.1:8080/oauth/token");
     }
 
     fn resource_of<'s>(statement: &'s Value, name: &str) -> &'s Value {

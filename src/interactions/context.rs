@@ -28,7 +28,7 @@ pub struct Context {
 
 /// One for the server.
 pub struct Shared {
-    pub store: Store,
+    pub store: Arc<Store>,
     pub clock: Clock,
     pub settings: Settings,
     pub index_settings: IndexSettings,
@@ -99,7 +99,7 @@ impl Context {
         connection.release();
         let Newest { registry, statements } = newest.clone();
         let shared = Shared {
-            store,
+            store: Arc::new(store),
             clock,
             settings,
             index_settings,
@@ -128,7 +128,7 @@ impl Context {
         let mut connection = shared.store.connection().await?;
         let number = shared.store.definitions_number(&mut connection).await?;
         if shared.newest().registry.number() != number {
-            let of_store = (&shared.store, &mut *connection);
+            let of_store = (&*shared.store, &mut *connection);
             let newest = Newest::read(of_store, &shared.r4, &shared.settings).await?;
             *shared.newest.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = newest;
             shared.has_changed.notify_one();

@@ -1,31 +1,128 @@
 //! The authorization server: SMART App Launch 2.2, OAuth 2.0 and OpenID Connect, beside the FHIR
 //! base in the same process.
 
+mod clients;
+pub mod cors;
+mod discovery;
+mod error;
+pub mod events;
+mod form;
+mod introspect;
+mod keys;
+pub mod outbound;
+mod register;
+mod revoke;
+mod scopes;
+mod secrets;
+mod token;
+mod userinfo;
+
+pub use error::{OAuthError, OAuthResult};
+pub use form::Form;
+pub use keys::{Keyring, KeysError, Purpose, make_key_file};
+pub use scopes::supported;
+pub use secrets::{are_equal, hash, new_secret};
+pub use token::AccessToken;
+
+use crate::access::jwt::Expected;
+use crate::access::{BearerSettings, Bearers};
 use crate::interactions::Context;
 use axum::Router;
+use axum::routing::{get, post};
+use clients::ClientKeys;
+use cors::Origins;
+use outbound::Outbound;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How often what is due is done: keys turned, what has ended forgotten.
+const TURNED_EVERY: Duration = Duration::from_secs(3_600);
+/// Grants and codes are forgotten so long after their end.
+const KEPT_AFTER_END: chrono::Duration = chrono::Duration::days(30);
+
+/// Why the authorization server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    #[error(transparent)]
+    Authority(#[from] outbound::AuthorityError),
+}
 
 /// What its routes share.
 pub struct AuthorizationServer {
     pub context: Arc<Context>,
+    /// Signs tokens.
+    pub keys: Keyring,
+    /// Verifies access tokens, for the FHIR base, too.
+    pub bearers: Arc<Bearers>,
+    /// Calls addresses that others have chosen.
+    pub outbound: Arc<Outbound>,
+    client_keys: ClientKeys,
+    origins: Origins,
 }
 
 impl AuthorizationServer {
-    pub fn new(context: Arc<Context>) -> Arc<AuthorizationServer> {
-        Arc::new(AuthorizationServer { context })
+    /// Over an open store. Makes the signing keys where there are none.
+    pub async fn open(context: Arc<Context>) -> Result<Arc<AuthorizationServer>, OpenError> {
+        let settings = &context.settings.oauth;
+        let keys = Keyring::open(&context.store, settings, &context.clock).await?;
+        let (issuer, audience) = (context.settings.issuer(), &context.settings.base_url);
+        let expected = Expected { issuer: issuer.to_owned(), audience: audience.to_owned() };
+        let holds = Duration::from_millis(settings.principal_ms.into());
+        let clock = context.clock.clone();
+        let bearers =
+            Bearers::new(context.store.clone(), BearerSettings { expected, clock, holds });
+        let outbound = Outbound::open(&settings.outbound_hosts, settings.outbound_ca.as_deref())?;
+        let outbound = Arc::new(outbound);
+        let client_keys = ClientKeys::new(outbound.clone());
+        let origins = Origins::default();
+        let server = AuthorizationServer { context, keys, bearers, outbound, client_keys, origins };
+        Ok(Arc::new(server))
     }
 
     /// The issuer: the public URL of the server without the path of its FHIR base, and without a
     /// slash at its end: `https://bhn.example`.
     pub fn issuer(&self) -> &str {
+        self.context.settings.issuer()
+    }
+
+    /// The path of the FHIR base, without a slash at its end: `/fhir`.
+    fn base_path(&self) -> &str {
         let base = self.context.settings.base_url.as_str();
-        let after_scheme = base.find("://").map_or(0, |at| at + 3);
-        let path = base[after_scheme..].find('/');
-        path.map_or(base, |at| &base[..after_scheme + at])
+        base[self.issuer().len()..].trim_end_matches('/')
     }
 
     /// Every route of the authorization server, by its path after the issuer.
     pub fn routes(self: Arc<Self>) -> Router {
-        Router::new().with_state(self)
+        let smart = format!("{}/.well-known/smart-configuration", self.base_path());
+        let routes = match self.context.settings.oauth.registration {
+            true => Router::new().route("/oauth/register", post(register::register)),
+            false => Router::new(),
+        };
+        routes
+            .route(&smart, get(discovery::smart_configuration))
+            .route("/.well-known/openid-configuration", get(discovery::openid_configuration))
+            .route("/.well-known/oauth-authorization-server", get(discovery::authorization_server))
+            .route("/.well-known/jwks.json", get(discovery::jwks))
+            .route("/oauth/token", post(token::token))
+            .route("/oauth/introspect", post(introspect::introspect))
+            .route("/oauth/revoke", post(revoke::revoke))
+            .route("/oauth/userinfo", get(userinfo::userinfo).post(userinfo::userinfo))
+            .with_state(self)
+    }
+
+    /// Does what is due, for as long as the server runs: turns keys, forgets what has ended.
+    pub async fn keep(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(TURNED_EVERY).await;
+            let now = self.context.clock.now();
+            if let Err(error) = self.keys.turn(now).await {
+                tracing::error!(?error, "the signing keys were not turned");
+            }
+            if let Err(error) = self.context.store.sweep_tokens(now, KEPT_AFTER_END).await {
+                tracing::warn!(?error, "ended grants were not forgotten");
+            }
+        }
     }
 }

@@ -8,6 +8,7 @@ mod failure;
 mod gather;
 mod history;
 mod horizon;
+mod identity;
 mod import;
 mod labels;
 mod open;
@@ -26,6 +27,10 @@ pub use definitions::{Build, BuildStatus, DefinitionChange};
 pub use embedded::{EmbeddedPostgres, EmbeddedSettings, Upgrade, upgrade};
 pub use history::{From, HistoryPage, HistoryPosition, HistoryQuery, InstanceQuery, Window};
 pub use horizon::{Shown, sorting};
+pub use identity::{
+    Client, ClientKind, Code, Grant, KeyState, LockedKeys, NewGrant, NewRefreshToken, PersonClaims,
+    RefreshToken, SigningKeyRow,
+};
 pub use import::UnitHash;
 pub use labels::Labels;
 pub use open::{Database, StartError, StoreSettings, migrate};

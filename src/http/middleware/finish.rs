@@ -29,7 +29,7 @@ const ALWAYS: [(HeaderName, HeaderValue); 5] = [
 ];
 
 const TWO_YEARS: HeaderValue = HeaderValue::from_static("max-age=63072000; includeSubDomains");
-const VARY: &str = "Accept, Accept-Encoding, Authorization, Prefer";
+const VARY: &str = "Accept, Accept-Encoding, Authorization, Origin, Prefer";
 
 /// What of a request concerns the completion of its answer.
 pub struct Finish {

@@ -7,6 +7,8 @@ mod cluster;
 mod network;
 mod outcome;
 mod process;
+mod sign_in;
+mod strangers;
 
 pub use builders::{MRN, observation, patient};
 pub use callers::{TestCallers, principal};
@@ -15,18 +17,21 @@ pub use cluster::{TestDatabase, folder, search_path};
 pub use network::Network;
 pub use outcome::send_raw;
 pub use process::ServerProcess;
+pub use sign_in::{APP, CHALLENGE, Grantee, REDIRECT, VERIFIER};
 
-use bhn_fhir::access::{Caller, Permit, RowFilter};
+use bhn_fhir::access::{Authenticate, Caller, Permit, RowFilter};
 use bhn_fhir::clock::Clock;
 use bhn_fhir::config::Settings;
 use bhn_fhir::fhir::resource::ResourceKey;
 use bhn_fhir::http::{HttpSettings, SignIn};
 use bhn_fhir::interactions::Context;
+use bhn_fhir::oauth::AuthorizationServer;
 use bhn_fhir::search::Registry;
 use bhn_fhir::storage::{Database, StartError, Store, StoreSettings};
 use serde_json::Value;
 use std::ops::Deref;
 use std::sync::Arc;
+use strangers::Strangers;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
@@ -36,6 +41,8 @@ pub struct TestServer {
     pub context: Arc<Context>,
     pub database: Arc<TestDatabase>,
     pub callers: Arc<TestCallers>,
+    /// Of a server that was started signed in.
+    pub oauth: Option<Arc<AuthorizationServer>>,
     _stop: oneshot::Sender<()>,
 }
 
@@ -58,9 +65,18 @@ impl TestServer {
 
     /// Another server on a database that is there.
     pub async fn on(database: Arc<TestDatabase>, change: impl FnOnce(&mut Settings)) -> TestServer {
+        TestServer::on_as(database, SigningIn::Off, change).await
+    }
+
+    async fn on_as(
+        database: Arc<TestDatabase>,
+        signing_in: SigningIn,
+        change: impl FnOnce(&mut Settings),
+    ) -> TestServer {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base_url = format!("http://{}/fhir", listener.local_addr().unwrap());
-        let mut settings = Settings { base_url, insecure_no_auth: true, ..Settings::default() };
+        let insecure_no_auth = signing_in == SigningIn::Off;
+        let mut settings = Settings { base_url, insecure_no_auth, ..Settings::default() };
         change(&mut settings);
         let registry = Registry::r4().unwrap();
         let store = StoreSettings {
@@ -76,16 +92,25 @@ impl TestServer {
         });
         let context = Context::open(store, registry, Clock::System, settings).await.unwrap();
         let context = Arc::new(context);
+        let client = client.with_strangers(Strangers::of(&callers));
         let (stop, stopped) = oneshot::channel::<()>();
         let served = (context.clone(), HttpSettings::default());
-        let sign_in = SignIn { authenticate: callers.clone(), oauth: None };
+        let oauth = match signing_in {
+            SigningIn::Off => None,
+            SigningIn::On => Some(sign_in::open(&context).await),
+        };
+        let authenticate: Arc<dyn Authenticate> = match &oauth {
+            Some(oauth) => oauth.bearers.clone(),
+            None => callers.clone(),
+        };
+        let sign_in = SignIn { authenticate, oauth: oauth.clone() };
         tokio::spawn(async move {
             let stopped = async {
                 let _ = stopped.await;
             };
             bhn_fhir::http::serve_with(listener, served, sign_in, stopped).await
         });
-        TestServer { client, context, database, callers, _stop: stop }
+        TestServer { client, context, database, callers, oauth, _stop: stop }
     }
 
     /// `POST [type]`.
@@ -121,6 +146,15 @@ impl TestServer {
         let reply = self.get(&format!("{resource_type}?_summary=count")).await;
         reply.body["total"].as_u64().unwrap_or_else(|| panic!("no total in {reply:?}"))
     }
+}
+
+/// How callers of a test server are told apart.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum SigningIn {
+    /// As with `--insecure-no-auth`, and by [`TestCallers`].
+    Off,
+    /// By access tokens.
+    On,
 }
 
 /// A test server is a client of itself.

@@ -50,10 +50,46 @@ impl ServerProcess {
         ServerProcess::start_on_with(database, &[])
     }
 
-    /// The same with further arguments.
+    /// On a database of the tests' cluster, for callers who sign in.
+    pub fn start_signed_in(database: &TestDatabase, arguments: &[&str]) -> ServerProcess {
+        let mut command = clean_command();
+        command.args(["serve", "--listen", "127.0.0.1:0", "--log", "warn"]).args(arguments);
+        command.stdin(Stdio::null()).stderr(Stdio::null());
+        let started = ServerProcess::start(on_database(command, database));
+        started.unwrap_or_else(|status| panic!("the server ended: {status}"))
+    }
+
+    /// With a variable that it does not start with; returns what it said.
+    pub fn refused_with(database: &TestDatabase, variable: (&str, &str)) -> String {
+        let mut command = clean_command();
+        command.args(["serve", "--listen", "127.0.0.1:0"]).env(variable.0, variable.1);
+        let output = on_database(command, database).stdin(Stdio::null()).output().unwrap();
+        assert!(!output.status.success(), "it starts");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
+    /// As with [`ServerProcess::start_on`], with further arguments.
     pub fn start_on_with(database: &TestDatabase, arguments: &[&str]) -> ServerProcess {
         let started = ServerProcess::start(command_on(database, arguments));
         started.unwrap_or_else(|status| panic!("the server ended: {status}"))
+    }
+
+    /// The same, with what it logs at a level, as JSON in a file.
+    pub fn start_logging(
+        database: &TestDatabase,
+        arguments: &[&str],
+        (level, file): (&str, &Path),
+    ) -> ServerProcess {
+        let mut command = command_on(database, arguments);
+        command.env("BHN_LOG", level).env("BHN_LOG_FORMAT", "json");
+        command.stderr(std::fs::File::create(file).unwrap());
+        ServerProcess::start(command).unwrap_or_else(|status| panic!("the server ended: {status}"))
+    }
+
+    /// With arguments that it does not start with; returns how it ended and what it said.
+    pub fn refused_on(database: &TestDatabase, arguments: &[&str]) -> (ExitStatus, String) {
+        let output = command_on(database, arguments).stderr(Stdio::piped()).output().unwrap();
+        (output.status, String::from_utf8_lossy(&output.stderr).into_owned())
     }
 
     /// The same, and nobody waits until it serves: it answers nothing.
@@ -135,7 +171,10 @@ impl Drop for ServerProcess {
 
 fn command_on(database: &TestDatabase, arguments: &[&str]) -> Command {
     let arguments: Vec<String> = arguments.iter().map(|text| (*text).to_owned()).collect();
-    let mut command = command(&arguments);
+    on_database(command(&arguments), database)
+}
+
+fn on_database(mut command: Command, database: &TestDatabase) -> Command {
     command.env("DATABASE_URL", database.url());
     command.env("BHN_OWNER_DATABASE_URL", database.owner_url());
     command.env("BHN_POOL", "4").env("BHN_SEARCH_POOL", "2");
@@ -169,6 +208,6 @@ fn clean_command() -> Command {
 fn command(arguments: &[String]) -> Command {
     let mut command = clean_command();
     command.args(["serve", "--listen", "127.0.0.1:0", "--insecure-no-auth"]).args(arguments);
-    command.args(["--log", "warn"]).stdin(Stdio::null()).stderr(Stdio::null());
+    command.env("BHN_LOG", "warn").stdin(Stdio::null()).stderr(Stdio::null());
     command
 }

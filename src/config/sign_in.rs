@@ -1,0 +1,87 @@
+//! Settings of the authorization server.
+
+use super::DatabaseConfig;
+use clap::{ArgAction, Args};
+use std::path::PathBuf;
+
+/// The key file, in the data folder where nothing else is said.
+const KEY_FILE: &str = "signing-keys.key";
+const ACCESS_TOKEN_SECONDS: u32 = 3_600;
+const PRINCIPAL_MS: u32 = 1_000;
+const RSA_BITS: u32 = 3_072;
+
+/// How callers get their tokens, and how long what is known of them holds.
+#[derive(Clone, Debug)]
+pub struct OAuthSettings {
+    /// The key in it seals the signing keys.
+    pub key_file: PathBuf,
+    /// Of new keys of id_tokens.
+    pub rsa_bits: u32,
+    /// Access tokens of people hold this long.
+    pub access_token_seconds: u32,
+    /// What the database said of the bearer of a token holds this long.
+    pub principal_ms: u32,
+    /// Whether clients may register themselves.
+    pub registration: bool,
+    /// `host:port` inside the network that may be called, such as for the keys of clients.
+    pub outbound_hosts: Vec<String>,
+    /// Authorities whose certificates are believed there, in PEM.
+    pub outbound_ca: Option<PathBuf>,
+}
+
+impl Default for OAuthSettings {
+    fn default() -> Self {
+        OAuthSettings {
+            key_file: KEY_FILE.into(),
+            rsa_bits: RSA_BITS,
+            access_token_seconds: ACCESS_TOKEN_SECONDS,
+            principal_ms: PRINCIPAL_MS,
+            registration: false,
+            outbound_hosts: Vec::new(),
+            outbound_ca: None,
+        }
+    }
+}
+
+/// The same as arguments.
+#[derive(Args, Clone, Debug)]
+pub struct SignInConfig {
+    /// File with the key that seals the signing keys, signing-keys.key in --data by default.
+    #[arg(long, env = "BHN_KEY_FILE")]
+    pub key_file: Option<PathBuf>,
+    /// Seconds that an access token of a person holds.
+    #[arg(long, env = "BHN_ACCESS_TOKEN_SECONDS", default_value_t = ACCESS_TOKEN_SECONDS,
+        value_parser = clap::value_parser!(u32).range(60..=7200))]
+    pub access_token_seconds: u32,
+    /// Milliseconds after which a disabled account or a revoked grant is refused at the latest.
+    #[arg(long, env = "BHN_PRINCIPAL_MS", default_value_t = PRINCIPAL_MS,
+        value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    pub principal_ms: u32,
+    /// Bits of new RSA keys: 2048, 3072 or 4096.
+    #[arg(long, env = "BHN_RSA_BITS", default_value_t = RSA_BITS)]
+    pub rsa_bits: u32,
+    /// Whether applications may register themselves (RFC 7591).
+    #[arg(long, env = "BHN_CLIENT_REGISTRATION", default_value_t = false, action = ArgAction::Set)]
+    pub registration: bool,
+    /// host:port inside of the network that the server may call.
+    #[arg(long, env = "BHN_OUTBOUND_HOSTS", value_delimiter = ',')]
+    pub outbound_hosts: Vec<String>,
+    /// PEM file of authorities that are believed there beside the public ones.
+    #[arg(long, env = "BHN_OUTBOUND_CA")]
+    pub outbound_ca: Option<PathBuf>,
+}
+
+impl SignInConfig {
+    pub fn settings(&self, database: &DatabaseConfig) -> OAuthSettings {
+        let key_file = self.key_file.clone();
+        OAuthSettings {
+            key_file: key_file.unwrap_or_else(|| database.data.join(KEY_FILE)),
+            rsa_bits: self.rsa_bits,
+            access_token_seconds: self.access_token_seconds,
+            principal_ms: self.principal_ms,
+            registration: self.registration,
+            outbound_hosts: self.outbound_hosts.clone(),
+            outbound_ca: self.outbound_ca.clone(),
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Who may sign in, by what, and what was granted: SMART App Launch and OAuth 2.0 in tables. None
+//! of it is FHIR, and none of it takes a permit.
+
+mod bearers;
+mod clients;
+mod grants;
+mod keys;
+mod spent;
+
+pub use clients::{Client, ClientKind};
+pub use grants::{Grant, NewGrant, PersonClaims};
+pub use keys::{KeyState, LockedKeys, SigningKeyRow};
+pub use spent::{Code, NewRefreshToken, RefreshToken};
+
+use super::failure::of_sqlx;
+use super::store::{Connection, Store};
+use crate::error::Result;
+use sqlx::Postgres;
+use sqlx::postgres::PgArguments;
+use sqlx::query::Query;
+
+/// A statement with its binds.
+type Bound<'q> = Query<'q, Postgres, PgArguments>;
+
+impl Store {
+    /// Runs one statement; how many rows it touched.
+    async fn run(&self, query: Bound<'_>) -> Result<u64> {
+        let mut connection = self.connection().await?;
+        let touched = run_on(&mut connection, query).await?;
+        connection.release();
+        Ok(touched)
+    }
+
+    /// The row of a statement, if there is one.
+    async fn row<T>(&self, query: Bound<'_>) -> Result<Option<T>>
+    where
+        T: for<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow>,
+    {
+        let mut connection = self.connection().await?;
+        let row = query.fetch_optional(&mut *connection).await.map_err(of_sqlx)?;
+        connection.release();
+        row.map(|row| T::from_row(&row).map_err(of_sqlx)).transpose()
+    }
+
+    /// The rows of a statement.
+    async fn rows<T>(&self, query: Bound<'_>) -> Result<Vec<T>>
+    where
+        T: for<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow>,
+    {
+        let mut connection = self.connection().await?;
+        let rows = query.fetch_all(&mut *connection).await.map_err(of_sqlx)?;
+        connection.release();
+        rows.iter().map(|row| T::from_row(row).map_err(of_sqlx)).collect()
+    }
+}
+
+async fn run_on(connection: &mut Connection, query: Bound<'_>) -> Result<u64> {
+    Ok(query.execute(connection).await.map_err(of_sqlx)?.rows_affected())
+}

@@ -1,0 +1,2 @@
+-- binds: account
+select name, email from account where account = $1::uuid
