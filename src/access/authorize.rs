@@ -2,20 +2,24 @@
 //! about. Pure; what the client may be granted is in the scopes already, and what the account is
 //! linked to comes from the database.
 
+pub mod narrow;
+pub mod permit;
+pub mod redact;
+
 use super::matrix::Acts;
-use super::permit::{Answers, Granted};
+use super::matrix::type_set::TypeSet;
 use super::principal::Principal;
-use super::redact::Redactor;
 use super::role::Role;
-use super::row_filter::RowFilter;
+use super::rows::filter::RowFilter;
 use super::rows::{Cover, Rows};
 use super::smart_scope::{Letters, Level};
-use super::type_set::TypeSet;
 use crate::error::{ErrorKind, FhirError, IssueCode, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::interaction::{
     HistoryScope, Interaction, Operation, OperationCode, OperationScope, SearchScope,
 };
+use permit::{Answers, Granted};
+use redact::Redactor;
 
 /// Nobody signed in: the CapabilityStatement, and 401 for everything else.
 pub fn anonymous(interaction: &Interaction) -> Result<Granted> {

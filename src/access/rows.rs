@@ -1,15 +1,18 @@
 //! From rules of the matrix to the tests of rows: which ids they are about comes from the links of
 //! the caller.
 
-use super::granular::Granular;
+pub mod filter;
+pub mod granular;
+
+use super::matrix::type_set::TypeSet;
 use super::matrix::{Acts, Matrix, Rule, Sight};
 use super::principal::Principal;
 use super::role::Role;
-use super::row_filter::{AllProof, Listings, RowFilter, RowGroup, RowTest, Test};
 use super::smart_scope::{Letters, Level};
-use super::type_set::TypeSet;
 use crate::fhir::definitions::ResourceType;
 use crate::search::r4_parameter;
+use filter::{AllProof, Listings, RowFilter, RowGroup, RowTest, Test};
+use granular::Granular;
 use std::sync::Arc;
 
 /// The types that scopes without search parameters give something for.

@@ -1,11 +1,11 @@
 //! The permit that storage takes with every query: proof that the gate was asked, and what it
 //! said.
 
-use super::authorize;
-use super::caller::Caller;
-use super::redact::Redactor;
-use super::row_filter::{AllProof, RowFilter};
-use super::type_set::TypeSet;
+use crate::access::authorize;
+use crate::access::authorize::redact::Redactor;
+use crate::access::caller::Caller;
+use crate::access::matrix::type_set::TypeSet;
+use crate::access::rows::filter::{AllProof, RowFilter};
 use crate::error::{FhirError, Result};
 use crate::fhir::interaction::Interaction;
 
@@ -19,7 +19,7 @@ pub struct Permit {
     reach: RowFilter,
     counted: TypeSet,
     answers: Answers,
-    pub(super) redactor: Redactor,
+    pub(in crate::access) redactor: Redactor,
     defines_parameters: bool,
 }
 
@@ -34,7 +34,7 @@ pub enum Answers {
 }
 
 /// What the gate found, as rows.
-pub(super) struct Granted {
+pub(in crate::access) struct Granted {
     pub filter: RowFilter,
     pub included: RowFilter,
     pub changes: RowFilter,
@@ -136,12 +136,12 @@ impl Permit {
     }
 
     /// Types that may be searched, by chains as well, and not shown.
-    pub(super) fn counted(&self) -> TypeSet {
+    pub(in crate::access) fn counted(&self) -> TypeSet {
         self.counted
     }
 
     /// Types that chains may lead over.
-    pub(super) fn linked(&self) -> TypeSet {
+    pub(in crate::access) fn linked(&self) -> TypeSet {
         self.filter.types()
     }
 

@@ -1,7 +1,7 @@
 //! Plans of searches, held against a permit before anything is read: where chains lead, and what is
 //! searched by of resources that are shown in part.
 
-use super::permit::Permit;
+use crate::access::authorize::permit::Permit;
 use crate::error::{ErrorKind, FhirError, IssueCode, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::search::{Asks, Plan, Use, r4_code};
@@ -54,7 +54,7 @@ impl Permit {
     }
 
     /// What is left of resources that are shown in part.
-    pub fn redactor(&self) -> &super::redact::Redactor {
+    pub fn redactor(&self) -> &crate::access::authorize::redact::Redactor {
         &self.redactor
     }
 }
