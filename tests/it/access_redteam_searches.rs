@@ -1,4 +1,4 @@
-//! Red team, B and C: what searches and includes could tell (SECURITY.md 2.8).
+//! Red team, B and C: what searches and includes could tell.
 
 use crate::harness::{FhirClient, Network};
 use serde_json::json;

@@ -1,6 +1,6 @@
-//! A small network, as SECURITY.md 2.8 has it: two patients, two newborns, doctors, staff, an admin,
-//! registries and an EHR system. Links and stamps are put into the database as the server derives
-//! them, so that tests of reading do not rest on those of writing.
+//! A small network: two patients, two newborns, doctors, staff, an admin, a registrar, a registry
+//! and an EHR system. Links and stamps are put into the database as the server derives them, so
+//! that tests of reading do not rest on those of writing.
 
 use super::{FhirClient, TestServer, principal};
 use bhn_fhir::access::{Principal, Role};
@@ -78,7 +78,8 @@ fn resources() -> Vec<Value> {
         all.push(observation(&format!("o{n}"), &patient, &doctor, "718-7"));
         all.push(observation(&format!("on{n}"), &child, &doctor, "8339-4"));
         all.extend([
-            json!({"resourceType": "Condition", "id": format!("c{n}"), "subject": reference(&patient),
+            json!({"resourceType": "Condition", "id": format!("c{n}"),
+                   "subject": reference(&patient),
                    "code": {"coding": [{"system": "http://l", "code": "HIV"}]}}),
             json!({"resourceType": "Encounter", "id": format!("e{n}"), "status": "finished",
                    "class": {"code": "AMB"}, "subject": reference(&patient),
