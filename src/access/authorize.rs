@@ -2,20 +2,24 @@
 //! about. Pure; what the client may be granted is in the scopes already, and what the account is
 //! linked to comes from the database.
 
+pub mod narrow;
+pub mod permit;
+pub mod redact;
+
 use super::matrix::Acts;
-use super::permit::{Answers, Granted};
+use super::matrix::type_set::TypeSet;
 use super::principal::Principal;
-use super::redact::Redactor;
 use super::role::Role;
-use super::row_filter::RowFilter;
+use super::rows::filter::RowFilter;
 use super::rows::{Cover, Rows};
 use super::smart_scope::{Letters, Level};
-use super::type_set::TypeSet;
 use crate::error::{ErrorKind, FhirError, IssueCode, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::interaction::{
     HistoryScope, Interaction, Operation, OperationCode, OperationScope, SearchScope,
 };
+use permit::{Answers, Granted};
+use redact::Redactor;
 
 /// Nobody signed in: the CapabilityStatement, and 401 for everything else.
 pub fn anonymous(interaction: &Interaction) -> Result<Granted> {
@@ -142,6 +146,7 @@ fn nothing() -> Granted {
         included: none(),
         changes: none(),
         reach: none(),
+        counted: TypeSet::default(),
         answers: Answers::Whole,
         redactor: Redactor::none(),
         defines_parameters: false,
@@ -222,6 +227,7 @@ impl Gate<'_> {
             included: filter.clone(),
             changes: RowFilter::nothing(),
             reach: RowFilter::nothing(),
+            counted: TypeSet::default(),
             filter,
             answers: Answers::Whole,
             redactor: Redactor::of(self.principal),
@@ -256,6 +262,7 @@ impl Gate<'_> {
         let readable = self.cover(both).any().or(self.rows.narrowed(both));
         let searchable = self.rows(Acts::SEARCH, Letters::SEARCH, TypeSet::all());
         let shown = self.rows(Acts::SEARCH, both, TypeSet::all());
+        let counted = searchable.types().without(shown.types());
         let (filter, answers) = match types {
             [] if shown.types().is_empty() => (searchable, Answers::Count),
             [] => (shown, Answers::Whole),
@@ -266,7 +273,8 @@ impl Gate<'_> {
             return Err(FhirError::insufficient_scope("No type may be searched"));
         }
         let included = self.rows(Acts::READ, Letters::READ, TypeSet::all());
-        Ok(Granted { included, answers, reach: self.reach(), ..self.granted(filter) })
+        let reach = self.reach();
+        Ok(Granted { included, answers, reach, counted, ..self.granted(filter) })
     }
 
     fn write(

@@ -4,16 +4,17 @@
 //! What is not in it is denied: another role, another type, another act.
 
 mod text;
+pub(super) mod type_set;
 
 pub use text::render;
 
 use super::role::Role;
-use super::type_set::TypeSet;
 use crate::fhir::definitions::ResourceType;
 use crate::search::ParameterId;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::LazyLock;
+use type_set::TypeSet;
 
 /// What is done to a resource: some of create, read, update, delete, search and history.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -62,8 +63,8 @@ impl Acts {
 
 impl fmt::Display for Acts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let own = Acts::ALL.iter().filter(|(_, act)| self.meets(*act));
-        own.map(|(letter, _)| write!(f, "{letter}")).collect()
+        let mut own = Acts::ALL.iter().filter(|(_, act)| self.meets(*act));
+        own.try_for_each(|(letter, _)| write!(f, "{letter}"))
     }
 }
 
@@ -202,7 +203,7 @@ pub const GUARDS: [&str; 11] = [
 
 static MATRIX: LazyLock<Matrix> = LazyLock::new(|| {
     // The text is part of the program, and a test reads it.
-    text::parse(include_str!("matrix.txt")).expect("matrix.txt is well formed")
+    text::parse(include_str!("matrix/matrix.txt")).expect("matrix.txt is well formed")
 });
 
 impl Matrix {

@@ -4,29 +4,23 @@ mod authenticate;
 mod authorize;
 mod caller;
 mod ceiling;
-mod granular;
 pub mod matrix;
-mod narrow;
-mod permit;
 mod principal;
-mod redact;
 mod role;
-mod row_filter;
 mod rows;
 pub mod smart_scope;
-mod type_set;
 
 pub use authenticate::{
     Always, Authenticate, Bearer, BearerSettings, Bearers, Identities, Verified, bearer_token, jwt,
 };
+pub use authorize::permit::{Answers, Permit};
+pub use authorize::redact::Redactor;
 pub use authorize::signed_out;
 pub use caller::{Asker, Caller, Origin};
 pub use ceiling::{Ceiling, ceiling, registered};
-pub use granular::{AnyCode, Coded};
-pub use permit::{Answers, Permit};
+pub use matrix::type_set::TypeSet;
 pub use principal::{Launch, Link, Links, Principal};
-pub use redact::Redactor;
 pub use role::Role;
-pub use row_filter::{AllProof, Listings, RowFilter, RowGroup, RowTest, Test};
+pub use rows::filter::{AllProof, Listings, RowFilter, RowGroup, RowTest, Test};
+pub use rows::granular::{AnyCode, Coded};
 pub use smart_scope::Scopes;
-pub use type_set::TypeSet;

@@ -1,15 +1,18 @@
 //! From rules of the matrix to the tests of rows: which ids they are about comes from the links of
 //! the caller.
 
-use super::granular::Granular;
+pub mod filter;
+pub mod granular;
+
+use super::matrix::type_set::TypeSet;
 use super::matrix::{Acts, Matrix, Rule, Sight};
 use super::principal::Principal;
 use super::role::Role;
-use super::row_filter::{AllProof, Listings, RowFilter, RowGroup, RowTest, Test};
 use super::smart_scope::{Letters, Level};
-use super::type_set::TypeSet;
 use crate::fhir::definitions::ResourceType;
 use crate::search::r4_parameter;
+use filter::{AllProof, Listings, RowFilter, RowGroup, RowTest, Test};
+use granular::Granular;
 use std::sync::Arc;
 
 /// The types that scopes without search parameters give something for.
@@ -213,7 +216,8 @@ impl<'a> Rows<'a> {
     fn is_narrow(&self, sight: Sight) -> bool {
         let is_itself = self.principal.role == Role::Patient
             && self.principal.links.fhir_user.as_ref().map(|link| link.rid) == self.context;
-        !sight.is_public() && !(is_itself && matches!(sight, Sight::Own))
+        let is_free = sight.is_public() || (is_itself && matches!(sight, Sight::Own));
+        !is_free
     }
 
     /// Which rows of the type the role's rules give.

@@ -239,7 +239,7 @@ impl Registry {
         self.types.iter().find_map(|(kind, of)| Some((*kind, &**of.list.as_ref()?)))
     }
 
-    /// Whether the first value of the parameter is the lead of a row of the type, in place of a key.
+    /// Whether the first value of the parameter is the lead of rows of the type, and no key.
     pub fn is_lead(&self, resource_type: ResourceType, id: ParameterId) -> bool {
         self.of(resource_type).lead().is_some_and(|lead| lead.id == id)
     }

@@ -8,8 +8,8 @@
 
 use super::failure::of_sqlx;
 use super::read::{Visible, fetch_all};
-use super::row_filter::Seen;
 use super::statement::Statement;
+use super::statement::row_filter::Seen;
 use super::store::{Connection, Store, Stored};
 use crate::access::Permit;
 use crate::error::{FhirError, Result};

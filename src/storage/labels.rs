@@ -2,8 +2,8 @@
 //! (<https://hl7.org/fhir/R4/resource-operation-meta.html>).
 
 use super::read::fetch_all;
-use super::row_filter::Seen;
 use super::statement::Statement;
+use super::statement::row_filter::Seen;
 use super::store::{Connection, Store};
 use crate::access::Permit;
 use crate::error::{FhirError, Result};

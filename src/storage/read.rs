@@ -3,8 +3,8 @@
 use super::failure::of_sqlx;
 use super::gather::{Batch, PATIENCE};
 use super::pool::Pool;
-use super::row_filter::Seen;
 use super::statement::Statement;
+use super::statement::row_filter::Seen;
 use super::store::{Connection, Store, Stored};
 use crate::access::{Permit, RowFilter};
 use crate::error::{FhirError, Result};

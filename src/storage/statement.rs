@@ -1,6 +1,7 @@
 //! A statement composed of fixed text and binds; nothing of a request ever becomes text.
 
 mod apart;
+pub mod row_filter;
 
 use apart::Apart;
 use sqlx::error::BoxDynError;

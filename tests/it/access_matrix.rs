@@ -30,8 +30,8 @@ fn own(player: &str) -> String {
 /// A row of every type with these stamps. Its body is that of a resource that is there.
 async fn add_rows(network: &Network, id: &str, stamps: (Option<i64>, Option<i64>, Option<i64>)) {
     let (subject, owner, author) = stamps;
-    let sql = "insert into resource (rid, last_updated, version, epoch, type, generation, id, keys, \
-               present, body, subject_rids, owner, author, patient) \
+    let sql = "insert into resource (rid, last_updated, version, epoch, type, generation, id, \
+               keys, present, body, subject_rids, owner, author, patient) \
                select nextval('test_rid'), r.last_updated, 1, r.epoch, t.type, r.generation, $1, \
                '{}', '{}', r.body, array_remove(array[$2::bigint], null), $3, $4, $2 \
                from resource r cross join resource_type t where r.id = 'template'";

@@ -17,8 +17,8 @@ const EACH: i64 = 50;
 /// Observations of many patients, with one of 20 codes each, spread over the table.
 async fn fill(network: &Network, rows: i64) {
     network.put(&json!({"resourceType": "Basic", "id": "template", "code": {"text": "t"}})).await;
-    let sql = "insert into resource (rid, last_updated, version, epoch, type, generation, id, keys, \
-               present, body, subject_rids, patient, date_low, date_high, lead) \
+    let sql = "insert into resource (rid, last_updated, version, epoch, type, generation, id, \
+               keys, present, body, subject_rids, patient, date_low, date_high, lead) \
                select 1000000000 + n, now(), 1, r.epoch, $1, r.generation, 'x' || n, '{}', '{}', \
                r.body, array[2000000000 + n % $2], 2000000000 + n % $2, \
                '2020-01-01'::timestamptz + n * interval '1 minute', \
@@ -27,10 +27,9 @@ async fn fill(network: &Network, rows: i64) {
                from generate_series(1, $4) n cross join resource r where r.id = 'template'";
     let kind = ResourceType::parse("Observation").unwrap().number();
     let mut connection = network.server.database.connect().await;
-    sqlx::query("insert into token (system, code) select 'http://l', 'c' || n from generate_series(0, 19) n")
-        .execute(&mut connection)
-        .await
-        .unwrap();
+    let tokens = "insert into token (system, code) select 'http://l', 'c' || n \
+                  from generate_series(0, 19) n";
+    sqlx::query(tokens).execute(&mut connection).await.unwrap();
     let query = sqlx::query(sql).bind(kind).bind(rows / EACH).bind(CODES).bind(rows);
     query.execute(&mut connection).await.unwrap();
     sqlx::raw_sql("vacuum analyze resource").execute(&mut connection).await.unwrap();

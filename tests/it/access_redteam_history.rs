@@ -1,4 +1,4 @@
-//! Red team, D: histories, deletes and versions (SECURITY.md 2.8), and entries of batches.
+//! Red team, D: histories, deletes and versions, and entries of batches.
 
 use crate::harness::{FhirClient, Network};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Red team, A and E: direct access to resources, and headers (SECURITY.md 2.8).
+//! Red team, A and E: direct access to resources, and headers.
 
 use crate::harness::{FhirClient, Network, Reply, TestServer};
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! Red team, B and C: what searches and includes could tell (SECURITY.md 2.8).
+//! Red team, B and C: what searches and includes could tell.
 
 use crate::harness::{FhirClient, Network};
 use serde_json::json;
@@ -297,6 +297,11 @@ async fn search_without_read_counts_and_shows_nothing() {
     let count = app.get("Observation?_summary=count").await.expect(200);
     assert_eq!(count.body["total"], 1);
     assert!(count.body["entry"].is_null());
+    app.get("Observation/$meta").await.expect_outcome(403, "forbidden");
+    let scopes = "patient/Medication.rs patient/MedicationStatement.s";
+    let of_contained = network.as_person_with("p1", scopes).await;
+    of_contained.get("Medication?_contained=true").await.expect_outcome(403, "forbidden");
+    of_contained.get("Medication?_contained=false").await.expect(200);
     let reader = network.as_person_with("p1", "patient/Observation.r").await;
     reader.get("Observation?_summary=count").await.expect_outcome(403, "forbidden");
     reader.get("Observation/o1").await.expect(200);

@@ -1,8 +1,8 @@
 //! The matrix as text: read from its file, and written for people.
 
+use super::type_set::TypeSet;
 use super::{Acts, GUARDS, Kept, Listing, Matrix, Redaction, Row, Rule, Sight};
 use crate::access::role::Role;
-use crate::access::type_set::TypeSet;
 use crate::fhir::definitions::{Definitions, ResourceType};
 use crate::search::r4_parameter;
 use std::collections::HashMap;

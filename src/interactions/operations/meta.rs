@@ -47,6 +47,7 @@ pub async fn read(
         OperationScope::Type(resource_type) => Some(*resource_type),
         OperationScope::System => None,
     };
+    permit.check_shows(false)?;
     let tag = of
         .or_else(|| ResourceType::all().next())
         .and_then(|resource_type| context.registry.parameter(resource_type, "_tag"))

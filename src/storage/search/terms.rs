@@ -10,8 +10,8 @@ use crate::search::value::text::key;
 use crate::search::{ParameterId, Registry, TermBounds};
 use crate::storage::failure::of_sqlx;
 use crate::storage::read::fetch_all;
-use crate::storage::row_filter::Seen;
 use crate::storage::statement::Statement;
+use crate::storage::statement::row_filter::Seen;
 use crate::storage::store::{Connection, Store};
 use crate::terminology::{
     CodeSystem, Codes, Hierarchy, Library, Members, Needed, TerminologyError, ValueSet, expand,

@@ -8,8 +8,8 @@ use super::order::{Order, Part};
 use super::shape::{Branch, Driver, Query};
 use super::span::Span;
 use crate::fhir::definitions::ResourceType;
-use crate::storage::row_filter::Seen;
 use crate::storage::statement::Statement;
+use crate::storage::statement::row_filter::Seen;
 
 /// What the rows of a select are of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -3,8 +3,8 @@
 
 use super::condition::{Conditions, Keys};
 use crate::search::{Direction, Predicate};
-use crate::storage::row_filter::Seen;
 use crate::storage::statement::Statement;
+use crate::storage::statement::row_filter::Seen;
 use crate::storage::write::index_rows::packed_key;
 
 impl Conditions<'_> {

@@ -9,8 +9,8 @@ use crate::fhir::definitions::ResourceType;
 use crate::fhir::resource::ResourceKey;
 use crate::search::{Horizon, IndexRows, ParameterId, Predicate};
 use crate::storage::horizon::Shown;
-use crate::storage::row_filter::Seen;
 use crate::storage::statement::Statement;
+use crate::storage::statement::row_filter::Seen;
 
 /// What [`Query::holding`] is asked about: rows, and for chains what each refers to.
 #[derive(Default)]

@@ -6,8 +6,8 @@ use super::order::Order;
 use super::shape::Query;
 use crate::fhir::definitions::ResourceType;
 use crate::search::{Include, ParameterId, r4_targets};
-use crate::storage::row_filter::Seen;
 use crate::storage::statement::Statement;
+use crate::storage::statement::row_filter::Seen;
 use crate::storage::write::index_rows::packed_key;
 
 /// What an include goes on from.

@@ -18,7 +18,6 @@ mod keys;
 mod link;
 mod near;
 mod order;
-mod panel;
 mod quantity;
 mod settled;
 mod shape;

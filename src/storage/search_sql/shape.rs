@@ -1,5 +1,7 @@
 //! Which index leads: the branches of a statement.
 
+mod panel;
+
 use super::condition::{
     Conditions, Keys, Leads, push_any_further, push_further, push_held, push_lead, push_led,
     push_visible,
@@ -51,10 +53,6 @@ pub(super) struct Leading {
 }
 
 impl Leading {
-    pub(super) fn leads(&self) -> &[i64] {
-        &self.leads
-    }
-
     fn of_branch(&self, at: Option<usize>) -> &[i64] {
         match at {
             Some(at) => &self.leads[at..=at],
@@ -462,7 +460,7 @@ impl Query<'_> {
                 Leads::These(leading.of_branch(at))
             }
             (Driver::Lead(leading), Branch::OfPanel | Branch::Shared) => {
-                Leads::These(leading.leads())
+                Leads::These(&leading.leads)
             }
             (
                 Driver::Lead(leading) | Driver::Coded(_, _, leading),
@@ -520,24 +518,10 @@ impl Query<'_> {
             push_further(sql, &leading.leads, self.filter);
             return Some(leading.clause);
         }
-        let taken = match driver {
-            Driver::Lead(leading) => Some(leading.clause),
-            _ => None,
-        };
-        if branch == Branch::OfPanel {
-            // Of a patient in care: that is all that the filter asks.
-            sql.push(" where not r.deleted");
-            return taken;
+        if matches!(branch, Branch::OfPanel | Branch::Shared) {
+            return self.push_panel_rows(sql, driver, branch);
         }
         push_visible(sql, (source, &self.plan.types), self.filter);
-        if branch == Branch::Shared {
-            sql.push(" and r.patient is null and r.subject_rids <> '{}'");
-            if let Driver::Lead(leading) = driver {
-                sql.push(" and ");
-                push_lead(sql, leading.leads());
-            }
-            return taken;
-        }
         if let (Driver::Patients(_, patients) | Driver::Coded(_, patients, _), Source::Resources) =
             (driver, source)
         {

@@ -1,6 +1,6 @@
-//! A small network, as SECURITY.md 2.8 has it: two patients, two newborns, doctors, staff, an admin,
-//! registries and an EHR system. Links and stamps are put into the database as the server derives
-//! them, so that tests of reading do not rest on those of writing.
+//! A small network: two patients, two newborns, doctors, staff, an admin, a registrar, a registry
+//! and an EHR system. Links and stamps are put into the database as the server derives them, so
+//! that tests of reading do not rest on those of writing.
 
 use super::{FhirClient, TestServer, principal};
 use bhn_fhir::access::{Principal, Role};
@@ -11,9 +11,13 @@ pub struct Network {
     pub server: TestServer,
 }
 
-/// Who there is: name, role, person that the account is, facilities, and the patients who are
-/// their own or in their care as a proxy.
-const PEOPLE: [(&str, Role, &str, &[&str], &[&str]); 9] = [
+/// Name, role, person that the account is, facilities, and the patients who are their own or in
+/// their care as a proxy.
+type Somebody =
+    (&'static str, Role, &'static str, &'static [&'static str], &'static [&'static str]);
+
+/// Who there is.
+const PEOPLE: [Somebody; 9] = [
     ("p1", Role::Patient, "Patient/P1", &[], &["Patient/P1", "Patient/N1"]),
     ("p2", Role::Patient, "Patient/P2", &[], &["Patient/P2", "Patient/N2"]),
     ("d1", Role::Doctor, "Practitioner/D1", &[], &[]),
@@ -74,7 +78,8 @@ fn resources() -> Vec<Value> {
         all.push(observation(&format!("o{n}"), &patient, &doctor, "718-7"));
         all.push(observation(&format!("on{n}"), &child, &doctor, "8339-4"));
         all.extend([
-            json!({"resourceType": "Condition", "id": format!("c{n}"), "subject": reference(&patient),
+            json!({"resourceType": "Condition", "id": format!("c{n}"),
+                   "subject": reference(&patient),
                    "code": {"coding": [{"system": "http://l", "code": "HIV"}]}}),
             json!({"resourceType": "Encounter", "id": format!("e{n}"), "status": "finished",
                    "class": {"code": "AMB"}, "subject": reference(&patient),

@@ -1,6 +1,6 @@
-//! AZ-17: what a caller finds is what a search of a world finds that holds nothing else than what he
-//! may see. Random principals, stamps and links; who sees what is read here from SECURITY.md 2.4
-//! for the types of these worlds, and from nothing of the server's.
+//! AZ-17: what a caller finds is what a search of a world finds that holds nothing else than what
+//! he may see. Random principals, stamps and links; who sees what is written here once
+//! more, for the types of these worlds, from nothing of the server's.
 
 use super::super::harness::{FhirClient, TestServer, principal};
 use super::comparison::compare;
@@ -201,7 +201,9 @@ fn draw_somebody(world: &World, random: &mut Random) -> Somebody {
         false => Vec::new(),
     };
     let all = random.below(3) > 0;
-    let types = SCOPED.into_iter().filter(|kind| all || *kind == "ValueSet" || random.below(4) > 0);
+    // What value sets and code systems say is asked for by queries of any type.
+    let is_given = |kind: &&str| all || ["ValueSet", "CodeSystem"].contains(kind);
+    let types = SCOPED.into_iter().filter(|kind| is_given(kind) || random.below(4) > 0);
     Somebody { role, itself, context, organizations, types: types.collect() }
 }
 

@@ -1,7 +1,7 @@
 //! Row filters as conditions: the one place where they become SQL. Every select of resources or
 //! of their versions has such a condition, before any limit.
 
-use super::statement::Statement;
+use super::Statement;
 use crate::access::{AnyCode, Coded, Listings, RowFilter, RowGroup, RowTest, Test};
 use crate::fhir::definitions::ResourceType;
 use crate::search::ParameterId;

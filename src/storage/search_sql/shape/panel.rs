@@ -3,9 +3,10 @@
 //! all that is hidden. Both ways are in the statement, and the number of patients decides at once
 //! which of them is gone; what comes of it is the same.
 
-use super::contained::Source;
-use super::order::Order;
-use super::shape::{Branch, Driver, Query};
+use super::super::condition::{push_lead, push_visible};
+use super::super::contained::Source;
+use super::super::order::Order;
+use super::{Branch, Driver, Query};
 use crate::storage::statement::Statement;
 
 /// Past this many links of a practitioner the rows of all are read in order: a page is full before
@@ -16,7 +17,7 @@ impl Query<'_> {
     /// The practitioner whose patients lead, where nothing selects better.
     pub(super) fn panel(&self, driver: &Driver, source: Source) -> Option<i64> {
         let is_wide = match driver {
-            Driver::Lead(leading) => leading.leads().len() == 1,
+            Driver::Lead(leading) => leading.leads.len() == 1,
             Driver::Dated => true,
             _ => false,
         };
@@ -50,7 +51,7 @@ impl Query<'_> {
         }
         if let Driver::Lead(leading) = driver {
             sql.push(" and ");
-            super::condition::push_lead(sql, leading.leads());
+            push_lead(sql, &leading.leads);
         }
         sql.push(" offset 0) r");
     }
@@ -73,5 +74,30 @@ impl Query<'_> {
     fn push_care_of(&self, sql: &mut Statement, driver: &Driver) {
         let practitioner = self.panel(driver, Source::Resources).unwrap_or_default();
         sql.push(" where c.practitioner = ").bind(practitioner);
+    }
+
+    /// Rows of the patients in care, or of several patients; the clause that the codes stand for.
+    pub(super) fn push_panel_rows(
+        &self,
+        sql: &mut Statement,
+        driver: &Driver,
+        branch: Branch,
+    ) -> Option<usize> {
+        let leading = match driver {
+            Driver::Lead(leading) => Some(leading),
+            _ => None,
+        };
+        if branch == Branch::OfPanel {
+            // Of a patient in care: that is all that the filter asks.
+            sql.push(" where not r.deleted");
+            return leading.map(|leading| leading.clause);
+        }
+        push_visible(sql, (Source::Resources, &self.plan.types), self.filter);
+        sql.push(" and r.patient is null and r.subject_rids <> '{}'");
+        if let Some(leading) = leading {
+            sql.push(" and ");
+            push_lead(sql, &leading.leads);
+        }
+        leading.map(|leading| leading.clause)
     }
 }

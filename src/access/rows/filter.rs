@@ -1,9 +1,9 @@
 //! Row filters: which rows a caller may see, for each resource type. Storage compiles them into
 //! every statement, in every branch and before any limit.
 
-use super::granular::Coded;
-use super::matrix::Listing;
-use super::type_set::TypeSet;
+use crate::access::matrix::Listing;
+use crate::access::matrix::type_set::TypeSet;
+use crate::access::rows::granular::Coded;
 use crate::fhir::definitions::ResourceType;
 use crate::search::ParameterId;
 use std::sync::Arc;
@@ -14,12 +14,12 @@ use std::sync::Arc;
 pub struct AllProof(());
 
 impl AllProof {
-    pub(super) fn of_operator() -> AllProof {
+    pub(in crate::access) fn of_operator() -> AllProof {
         AllProof(())
     }
 
-    pub(super) fn of_rule(sight: super::matrix::Sight) -> Option<AllProof> {
-        use super::matrix::Sight;
+    pub(in crate::access) fn of_rule(sight: crate::access::matrix::Sight) -> Option<AllProof> {
+        use crate::access::matrix::Sight;
         matches!(sight, Sight::All | Sight::Knowledge).then_some(AllProof(()))
     }
 }
@@ -80,7 +80,7 @@ pub struct Listings {
 }
 
 impl Listings {
-    pub(super) fn add(&mut self, listing: &Listing) {
+    pub(in crate::access) fn add(&mut self, listing: &Listing) {
         self.pairs.extend(listing.codes.iter().map(|code| (listing.parameter, *code)));
         self.pairs.sort_unstable();
         self.pairs.dedup();

@@ -2,9 +2,9 @@
 //! search by. Redacted resources say so by a security label
 //! (<https://hl7.org/fhir/R4/security-labels.html>).
 
-use super::matrix::{Kept, Matrix, Redaction, Sight};
-use super::principal::Principal;
-use super::role::Role;
+use crate::access::matrix::{Kept, Matrix, Redaction, Sight};
+use crate::access::principal::Principal;
+use crate::access::role::Role;
 use crate::error::Result;
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::json;
@@ -24,11 +24,11 @@ pub struct Redactor {
 }
 
 impl Redactor {
-    pub(super) fn none() -> Redactor {
+    pub(in crate::access) fn none() -> Redactor {
         Redactor { role: None, itself: None }
     }
 
-    pub(super) fn of(principal: &Principal) -> Redactor {
+    pub(in crate::access) fn of(principal: &Principal) -> Redactor {
         let itself = principal.links.fhir_user.as_ref().map(|link| link.key.clone());
         Redactor { role: Some(principal.role), itself }
     }
@@ -51,7 +51,7 @@ impl Redactor {
 
     /// Whether searches and orders by this parameter tell no more than is shown; None is that of
     /// no definition of R4, or of texts.
-    pub(super) fn may_search(&self, kind: ResourceType, code: Option<&str>) -> bool {
+    pub(in crate::access) fn may_search(&self, kind: ResourceType, code: Option<&str>) -> bool {
         match self.of_type(kind) {
             Some((redaction, _)) => code.is_some_and(|code| redaction.searched.contains(&code)),
             None => true,

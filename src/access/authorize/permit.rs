@@ -1,11 +1,11 @@
 //! The permit that storage takes with every query: proof that the gate was asked, and what it
 //! said.
 
-use super::authorize;
-use super::caller::Caller;
-use super::redact::Redactor;
-use super::row_filter::{AllProof, RowFilter};
-use super::type_set::TypeSet;
+use crate::access::authorize;
+use crate::access::authorize::redact::Redactor;
+use crate::access::caller::Caller;
+use crate::access::matrix::type_set::TypeSet;
+use crate::access::rows::filter::{AllProof, RowFilter};
 use crate::error::{FhirError, Result};
 use crate::fhir::interaction::Interaction;
 
@@ -17,8 +17,9 @@ pub struct Permit {
     included: RowFilter,
     changes: RowFilter,
     reach: RowFilter,
+    counted: TypeSet,
     answers: Answers,
-    pub(super) redactor: Redactor,
+    pub(in crate::access) redactor: Redactor,
     defines_parameters: bool,
 }
 
@@ -33,11 +34,12 @@ pub enum Answers {
 }
 
 /// What the gate found, as rows.
-pub(super) struct Granted {
+pub(in crate::access) struct Granted {
     pub filter: RowFilter,
     pub included: RowFilter,
     pub changes: RowFilter,
     pub reach: RowFilter,
+    pub counted: TypeSet,
     pub answers: Answers,
     pub redactor: Redactor,
     pub defines_parameters: bool,
@@ -69,6 +71,7 @@ impl Permit {
             included: all.clone(),
             changes: all.clone(),
             reach: all,
+            counted: TypeSet::default(),
             answers: Answers::Whole,
             redactor: Redactor::none(),
             defines_parameters: true,
@@ -77,17 +80,16 @@ impl Permit {
     }
 
     fn of(principal: &str, granted: Granted) -> Permit {
-        let Granted { filter, included, changes, reach, answers, redactor, defines_parameters } =
-            granted;
         Permit {
             principal: principal.to_owned(),
-            filter,
-            included,
-            changes,
-            reach,
-            answers,
-            redactor,
-            defines_parameters,
+            filter: granted.filter,
+            included: granted.included,
+            changes: granted.changes,
+            reach: granted.reach,
+            counted: granted.counted,
+            answers: granted.answers,
+            redactor: granted.redactor,
+            defines_parameters: granted.defines_parameters,
         }
     }
 
@@ -133,8 +135,13 @@ impl Permit {
         self.filter.is_all()
     }
 
+    /// Types that may be searched, by chains as well, and not shown.
+    pub(in crate::access) fn counted(&self) -> TypeSet {
+        self.counted
+    }
+
     /// Types that chains may lead over.
-    pub(super) fn linked(&self) -> TypeSet {
+    pub(in crate::access) fn linked(&self) -> TypeSet {
         self.filter.types()
     }
 

@@ -2,7 +2,7 @@
 //! search parameters"): `patient/Observation.rs?category=...|laboratory`. They are about coded
 //! values, which a row has as keys. A scope with anything else gives nothing.
 
-use super::smart_scope::{Letters, Level, ResourceScope};
+use crate::access::smart_scope::{Letters, Level, ResourceScope};
 use crate::fhir::definitions::{Definitions, ResourceType};
 use crate::search::{ParameterId, r4_lead, r4_parameter};
 

@@ -1,7 +1,7 @@
 //! Plans of searches, held against a permit before anything is read: where chains lead, and what is
 //! searched by of resources that are shown in part.
 
-use super::permit::Permit;
+use crate::access::authorize::permit::Permit;
 use crate::error::{ErrorKind, FhirError, IssueCode, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::search::{Asks, Plan, Use, r4_code};
@@ -19,6 +19,12 @@ impl Permit {
             |types: &[ResourceType]| types.is_empty() || types.iter().any(|kind| linked.has(*kind));
         if plan.has_barred_link(&may) {
             let text = "The scopes and the role do not let a type that this leads to be searched";
+            return Err(FhirError::insufficient_scope(text));
+        }
+        let counted = self.filter().types().and(self.counted());
+        if plan.contained.is_some() && !counted.is_empty() {
+            let text = "Containers of any type may be shown: _contained needs scopes that let the \
+                        types be read that may be searched";
             return Err(FhirError::insufficient_scope(text));
         }
         match plan.uses().iter().find(|one| !self.shows_use(one)) {
@@ -48,7 +54,7 @@ impl Permit {
     }
 
     /// What is left of resources that are shown in part.
-    pub fn redactor(&self) -> &super::redact::Redactor {
+    pub fn redactor(&self) -> &crate::access::authorize::redact::Redactor {
         &self.redactor
     }
 }
