@@ -5,8 +5,12 @@
 //! statement all the same, so that no query is written without one.
 
 use super::caller::Caller;
+use super::guard::Guarded;
+use super::interim;
+use super::writer::Writer;
 use crate::error::{ErrorKind, FhirError, IssueCode, Result};
 use crate::fhir::interaction::Interaction;
+use std::sync::Arc;
 
 /// Which rows a caller may see, by the access stamps of the row (surrogate ids, see
 /// `migrations`). An empty set denies.
@@ -20,13 +24,21 @@ pub enum RowFilter {
         owners: Vec<i64>,
         authors: Vec<i64>,
     },
+    /// See `interim.rs`.
+    Interim {
+        subjects: Vec<i64>,
+        practitioner: Option<i64>,
+        owners: Vec<i64>,
+    },
 }
 
 /// Proof that the gate was asked. Only [`Permit::authorize`] makes one.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Permit {
-    principal: String,
     filter: RowFilter,
+    writer: Arc<Writer>,
+    guarded: Option<Guarded>,
+    may_read: bool,
 }
 
 impl Permit {
@@ -47,24 +59,54 @@ impl Permit {
                 let text = "This is for operators of the server";
                 refused(ErrorKind::Forbidden, IssueCode::Forbidden, text)
             }
-            Caller::Principal(_) => {
-                let text = "Nothing is permitted to you";
-                refused(ErrorKind::Forbidden, IssueCode::Forbidden, text)
+            Caller::Principal(principal) => {
+                let interim::Parts { filter, writer, guarded, may_read } =
+                    interim::parts(caller, principal, interaction);
+                Ok(Permit { filter, writer: Arc::new(writer), guarded: Some(guarded), may_read })
             }
-            Caller::InsecureNoAuth | Caller::Operator => {
-                Ok(Permit { principal: caller.principal().to_owned(), filter: RowFilter::All })
-            }
+            Caller::InsecureNoAuth | Caller::Operator => Ok(Permit::unguarded(caller)),
         }
     }
 
     /// For work of the operator that is no interaction: reindex, check, import.
     pub fn operator() -> Permit {
-        Permit { principal: Caller::Operator.principal().to_owned(), filter: RowFilter::All }
+        Permit::unguarded(&Caller::Operator)
+    }
+
+    fn unguarded(caller: &Caller) -> Permit {
+        let writer = Arc::new(Writer::of(caller));
+        Permit { filter: RowFilter::All, writer, guarded: None, may_read: true }
     }
 
     /// Names the caller, see [`Caller::principal`].
     pub fn principal(&self) -> &str {
-        &self.principal
+        &self.writer.name
+    }
+
+    /// Who writes: stamps, and whom the writer may grant access.
+    pub fn writer(&self) -> &Arc<Writer> {
+        &self.writer
+    }
+
+    /// The organization that owns what is created.
+    pub fn owner(&self) -> Option<i64> {
+        self.writer.owner
+    }
+
+    /// The author of what is created: the writer's `fhirUser`.
+    pub fn author(&self) -> Option<i64> {
+        self.writer.author
+    }
+
+    /// What a write must keep to; None for the operator and without sign-in, whom no guard holds.
+    pub fn guarded(&self) -> Option<Guarded> {
+        self.guarded
+    }
+
+    /// Whether the answer to a write may carry the resource: the token lets its bearer read the
+    /// type (SMART App Launch 2.2, write access does not imply read access).
+    pub fn may_read(&self) -> bool {
+        self.may_read
     }
 
     pub fn filter(&self) -> &RowFilter {
@@ -80,8 +122,8 @@ impl Permit {
     /// The same permit, narrowed to rows with these stamps.
     pub fn narrowed(&self, filter: RowFilter) -> Permit {
         match self.filter {
-            RowFilter::All => Permit { principal: self.principal.clone(), filter },
-            RowFilter::Stamps { .. } => self.clone(),
+            RowFilter::All => Permit { filter, ..self.clone() },
+            _ => self.clone(),
         }
     }
 }

@@ -97,6 +97,17 @@ impl Statement {
                 self.push(") or ").push(alias).push(".author = any(").bind(authors.clone());
                 self.push("))")
             }
+            RowFilter::Interim { subjects, practitioner, owners } => {
+                self.push("(").push(alias).push(".subject_rids is null or ");
+                self.push(alias).push(".subject_rids && ").bind(subjects.clone());
+                self.push(" or ").push(alias).push(".owner = any(").bind(owners.clone());
+                self.push(") or exists (select from care_link l where l.practitioner = ");
+                self.bind(*practitioner).push(" and l.patient = any(").push(alias);
+                self.push(".subject_rids) and l.valid_from <= now() and l.valid_to > now())");
+                self.push(" or exists (select from facility_link l where l.organization = any(");
+                self.bind(owners.clone()).push(") and l.patient = any(").push(alias);
+                self.push(".subject_rids)))")
+            }
         }
     }
 

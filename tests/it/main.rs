@@ -21,6 +21,8 @@ mod http_forms;
 mod idempotency;
 mod import;
 mod integrity;
+mod links_care;
+mod links_places;
 mod logical_ids;
 mod meta;
 mod methods;

@@ -2,6 +2,7 @@
 
 mod builders;
 mod callers;
+mod cast;
 mod client;
 mod cluster;
 mod outcome;
@@ -9,6 +10,7 @@ mod process;
 
 pub use builders::{MRN, observation, patient};
 pub use callers::{TestCallers, principal};
+pub use cast::{appointment, encounter};
 pub use client::{FhirClient, Reply};
 pub use cluster::{TestDatabase, folder, search_path};
 pub use outcome::send_raw;

@@ -1,0 +1,85 @@
+//! What a principal may do until the access matrix says so: every interaction, on rows that his
+//! links reach and on those about nobody.
+
+use super::caller::Caller;
+use super::guard::{Guard, Guarded, Within};
+use super::permit::RowFilter;
+use super::principal::Principal;
+use super::role::Role;
+use super::smart_scope::Letters;
+use super::writer::Writer;
+use crate::fhir::definitions::ResourceType;
+use crate::fhir::interaction::Interaction;
+
+pub struct Parts {
+    pub filter: RowFilter,
+    pub writer: Writer,
+    pub guarded: Guarded,
+    pub may_read: bool,
+}
+
+pub fn parts(caller: &Caller, principal: &Principal, interaction: &Interaction) -> Parts {
+    let writer = Writer::of(caller);
+    let filter = match principal.role {
+        Role::Admin | Role::Registrar => RowFilter::All,
+        Role::Patient => RowFilter::Interim {
+            subjects: writer.patients.clone(),
+            practitioner: None,
+            owners: Vec::new(),
+        },
+        Role::Doctor => RowFilter::Interim {
+            subjects: Vec::new(),
+            practitioner: writer.author,
+            owners: Vec::new(),
+        },
+        _ => RowFilter::Interim {
+            subjects: Vec::new(),
+            practitioner: None,
+            owners: writer.organizations.clone(),
+        },
+    };
+    let of = written(interaction);
+    let guarded = guarded(principal.role, of.map_or("", |of| of.name()));
+    let has = |letters: Letters| {
+        let of_type =
+            principal.scopes.resources().filter(|scope| of.is_none_or(|of| scope.is_of(of)));
+        of_type.fold(Letters::NONE, |all, scope| all.with(scope.letters)).has(letters)
+    };
+    Parts { filter, writer, guarded, may_read: has(Letters::READ) }
+}
+
+fn written(interaction: &Interaction) -> Option<ResourceType> {
+    match interaction {
+        Interaction::Create { resource, .. } => Some(resource.resource_type()),
+        Interaction::Update { key, .. }
+        | Interaction::Patch { key, .. }
+        | Interaction::Delete { key, .. } => Some(key.resource_type),
+        Interaction::ConditionalUpdate { criteria, .. }
+        | Interaction::ConditionalPatch { criteria, .. }
+        | Interaction::ConditionalDelete { criteria, .. } => Some(criteria.resource_type),
+        _ => None,
+    }
+}
+
+const OWN: [&str; 5] = ["Practitioner", "Schedule", "Slot", "Provenance", "Binary"];
+
+fn guarded(role: Role, type_name: &str) -> Guarded {
+    let guard = match (role, type_name) {
+        (Role::Patient, "Patient") => Guard::E1,
+        (Role::Patient, "Observation" | "AllergyIntolerance") => Guard::PatientReported,
+        (Role::Patient, "Appointment") => Guard::Booking,
+        (Role::Doctor, "Patient") => Guard::E2,
+        (Role::Doctor, "Practitioner") => Guard::E4,
+        (Role::HospitalStaff, "Observation") => Guard::BirthSet,
+        (Role::Registry, _) => Guard::E3,
+        _ => Guard::Plain,
+    };
+    let within = match role {
+        Role::Patient => Within::Subjects,
+        Role::Doctor if OWN.contains(&type_name) => Within::Author,
+        Role::Doctor => Within::Subjects,
+        Role::HospitalStaff | Role::EhrSystem => Within::Owner,
+        Role::Admin | Role::Registrar | Role::Registry => Within::Any,
+    };
+    Guarded { within, guard }
+}

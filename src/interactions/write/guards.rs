@@ -1,0 +1,177 @@
+//! What the guards of `access` ask about a set of writes: behind which references there is
+//! something that the writer sees, and whose the rows are. A statement for the references of all
+//! writes that are permitted alike, and one for the stamps where they decide.
+
+use super::WriteSet;
+use super::draft::{Act, Draft, Step, Target as TargetOfWrite, Write};
+use super::drafts;
+use crate::access::Permit;
+use crate::access::guard::{self, Guarded, Question, Stamps, Target, Version, Within};
+use crate::error::Result;
+use crate::fhir::json;
+use crate::fhir::links;
+use crate::fhir::resource::{Resource, ResourceKey};
+use crate::interactions::context::Context;
+use crate::storage::{Connection, Visible};
+use serde_json::Value;
+use std::collections::HashMap;
+
+type Targets = HashMap<ResourceKey, Target>;
+
+/// 403 or 422 for the first write that its guard refuses. Nothing is asked of the database where
+/// no guard holds the writer.
+pub async fn check(context: &Context, set: &WriteSet, steps: &[Step<'_>]) -> Result<()> {
+    let mut judged: Vec<(&Write, Guarded, Judged)> = Vec::new();
+    for (write, step) in set.writes.iter().zip(steps) {
+        let Some(guarded) = write.permit.guarded() else { continue };
+        for draft in drafts(std::slice::from_ref(step)) {
+            judged.push((write, guarded, Judged::of(context, draft)?));
+        }
+    }
+    if judged.is_empty() {
+        return Ok(());
+    }
+    let written: Vec<&ResourceKey> =
+        drafts(steps).filter(|draft| draft.resource.is_some()).map(|draft| &draft.key).collect();
+    let mut connection = context.store.connection().await?;
+    let stamps = stamps(context, &mut connection, &judged).await?;
+    let mut permits: Vec<(&Permit, Targets)> = Vec::new();
+    for (write, ..) in &judged {
+        if !permits.iter().any(|(known, _)| **known == write.permit) {
+            let of = judged.iter().filter(|(other, ..)| other.permit == write.permit);
+            let brought = of.flat_map(|(.., judged)| judged.brought.iter().cloned());
+            let targets = targets(context, &mut connection, (&write.permit, &written), brought);
+            permits.push((&write.permit, targets.await?));
+        }
+    }
+    connection.release();
+    for (write, guarded, judged) in &judged {
+        let known = permits.iter().find(|(known, _)| **known == write.permit);
+        let none = Targets::new();
+        let all = known.map_or(&none, |(_, targets)| targets);
+        judged.check(context, (write, *guarded), (all, &stamps))?;
+    }
+    Ok(())
+}
+
+/// A draft as a guard sees it.
+struct Judged {
+    key: ResourceKey,
+    rid: Option<i64>,
+    before: Option<Value>,
+    subjects_before: Vec<ResourceKey>,
+    after: Option<Value>,
+    subjects: Vec<ResourceKey>,
+    /// Resources of this server that the write newly names.
+    brought: Vec<ResourceKey>,
+}
+
+impl Judged {
+    fn of(context: &Context, draft: &Draft<'_>) -> Result<Judged> {
+        let subjects = |resource: &Resource| {
+            let settings = &context.index_settings;
+            context.registry.subjects_of(&draft.key, resource, settings)
+        };
+        let stored = draft.before.as_ref().filter(|stored| !stored.is_deleted);
+        let before = stored.map(|stored| json::read_stored(&stored.body)).transpose()?;
+        let before = before.map(Resource::from_value).transpose()?;
+        let after = draft.resource.as_deref();
+        let known = before.as_ref().map(links::local_targets).unwrap_or_default();
+        let mut brought = after.map(links::local_targets).unwrap_or_default();
+        brought.retain(|key| !known.contains(key) && *key != draft.key);
+        Ok(Judged {
+            key: draft.key.clone(),
+            rid: draft.before.as_ref().map(|stored| stored.rid),
+            subjects_before: before.as_ref().map(subjects).unwrap_or_default(),
+            before: before.map(Resource::into_value),
+            subjects: after.map(subjects).unwrap_or_default(),
+            after: after.map(|resource| resource.value().clone()),
+            brought,
+        })
+    }
+
+    fn check(
+        &self,
+        context: &Context,
+        (write, guarded): (&Write, Guarded),
+        (all, stamps): (&Targets, &HashMap<i64, Stamps>),
+    ) -> Result<()> {
+        let writer = write.permit.writer();
+        let of_writer = Stamps { owner: writer.owner, author: writer.author };
+        let stamps =
+            self.rid.map_or(of_writer, |rid| stamps.get(&rid).copied().unwrap_or_default());
+        let of = |key: &ResourceKey| Some((key.clone(), all.get(key)?.clone()));
+        let targets: Targets = self.brought.iter().filter_map(of).collect();
+        let version = |(value, subjects)| Version { value, subjects };
+        let question = Question {
+            writer,
+            guarded,
+            key: &self.key,
+            before: self.before.as_ref().map(|value| version((value, &self.subjects_before))),
+            after: self.after.as_ref().map(|value| version((value, &self.subjects))),
+            stamps,
+            rid: self.rid,
+            targets: &targets,
+            patient_reported: &context.settings.patient_reported,
+        };
+        guard::check(&question).map_err(|error| write.placed(error))
+    }
+}
+
+/// The stamps of the rows that are there, where one of the guards goes by them.
+async fn stamps(
+    context: &Context,
+    connection: &mut Connection,
+    judged: &[(&Write, Guarded, Judged)],
+) -> Result<HashMap<i64, Stamps>> {
+    let goes_by = |within| !matches!(within, Within::Any | Within::Subjects);
+    let rids: Vec<i64> = judged
+        .iter()
+        .filter(|(_, guarded, _)| goes_by(guarded.within))
+        .filter_map(|(.., judged)| judged.rid)
+        .collect();
+    match rids.is_empty() {
+        true => Ok(HashMap::new()),
+        false => context.store.stamps(connection, &rids).await,
+    }
+}
+
+/// What is behind these references for the bearer of the permit.
+async fn targets(
+    context: &Context,
+    connection: &mut Connection,
+    (permit, written): (&Permit, &[&ResourceKey]),
+    brought: impl Iterator<Item = ResourceKey>,
+) -> Result<Targets> {
+    let mut targets = Targets::new();
+    let mut sought: Vec<ResourceKey> = Vec::new();
+    for key in brought {
+        match written.contains(&&key) {
+            true => drop(targets.insert(key, Target::Written)),
+            false => sought.push(key),
+        }
+    }
+    sought.sort();
+    sought.dedup();
+    let found = context.store.visible(connection, permit, &sought).await?;
+    for (key, visible) in sought.into_iter().zip(found) {
+        let target = match visible {
+            Visible::Live(stored) => Target::Live(json::read_stored(&stored.body)?),
+            Visible::Deleted(_) | Visible::Absent { .. } | Visible::Hidden => Target::Absent,
+        };
+        targets.insert(key, target);
+    }
+    Ok(targets)
+}
+
+/// 403 for a change or delete of what is kept as it is, before any data is read.
+pub fn check_kept(permit: &Permit, target: &TargetOfWrite, act: &Act) -> Result<()> {
+    let resource_type = match target {
+        TargetOfWrite::New(key) | TargetOfWrite::Key(key) => key.resource_type,
+        TargetOfWrite::Criteria(criteria) => criteria.assigned.resource_type,
+    };
+    match (permit.guarded(), act) {
+        (None, _) | (_, Act::Create(_)) => Ok(()),
+        (Some(_), _) => guard::check_kept(resource_type.name()),
+    }
+}

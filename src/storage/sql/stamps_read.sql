@@ -1,0 +1,1 @@
+select rid, owner, author from resource where rid = any($1)
