@@ -9,7 +9,7 @@ use super::role::Role;
 use super::smart_scope::Letters;
 use super::writer::Writer;
 use crate::fhir::definitions::ResourceType;
-use crate::fhir::interaction::Interaction;
+use crate::fhir::interaction::{Interaction, Operation, OperationScope};
 
 pub struct Parts {
     pub filter: RowFilter,
@@ -57,6 +57,9 @@ fn written(interaction: &Interaction) -> Option<ResourceType> {
         Interaction::ConditionalUpdate { criteria, .. }
         | Interaction::ConditionalPatch { criteria, .. }
         | Interaction::ConditionalDelete { criteria, .. } => Some(criteria.resource_type),
+        Interaction::Operation(Operation { scope: OperationScope::Instance(key), .. }) => {
+            Some(key.resource_type)
+        }
         _ => None,
     }
 }

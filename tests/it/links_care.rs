@@ -41,7 +41,7 @@ async fn c1_members_of_an_active_care_team_have_its_patient_in_care() {
 }
 
 #[tokio::test]
-async fn c1_participants_of_an_encounter_have_its_patient_in_care_until_thirty_days_after() {
+async fn c1_participants_of_an_encounter_have_its_patient_in_care_until_after_it() {
     let encounter = encounter("source", "p", "d");
     let ended_long_ago = |source: &mut Value| {
         source["status"] = "finished".into();
@@ -52,7 +52,7 @@ async fn c1_participants_of_an_encounter_have_its_patient_in_care_until_thirty_d
 }
 
 #[tokio::test]
-async fn c1_an_encounter_that_ended_yesterday_still_gives_care_and_so_does_one_without_its_end() {
+async fn c1_an_encounter_of_yesterday_still_gives_care_and_one_without_its_end() {
     let server = TestServer::start().await;
     let yesterday = chrono_text(-1);
     let mut ended = encounter("a", "p", "d");
@@ -111,7 +111,8 @@ async fn c1_the_performer_of_an_active_request_has_its_patient_in_care() {
 #[tokio::test]
 async fn c1_the_attendant_of_a_birth_has_mother_and_child_in_care_for_ninety_days() {
     let server = TestServer::start().await;
-    let mut registration = json!({"resourceType": "Composition", "id": "br", "status": "preliminary",
+    let mut registration = json!({"resourceType": "Composition", "id": "br",
+        "status": "preliminary",
         "type": {"coding": [{"system": "http://loinc.org", "code": "92011-6"}]},
         "date": chrono_text(-1), "title": "Birth", "author": [{"display": "clerk"}],
         "subject": {"reference": "Patient/child"},
@@ -136,7 +137,10 @@ async fn c1_a_practitioner_role_stands_for_its_practitioner() {
     server.update(source).await.expect(201);
     assert_eq!(server.care().await, "d p");
     // Also where it comes in the same transaction.
-    let entry = |resource: Value, url: &str| json!({"resource": resource, "request": {"method": "PUT", "url": url}});
+    let entry = |resource: Value, url: &str| {
+        let request = json!({"method": "PUT", "url": url});
+        json!({"resource": resource, "request": request})
+    };
     let role = json!({"resourceType": "PractitionerRole", "id": "r",
         "practitioner": {"reference": "Practitioner/e"},
         "organization": {"reference": "Organization/o"}});

@@ -14,6 +14,8 @@ mod delete;
 mod demo;
 mod embedded;
 mod exact;
+mod guard_elements;
+mod guard_writes;
 mod harness;
 mod history;
 mod hl7_examples;

@@ -105,7 +105,8 @@ struct Table {
 }
 
 macro_rules! table {
-    ($kind:ident, $name:literal, $one:literal, $other:literal, $has_period:literal, $more:literal) => {
+    ($kind:ident, $name:literal, $one:literal, $other:literal, $has_period:literal,
+     $more:literal) => {
         Table {
             kind: LinkKind::$kind,
             gone: concat!(", ", $name, "_gone as (delete from ", $name, " where source_rid = any("),

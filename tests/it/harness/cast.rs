@@ -96,6 +96,9 @@ pub fn encounter(id: &str, patient: &str, practitioner: &str) -> Value {
 pub fn appointment(id: &str, patient: &str, practitioner: &str) -> Value {
     let of = |reference: String| json!({"actor": {"reference": reference}, "status": "accepted"});
     json!({"resourceType": "Appointment", "id": id, "status": "booked",
-        "start": "2099-01-01T10:00:00Z", "end": "2099-01-01T10:30:00Z",
-        "participant": [of(format!("Patient/{patient}")), of(format!("Practitioner/{practitioner}"))]})
+    "start": "2099-01-01T10:00:00Z", "end": "2099-01-01T10:30:00Z",
+    "participant": [
+        of(format!("Patient/{patient}")),
+        of(format!("Practitioner/{practitioner}"))
+    ]})
 }
