@@ -16,6 +16,7 @@ create table care_link (
   valid_to timestamptz not null
 );
 create index care_link_pair on care_link (practitioner, patient, valid_to, valid_from);
+create index care_link_patient on care_link (patient, practitioner, valid_to, valid_from);
 create index care_link_source on care_link (source_rid);
 
 -- A patient was registered, or is or was cared for, at an organization.

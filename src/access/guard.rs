@@ -26,8 +26,10 @@ pub enum Guard {
     PatientReported,
     /// A patient asks for an Appointment, or books a free Slot, and may cancel it.
     Booking,
-    /// What is observed at a birth.
-    BirthSet,
+    /// About births: codes of the rules.
+    Birth,
+    /// A patient writes to who has him in care.
+    ToCareTeam,
 }
 
 /// In which rows what is written must be: the letter of the matrix.
@@ -35,12 +37,16 @@ pub enum Guard {
 pub enum Within {
     /// P, C: about patients, and these visible.
     Subjects,
-    /// F, O: owned by an organization of the writer.
+    /// F: what is new is owned by an organization of the writer, and what is there is visible.
+    Facility,
+    /// O: owned by an organization of the writer.
     Owner,
     /// S: the writer's own, or himself.
     Author,
     /// C or S.
     SubjectsOrAuthor,
+    /// What it refers to is visible: of a Provenance.
+    Targets,
     /// A.
     Any,
 }
@@ -92,6 +98,8 @@ pub struct Question<'a> {
     pub rid: Option<i64>,
     /// Behind every reference that the write brings.
     pub targets: &'a HashMap<ResourceKey, Target>,
+    /// Practitioners who have the writer's patients in care; known where the guard asks.
+    pub carers: &'a [ResourceKey],
     /// Codes that patients may report.
     pub patient_reported: &'a [String],
 }
@@ -133,7 +141,8 @@ pub fn check(question: &Question) -> Result<()> {
         Guard::E4 => check_elements(question, "E4"),
         Guard::PatientReported => check_patient_reported(question, after),
         Guard::Booking => check_booking(question, after),
-        Guard::BirthSet => check_birth_set(question, after),
+        Guard::Birth => check_birth(question, after),
+        Guard::ToCareTeam => check_addressees(question, after),
     }
 }
 
@@ -229,7 +238,8 @@ fn check_within(question: &Question, version: Option<Version>) -> Result<()> {
         _ => is_about,
     };
     let is_within = match question.guarded.within {
-        Within::Any => true,
+        Within::Any | Within::Targets => true,
+        Within::Facility => rid.is_some() || is_owned,
         Within::Owner => is_owned,
         Within::Author => is_own,
         Within::Subjects => is_about,
@@ -380,11 +390,35 @@ fn check_booking(question: &Question, after: Version) -> Result<()> {
     }
 }
 
-fn check_birth_set(question: &Question, after: Version) -> Result<()> {
-    let is_known =
-        |version: &Version| WriteRules::get().is_of_birth(&codes(&version.value["code"]));
-    match question.before.iter().chain([&after]).all(is_known) {
-        true => Ok(()),
-        false => Err(question.refused("code", "it is not observed at a birth")),
+fn check_birth(question: &Question, after: Version) -> Result<()> {
+    for (element, known) in WriteRules::get().births(question.type_name()) {
+        let is_known = |version: &Version| {
+            codes(&version.value[element]).iter().any(|code| known.contains(code))
+        };
+        if !question.before.iter().chain([&after]).all(is_known) {
+            return Err(question.refused(element, "it is not about a birth"));
+        }
+    }
+    Ok(())
+}
+
+/// Somebody, and nobody but who has one of the writer's patients in care.
+fn check_addressees(question: &Question, after: Version) -> Result<()> {
+    let elements = WriteRules::get().addressees(question.type_name());
+    let mut named = 0;
+    for element in elements {
+        let is_carer = |reference: &&str| {
+            let key = local_key(reference);
+            key.is_some_and(|key| question.carers.contains(&key) || question.is_self(&key))
+        };
+        let references = references(&after.value[element.as_str()]);
+        named += references.len();
+        if !references.iter().all(is_carer) {
+            return Err(question.refused(element, "patients write to who cares for them"));
+        }
+    }
+    match (named, elements.first()) {
+        (0, Some(element)) => Err(question.refused(element, "it is for nobody")),
+        _ => Ok(()),
     }
 }

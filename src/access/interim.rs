@@ -64,7 +64,7 @@ fn written(interaction: &Interaction) -> Option<ResourceType> {
     }
 }
 
-const OWN: [&str; 5] = ["Practitioner", "Schedule", "Slot", "Provenance", "Binary"];
+const OWN: [&str; 4] = ["Practitioner", "Schedule", "Slot", "Binary"];
 
 fn guarded(role: Role, type_name: &str) -> Guarded {
     let guard = match (role, type_name) {
@@ -73,14 +73,17 @@ fn guarded(role: Role, type_name: &str) -> Guarded {
         (Role::Patient, "Appointment") => Guard::Booking,
         (Role::Doctor, "Patient") => Guard::E2,
         (Role::Doctor, "Practitioner") => Guard::E4,
-        (Role::HospitalStaff, "Observation") => Guard::BirthSet,
+        (Role::Patient, "Communication" | "Task") => Guard::ToCareTeam,
+        (Role::HospitalStaff, "Observation") => Guard::Birth,
         (Role::Registry, _) => Guard::E3,
         _ => Guard::Plain,
     };
     let within = match role {
         Role::Patient => Within::Subjects,
+        Role::Doctor if type_name == "Provenance" => Within::Targets,
         Role::Doctor if OWN.contains(&type_name) => Within::Author,
         Role::Doctor => Within::Subjects,
+        Role::HospitalStaff if type_name != "Appointment" => Within::Facility,
         Role::HospitalStaff | Role::EhrSystem => Within::Owner,
         Role::Admin | Role::Registrar | Role::Registry => Within::Any,
     };

@@ -20,8 +20,10 @@ pub struct WriteRules {
     staff_extensions: ByType,
     /// Types whose resources are never changed nor deleted.
     append_only: Vec<String>,
-    /// Codes of what is observed at a birth, each `system|code`.
-    birth_set: Vec<String>,
+    /// Elements that name whom a message or task is for, by type.
+    addressees: ByType,
+    /// By type the elements with a code, and the codes that are about births, each `system|code`.
+    births: HashMap<String, ByType>,
 }
 
 static FILE: &str =
@@ -56,9 +58,14 @@ impl WriteRules {
         self.append_only.iter().any(|known| known == type_name)
     }
 
-    /// Whether one of the codes is of what is observed at a birth.
-    pub fn is_of_birth(&self, codes: &[String]) -> bool {
-        codes.iter().any(|code| self.birth_set.contains(code))
+    pub fn addressees(&self, type_name: &str) -> &[String] {
+        of(&self.addressees, type_name)
+    }
+
+    /// Elements of the type with the codes that are about births; none where every code is.
+    pub fn births(&self, type_name: &str) -> impl Iterator<Item = (&str, &[String])> {
+        let elements = self.births.get(type_name).into_iter().flatten();
+        elements.map(|(element, codes)| (element.as_str(), codes.as_slice()))
     }
 }
 
@@ -74,14 +81,18 @@ mod tests {
     #[test]
     fn the_file_names_types_and_elements_of_r4() {
         let rules: WriteRules = serde_json::from_str(FILE).unwrap();
-        let by_type = [&rules.authors, &rules.custodians];
+        let by_type = [&rules.authors, &rules.custodians, &rules.addressees];
         for (name, elements) in by_type.into_iter().flatten() {
             let definition = ResourceType::parse(name).unwrap().definition();
             for element in elements {
                 assert!(definition.child(element).is_some(), "{name}.{element}");
             }
         }
-        assert!(!rules.append_only.is_empty() && !rules.birth_set.is_empty());
+        for (name, elements) in &rules.births {
+            let definition = ResourceType::parse(name).unwrap().definition();
+            assert!(elements.keys().all(|element| definition.child(element).is_some()));
+            assert!(elements.values().all(|codes| !codes.is_empty()));
+        }
         for name in rules.append_only.iter().chain(rules.staff_extensions.keys()) {
             assert!(ResourceType::parse(name).is_some(), "{name}");
         }

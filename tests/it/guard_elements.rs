@@ -283,3 +283,68 @@ async fn relations_are_verified_by_staff_alone() {
     doctor.post("RelatedPerson", &verified).await.expect_outcome(403, "forbidden");
     staff.post("RelatedPerson", &verified).await.expect(201);
 }
+
+#[tokio::test]
+async fn a_patient_writes_to_who_cares_for_him() {
+    let server = TestServer::start().await;
+    let ann = server.patient_client("p").await;
+    for id in ["d", "other"] {
+        server.doctor(id).await;
+    }
+    server.update(encounter("e", "p", "d")).await.expect(201);
+    let of = |recipient: Value| {
+        json!({"resourceType": "Communication", "status": "completed",
+            "subject": {"reference": "Patient/p"}, "sender": {"reference": "Patient/p"},
+            "recipient": recipient, "payload": [{"contentString": "hello"}]})
+    };
+    let to = |id: &str| json!([{"reference": format!("Practitioner/{id}")}]);
+    let reply = ann.post("Communication", &of(to("other"))).await;
+    let expressions = reply.expect_outcome(403, "forbidden").expressions();
+    assert_eq!(expressions, ["Communication.recipient"]);
+    ann.post("Communication", &of(json!([{"display": "all"}]))).await.expect(403);
+    ann.post("Communication", &of(to("d"))).await.expect(201);
+}
+
+#[tokio::test]
+async fn a_provenance_is_about_what_is_visible_and_by_oneself() {
+    let server = TestServer::start().await;
+    let doctor = server.doctor("d").await;
+    for id in ["p", "q"] {
+        server.update(patient().id(id)).await.expect(201);
+    }
+    server.doctor("other").await;
+    server.update(encounter("e", "p", "d")).await.expect(201);
+    let of = |target: &str, who: &str| {
+        json!({"resourceType": "Provenance", "target": [{"reference": target}],
+            "recorded": "2026-01-01T00:00:00Z", "agent": [{"who": {"reference": who}}]})
+    };
+    let (own, other) = ("Practitioner/d", "Practitioner/other");
+    doctor.post("Provenance", &of("Patient/q", own)).await.expect_outcome(422, "not-found");
+    doctor.post("Provenance", &of("Patient/p", other)).await.expect_outcome(403, "forbidden");
+    doctor.post("Provenance", &of("Patient/p", own)).await.expect(201);
+    // That of a header is judged as any other.
+    let with_header = async |who: &str| {
+        let mut header = of("", who);
+        header.as_object_mut().unwrap().shift_remove("target");
+        let request = doctor.request("POST", "Observation");
+        let request = request.header("X-Provenance", &header.to_string());
+        request.json(&reported("718-7", "Practitioner/d")).send().await
+    };
+    with_header(other).await.expect_outcome(403, "forbidden");
+    with_header(own).await.expect(201);
+    let stored = server.get("Provenance?_summary=count").await;
+    assert_eq!(stored.body["total"], 2);
+}
+
+#[tokio::test]
+async fn rt_120_a_binary_is_not_put_under_an_invisible_context() {
+    let server = TestServer::start().await;
+    let doctor = server.doctor("d").await;
+    server.update(patient().id("q")).await.expect(201);
+    let of = |context: &str| {
+        json!({"resourceType": "Binary", "contentType": "text/plain", "data": "eA==",
+            "securityContext": {"reference": context}})
+    };
+    doctor.post("Binary", &of("Patient/q")).await.expect_outcome(422, "not-found");
+    doctor.post("Binary", &of("Practitioner/d")).await.expect(201);
+}

@@ -181,3 +181,25 @@ async fn stamps_are_the_writers_own_and_stay() {
     let stamps = query.fetch_all(&mut connection).await.unwrap();
     assert_eq!(stamps, ["1 o staff-of-o", "2 o staff-of-o", "3 o staff-of-o"]);
 }
+
+#[tokio::test]
+async fn az_14_whether_a_link_lives_and_whose_are_live_is_read_from_an_index_alone() {
+    let server = TestServer::start().await;
+    server.update(encounter("e", "p", "d")).await.expect(201);
+    let mut connection = server.database.connect().await;
+    let live = "valid_from <= now() and valid_to > now()";
+    for (table, conditions) in [
+        ("care_link", "practitioner = 1 and patient = 2"),
+        ("care_link", "practitioner = 1"),
+        ("facility_link", "organization = any('{1,2}') and patient = 2"),
+        ("proxy_link", "person = 1"),
+    ] {
+        let plain = "set enable_seqscan = off; set enable_bitmapscan = off";
+        sqlx::raw_sql(plain).execute(&mut connection).await.unwrap();
+        let column = if table == "facility_link" { "organization" } else { "patient" };
+        let sql = format!("explain select {column} from {table} where {conditions} and {live}");
+        let plan: Vec<String> =
+            sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_all(&mut connection).await.unwrap();
+        assert!(plan[0].contains("Index Only Scan"), "{table}: {plan:?}");
+    }
+}

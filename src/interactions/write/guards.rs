@@ -6,7 +6,7 @@ use super::WriteSet;
 use super::draft::{Act, Draft, Step, Target as TargetOfWrite, Write};
 use super::drafts;
 use crate::access::Permit;
-use crate::access::guard::{self, Guarded, Question, Stamps, Target, Version, Within};
+use crate::access::guard::{self, Guard, Guarded, Question, Stamps, Target, Version, Within};
 use crate::error::Result;
 use crate::fhir::json;
 use crate::fhir::links;
@@ -21,13 +21,7 @@ type Targets = HashMap<ResourceKey, Target>;
 /// 403 or 422 for the first write that its guard refuses. Nothing is asked of the database where
 /// no guard holds the writer.
 pub async fn check(context: &Context, set: &WriteSet, steps: &[Step<'_>]) -> Result<()> {
-    let mut judged: Vec<(&Write, Guarded, Judged)> = Vec::new();
-    for (write, step) in set.writes.iter().zip(steps) {
-        let Some(guarded) = write.permit.guarded() else { continue };
-        for draft in drafts(std::slice::from_ref(step)) {
-            judged.push((write, guarded, Judged::of(context, draft)?));
-        }
-    }
+    let judged = judged(context, set, steps)?;
     if judged.is_empty() {
         return Ok(());
     }
@@ -35,27 +29,61 @@ pub async fn check(context: &Context, set: &WriteSet, steps: &[Step<'_>]) -> Res
         drafts(steps).filter(|draft| draft.resource.is_some()).map(|draft| &draft.key).collect();
     let mut connection = context.store.connection().await?;
     let stamps = stamps(context, &mut connection, &judged).await?;
-    let mut permits: Vec<(&Permit, Targets)> = Vec::new();
-    for (write, ..) in &judged {
-        if !permits.iter().any(|(known, _)| **known == write.permit) {
-            let of = judged.iter().filter(|(other, ..)| other.permit == write.permit);
-            let brought = of.flat_map(|(.., judged)| judged.brought.iter().cloned());
-            let targets = targets(context, &mut connection, (&write.permit, &written), brought);
-            permits.push((&write.permit, targets.await?));
+    let mut permits: Vec<(&Permit, Known)> = Vec::new();
+    for one in &judged {
+        if permits.iter().any(|(permit, _)| *permit == one.permit) {
+            continue;
         }
+        let of = judged.iter().filter(|other| other.permit == one.permit);
+        let brought = of.flat_map(|judged| judged.brought.iter().cloned());
+        let targets = targets(context, &mut connection, (one.permit, &written), brought).await?;
+        let carers = match one.guarded.guard {
+            Guard::ToCareTeam => {
+                let patients = &one.permit.writer().patients;
+                context.store.carers(&mut connection, patients).await?
+            }
+            _ => Vec::new(),
+        };
+        permits.push((one.permit, Known { targets, carers }));
     }
     connection.release();
-    for (write, guarded, judged) in &judged {
-        let known = permits.iter().find(|(known, _)| **known == write.permit);
-        let none = Targets::new();
-        let all = known.map_or(&none, |(_, targets)| targets);
-        judged.check(context, (write, *guarded), (all, &stamps))?;
+    for one in &judged {
+        if let Some((_, known)) = permits.iter().find(|(permit, _)| *permit == one.permit) {
+            one.check(context, (known, &stamps)).map_err(|error| match one.write {
+                Some(write) => write.placed(error),
+                None => error.within("http.X-Provenance"),
+            })?;
+        }
     }
     Ok(())
 }
 
+/// What a guard holds the writer of, with the Provenance of a header.
+fn judged<'a>(context: &Context, set: &'a WriteSet, steps: &[Step<'_>]) -> Result<Vec<Judged<'a>>> {
+    let of_writes = set.writes.iter().map(|write| (&write.permit, Some(write)));
+    let of_header = set.provenance.iter().map(|provenance| (&provenance.permit, None));
+    let mut judged = Vec::new();
+    for ((permit, write), step) in of_writes.chain(of_header).zip(steps) {
+        let Some(guarded) = permit.guarded() else { continue };
+        for draft in drafts(std::slice::from_ref(step)) {
+            judged.push(Judged { write, ..Judged::of(context, (permit, guarded), draft)? });
+        }
+    }
+    Ok(judged)
+}
+
+/// What was looked up for the bearer of a permit.
+struct Known {
+    targets: Targets,
+    carers: Vec<ResourceKey>,
+}
+
 /// A draft as a guard sees it.
-struct Judged {
+struct Judged<'a> {
+    permit: &'a Permit,
+    guarded: Guarded,
+    /// None for the Provenance of a header.
+    write: Option<&'a Write>,
     key: ResourceKey,
     rid: Option<i64>,
     before: Option<Value>,
@@ -66,8 +94,12 @@ struct Judged {
     brought: Vec<ResourceKey>,
 }
 
-impl Judged {
-    fn of(context: &Context, draft: &Draft<'_>) -> Result<Judged> {
+impl<'a> Judged<'a> {
+    fn of(
+        context: &Context,
+        (permit, guarded): (&'a Permit, Guarded),
+        draft: &Draft<'_>,
+    ) -> Result<Judged<'a>> {
         let subjects = |resource: &Resource| {
             let settings = &context.index_settings;
             context.registry.subjects_of(&draft.key, resource, settings)
@@ -80,6 +112,9 @@ impl Judged {
         let mut brought = after.map(links::local_targets).unwrap_or_default();
         brought.retain(|key| !known.contains(key) && *key != draft.key);
         Ok(Judged {
+            permit,
+            guarded,
+            write: None,
             key: draft.key.clone(),
             rid: draft.before.as_ref().map(|stored| stored.rid),
             subjects_before: before.as_ref().map(subjects).unwrap_or_default(),
@@ -93,28 +128,28 @@ impl Judged {
     fn check(
         &self,
         context: &Context,
-        (write, guarded): (&Write, Guarded),
-        (all, stamps): (&Targets, &HashMap<i64, Stamps>),
+        (known, stamps): (&Known, &HashMap<i64, Stamps>),
     ) -> Result<()> {
-        let writer = write.permit.writer();
+        let writer = self.permit.writer();
         let of_writer = Stamps { owner: writer.owner, author: writer.author };
         let stamps =
             self.rid.map_or(of_writer, |rid| stamps.get(&rid).copied().unwrap_or_default());
-        let of = |key: &ResourceKey| Some((key.clone(), all.get(key)?.clone()));
+        let of = |key: &ResourceKey| Some((key.clone(), known.targets.get(key)?.clone()));
         let targets: Targets = self.brought.iter().filter_map(of).collect();
         let version = |(value, subjects)| Version { value, subjects };
         let question = Question {
             writer,
-            guarded,
+            guarded: self.guarded,
             key: &self.key,
             before: self.before.as_ref().map(|value| version((value, &self.subjects_before))),
             after: self.after.as_ref().map(|value| version((value, &self.subjects))),
             stamps,
             rid: self.rid,
             targets: &targets,
+            carers: &known.carers,
             patient_reported: &context.settings.patient_reported,
         };
-        guard::check(&question).map_err(|error| write.placed(error))
+        guard::check(&question)
     }
 }
 
@@ -122,13 +157,14 @@ impl Judged {
 async fn stamps(
     context: &Context,
     connection: &mut Connection,
-    judged: &[(&Write, Guarded, Judged)],
+    judged: &[Judged<'_>],
 ) -> Result<HashMap<i64, Stamps>> {
-    let goes_by = |within| !matches!(within, Within::Any | Within::Subjects);
+    let goes_by =
+        |within| matches!(within, Within::Owner | Within::Author | Within::SubjectsOrAuthor);
     let rids: Vec<i64> = judged
         .iter()
-        .filter(|(_, guarded, _)| goes_by(guarded.within))
-        .filter_map(|(.., judged)| judged.rid)
+        .filter(|judged| goes_by(judged.guarded.within))
+        .filter_map(|judged| judged.rid)
         .collect();
     match rids.is_empty() {
         true => Ok(HashMap::new()),
