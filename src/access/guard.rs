@@ -17,37 +17,60 @@ use std::collections::HashMap;
 pub enum Guard {
     /// Nothing more.
     Plain,
-    /// Demographics of one's own record: lists of elements.
+    /// Only elements of a list are changed.
     E1,
     E2,
     E3,
     E4,
     /// A patient's own statement, with a code of the setting.
     PatientReported,
-    /// A patient asks for an Appointment, or books a free Slot, and may cancel it.
-    Booking,
     /// About births: codes of the rules.
     Birth,
+    /// A patient proposes an Appointment, or books a free Slot.
+    Booking,
+    /// A patient cancels an Appointment.
+    Cancel,
     /// A patient writes to who has him in care.
-    ToCareTeam,
+    CareTeam,
+    /// A doctor names who has a patient in care: whoever he names beside himself, see `links`.
+    Referral,
+    /// An AuditEvent of another system.
+    Supplement,
 }
 
-/// In which rows what is written must be: the letter of the matrix.
+/// The guards by the names that the matrix has for them.
+const NAMES: [(&str, Guard); 11] = [
+    ("E1", Guard::E1),
+    ("E2", Guard::E2),
+    ("E3", Guard::E3),
+    ("E4", Guard::E4),
+    ("patient-reported", Guard::PatientReported),
+    ("birth", Guard::Birth),
+    ("booking", Guard::Booking),
+    ("cancel", Guard::Cancel),
+    ("care-team", Guard::CareTeam),
+    ("referral", Guard::Referral),
+    ("supplement", Guard::Supplement),
+];
+
+impl Guard {
+    /// None for a name that is no guard's.
+    pub fn parse(name: &str) -> Option<Guard> {
+        NAMES.iter().find(|(known, _)| *known == name).map(|(_, guard)| *guard)
+    }
+}
+
+/// In which rows of the matrix a new resource must be. For one that is there the row filter of
+/// changes says it, and what it is about stays.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Within {
-    /// P, C: about patients, and these visible.
+    /// P, C, R: about patients, and these visible; of a patient his own.
     Subjects,
-    /// F: what is new is owned by an organization of the writer, and what is there is visible.
-    Facility,
-    /// O: owned by an organization of the writer.
+    /// F, O: owned by an organization of the writer.
     Owner,
-    /// S: the writer's own, or himself.
+    /// S: written by the writer.
     Author,
-    /// C or S.
-    SubjectsOrAuthor,
-    /// What it refers to is visible: of a Provenance.
-    Targets,
-    /// A.
+    /// A, and V: what it refers to is visible.
     Any,
 }
 
@@ -69,13 +92,6 @@ pub enum Target {
     Absent,
 }
 
-/// The access stamps of a row.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub struct Stamps {
-    pub owner: Option<i64>,
-    pub author: Option<i64>,
-}
-
 /// One version of a resource, and the patients that it is about.
 #[derive(Clone, Copy, Debug)]
 pub struct Version<'a> {
@@ -93,9 +109,8 @@ pub struct Question<'a> {
     pub before: Option<Version<'a>>,
     /// None for a delete.
     pub after: Option<Version<'a>>,
-    /// Of the row before, or those that a create gets.
-    pub stamps: Stamps,
-    pub rid: Option<i64>,
+    /// Whether the row before is among those that the writer may change.
+    pub is_changeable: bool,
     /// Behind every reference that the write brings.
     pub targets: &'a HashMap<ResourceKey, Target>,
     /// Practitioners who have the writer's patients in care; known where the guard asks.
@@ -119,12 +134,17 @@ pub fn check_kept(type_name: &str) -> Result<()> {
 /// 403 naming the elements that may not be written so; 422 naming references that lead nowhere.
 pub fn check(question: &Question) -> Result<()> {
     let Question { before, after, .. } = *question;
-    let Some(after) = after else { return check_within(question, before) };
+    if before.is_some() && !question.is_changeable {
+        return Err(not_within(question));
+    }
+    let Some(after) = after else { return Ok(()) };
     if let Some(before) = before {
         check_subjects(question, before, after)?;
     }
     check_targets(question, after)?;
-    check_within(question, Some(after))?;
+    if before.is_none() {
+        check_within(question, after)?;
+    }
     if before.is_some_and(|before| removes_labels(before.value, after.value))
         && !matches!(question.writer.role, Some(Role::Doctor | Role::Admin | Role::Registrar))
     {
@@ -134,15 +154,16 @@ pub fn check(question: &Question) -> Result<()> {
     check_custodian(question, after)?;
     check_authors(question, after)?;
     match question.guarded.guard {
-        Guard::Plain => Ok(()),
+        Guard::Plain | Guard::Referral | Guard::Supplement => Ok(()),
         Guard::E1 => check_elements(question, "E1"),
         Guard::E2 => check_elements(question, "E2"),
         Guard::E3 => check_elements(question, "E3"),
         Guard::E4 => check_elements(question, "E4"),
         Guard::PatientReported => check_patient_reported(question, after),
         Guard::Booking => check_booking(question, after),
+        Guard::Cancel => check_cancelled(question, after),
         Guard::Birth => check_birth(question, after),
-        Guard::ToCareTeam => check_addressees(question, after),
+        Guard::CareTeam => check_addressees(question, after),
     }
 }
 
@@ -223,35 +244,27 @@ fn check_targets(question: &Question, after: Version) -> Result<()> {
     }
 }
 
-fn check_within(question: &Question, version: Option<Version>) -> Result<()> {
-    let Question { writer, stamps, rid, .. } = *question;
-    let is_owned = stamps.owner.is_some_and(|owner| writer.organizations.contains(&owner));
-    let is_own = writer.author.is_some()
-        && (stamps.author == writer.author || (rid.is_some() && rid == writer.author));
-    // Those that came were found visible, and those that were there made the row visible.
-    let is_about = version.is_some_and(|version| !version.subjects.is_empty());
-    let is_about = match writer.role {
-        Some(Role::Patient) => version.is_some_and(|version| {
-            !version.subjects.is_empty()
-                && version.subjects.iter().all(|key| writer.patient_keys.contains(key))
-        }),
-        _ => is_about,
-    };
+fn check_within(question: &Question, after: Version) -> Result<()> {
+    let writer = question.writer;
+    // Whatever it is about was found visible.
+    let is_about = !after.subjects.is_empty()
+        && (writer.role != Some(Role::Patient)
+            || after.subjects.iter().all(|key| writer.patient_keys.contains(key)));
     let is_within = match question.guarded.within {
-        Within::Any | Within::Targets => true,
-        Within::Facility => rid.is_some() || is_owned,
-        Within::Owner => is_owned,
-        Within::Author => is_own,
+        Within::Any => true,
+        Within::Owner => writer.owner.is_some(),
+        Within::Author => writer.author.is_some(),
         Within::Subjects => is_about,
-        Within::SubjectsOrAuthor => is_about || is_own,
     };
     match is_within {
         true => Ok(()),
-        false => {
-            let text = format!("{} may not be written by you", question.type_name());
-            Err(FhirError::new(ErrorKind::Forbidden, IssueCode::Forbidden, text))
-        }
+        false => Err(not_within(question)),
     }
+}
+
+fn not_within(question: &Question) -> FhirError {
+    let text = format!("This {} may not be written by you", question.type_name());
+    FhirError::new(ErrorKind::Forbidden, IssueCode::Forbidden, text)
 }
 
 /// Extensions that give others access are set by staff.
@@ -366,17 +379,13 @@ fn check_patient_reported(question: &Question, after: Version) -> Result<()> {
 /// The type whose codes are restricted.
 const OBSERVATION: &str = "Observation";
 
+fn status(version: Version<'_>) -> &str {
+    version.value["status"].as_str().unwrap_or_default()
+}
+
 fn check_booking(question: &Question, after: Version) -> Result<()> {
-    let status = |value: &Value| value["status"].as_str().unwrap_or_default().to_owned();
-    if let Some(before) = question.before {
-        let was_open = ["proposed", "pending", "booked"].contains(&&*status(before.value));
-        if !was_open || status(after.value) != "cancelled" {
-            return Err(question.refused("status", "patients may cancel what is not over"));
-        }
-        return check_elements(question, "cancel");
-    }
-    let is_proposal = status(after.value) == "proposed";
-    if !is_proposal && !["pending", "booked"].contains(&&*status(after.value)) {
+    let is_proposal = status(after) == "proposed";
+    if !is_proposal && !["pending", "booked"].contains(&status(after)) {
         return Err(question.refused("status", "patients propose or book"));
     }
     let slots = references(&after.value["slot"]);
@@ -388,6 +397,14 @@ fn check_booking(question: &Question, after: Version) -> Result<()> {
         true => Ok(()),
         false => Err(question.refused("slot", "patients book free slots")),
     }
+}
+
+fn check_cancelled(question: &Question, after: Version) -> Result<()> {
+    let was_open = |before: Version| ["proposed", "pending", "booked"].contains(&status(before));
+    if !question.before.is_some_and(was_open) || status(after) != "cancelled" {
+        return Err(question.refused("status", "patients may cancel what is not over"));
+    }
+    check_elements(question, "cancel")
 }
 
 fn check_birth(question: &Question, after: Version) -> Result<()> {

@@ -13,6 +13,7 @@ use crate::fhir::interaction::{Interaction, Operation, OperationScope};
 
 pub struct Parts {
     pub filter: RowFilter,
+    pub changes: RowFilter,
     pub writer: Writer,
     pub guarded: Guarded,
     pub may_read: bool,
@@ -20,32 +21,44 @@ pub struct Parts {
 
 pub fn parts(caller: &Caller, principal: &Principal, interaction: &Interaction) -> Parts {
     let writer = Writer::of(caller);
-    let filter = match principal.role {
-        Role::Admin | Role::Registrar => RowFilter::All,
-        Role::Patient => RowFilter::Interim {
-            subjects: writer.patients.clone(),
-            practitioner: None,
-            owners: Vec::new(),
-        },
-        Role::Doctor => RowFilter::Interim {
-            subjects: Vec::new(),
-            practitioner: writer.author,
-            owners: Vec::new(),
-        },
-        _ => RowFilter::Interim {
-            subjects: Vec::new(),
-            practitioner: None,
-            owners: writer.organizations.clone(),
-        },
-    };
     let of = written(interaction);
-    let guarded = guarded(principal.role, of.map_or("", |of| of.name()));
+    let name = of.map_or("", |of| of.name());
+    let rows = |is_public| {
+        let of_role = |role, rids: &Vec<i64>| match principal.role == role {
+            true => rids.clone(),
+            false => Vec::new(),
+        };
+        RowFilter::Interim {
+            subjects: of_role(Role::Patient, &writer.patients),
+            practitioner: writer.referrer().filter(|_| is_public || !OWN.contains(&name)),
+            owners: match principal.role {
+                Role::Patient | Role::Doctor => Vec::new(),
+                _ => writer.organizations.clone(),
+            },
+            itself: writer.author.filter(|_| is_public || OWN.contains(&name)),
+            is_public,
+        }
+    };
+    let owned = RowFilter::Stamps {
+        subjects: Vec::new(),
+        owners: writer.organizations.clone(),
+        authors: Vec::new(),
+    };
+    let (filter, changes) = match principal.role {
+        Role::Admin | Role::Registrar => (RowFilter::All, RowFilter::All),
+        Role::EhrSystem => (rows(true), owned),
+        Role::HospitalStaff if name == "Appointment" => (rows(true), owned),
+        Role::Registry => (rows(true), rows(true)),
+        _ => (rows(true), rows(false)),
+    };
+    let is_create = matches!(interaction, Interaction::Create { .. });
+    let guarded = guarded(principal.role, name, is_create);
     let has = |letters: Letters| {
         let of_type =
             principal.scopes.resources().filter(|scope| of.is_none_or(|of| scope.is_of(of)));
         of_type.fold(Letters::NONE, |all, scope| all.with(scope.letters)).has(letters)
     };
-    Parts { filter, writer, guarded, may_read: has(Letters::READ) }
+    Parts { filter, changes, writer, guarded, may_read: has(Letters::READ) }
 }
 
 fn written(interaction: &Interaction) -> Option<ResourceType> {
@@ -66,24 +79,24 @@ fn written(interaction: &Interaction) -> Option<ResourceType> {
 
 const OWN: [&str; 4] = ["Practitioner", "Schedule", "Slot", "Binary"];
 
-fn guarded(role: Role, type_name: &str) -> Guarded {
+fn guarded(role: Role, type_name: &str, is_create: bool) -> Guarded {
     let guard = match (role, type_name) {
         (Role::Patient, "Patient") => Guard::E1,
         (Role::Patient, "Observation" | "AllergyIntolerance") => Guard::PatientReported,
-        (Role::Patient, "Appointment") => Guard::Booking,
+        (Role::Patient, "Appointment") if is_create => Guard::Booking,
+        (Role::Patient, "Appointment") => Guard::Cancel,
         (Role::Doctor, "Patient") => Guard::E2,
         (Role::Doctor, "Practitioner") => Guard::E4,
-        (Role::Patient, "Communication" | "Task") => Guard::ToCareTeam,
+        (Role::Patient, "Communication" | "Task") => Guard::CareTeam,
         (Role::HospitalStaff, "Observation") => Guard::Birth,
         (Role::Registry, _) => Guard::E3,
         _ => Guard::Plain,
     };
     let within = match role {
         Role::Patient => Within::Subjects,
-        Role::Doctor if type_name == "Provenance" => Within::Targets,
+        Role::Doctor if type_name == "Provenance" => Within::Any,
         Role::Doctor if OWN.contains(&type_name) => Within::Author,
         Role::Doctor => Within::Subjects,
-        Role::HospitalStaff if type_name != "Appointment" => Within::Facility,
         Role::HospitalStaff | Role::EhrSystem => Within::Owner,
         Role::Admin | Role::Registrar | Role::Registry => Within::Any,
     };

@@ -29,6 +29,8 @@ pub enum RowFilter {
         subjects: Vec<i64>,
         practitioner: Option<i64>,
         owners: Vec<i64>,
+        itself: Option<i64>,
+        is_public: bool,
     },
 }
 
@@ -36,6 +38,7 @@ pub enum RowFilter {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Permit {
     filter: RowFilter,
+    changes: RowFilter,
     writer: Arc<Writer>,
     guarded: Option<Guarded>,
     may_read: bool,
@@ -60,9 +63,10 @@ impl Permit {
                 refused(ErrorKind::Forbidden, IssueCode::Forbidden, text)
             }
             Caller::Principal(principal) => {
-                let interim::Parts { filter, writer, guarded, may_read } =
+                let interim::Parts { filter, changes, writer, guarded, may_read } =
                     interim::parts(caller, principal, interaction);
-                Ok(Permit { filter, writer: Arc::new(writer), guarded: Some(guarded), may_read })
+                let (writer, guarded) = (Arc::new(writer), Some(guarded));
+                Ok(Permit { filter, changes, writer, guarded, may_read })
             }
             Caller::InsecureNoAuth | Caller::Operator => Ok(Permit::unguarded(caller)),
         }
@@ -75,7 +79,8 @@ impl Permit {
 
     fn unguarded(caller: &Caller) -> Permit {
         let writer = Arc::new(Writer::of(caller));
-        Permit { filter: RowFilter::All, writer, guarded: None, may_read: true }
+        let (filter, changes) = (RowFilter::All, RowFilter::All);
+        Permit { filter, changes, writer, guarded: None, may_read: true }
     }
 
     /// Names the caller, see [`Caller::principal`].
@@ -101,6 +106,16 @@ impl Permit {
     /// What a write must keep to; None for the operator and without sign-in, whom no guard holds.
     pub fn guarded(&self) -> Option<Guarded> {
         self.guarded
+    }
+
+    /// The same permit over the rows that may be changed.
+    pub fn changing(&self) -> Permit {
+        Permit { filter: self.changes.clone(), ..self.clone() }
+    }
+
+    /// The same permit over the rows that a resource may refer to.
+    pub fn reaching(&self) -> Permit {
+        self.clone()
     }
 
     /// Whether the answer to a write may carry the resource: the token lets its bearer read the

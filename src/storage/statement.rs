@@ -97,8 +97,11 @@ impl Statement {
                 self.push(") or ").push(alias).push(".author = any(").bind(authors.clone());
                 self.push("))")
             }
-            RowFilter::Interim { subjects, practitioner, owners } => {
-                self.push("(").push(alias).push(".subject_rids is null or ");
+            RowFilter::Interim { subjects, practitioner, owners, itself, is_public } => {
+                self.push(if *is_public { "(" } else { "(false and " });
+                self.push(alias).push(".subject_rids is null or ");
+                self.push(alias).push(".rid = ").bind(*itself).push(" or ");
+                self.push(alias).push(".author = ").bind(*itself).push(" or ");
                 self.push(alias).push(".subject_rids && ").bind(subjects.clone());
                 self.push(" or ").push(alias).push(".owner = any(").bind(owners.clone());
                 self.push(") or exists (select from care_link l where l.practitioner = ");

@@ -1,6 +1,7 @@
 //! Care links (SECURITY.md 2.2): which resources make them, who may grant them, and when they end.
 
 use crate::harness::{TestServer, appointment, encounter, observation, patient};
+use bhn_fhir::clock::Clock;
 use serde_json::{Value, json};
 
 /// What the operator stores makes this link, and no longer does so after a change of it.
@@ -71,7 +72,7 @@ async fn c1_an_encounter_of_yesterday_still_gives_care_and_one_without_its_end()
 
 /// The day so many days from now.
 fn chrono_text(days: i64) -> String {
-    (chrono::Utc::now() + chrono::Duration::days(days)).format("%Y-%m-%d").to_string()
+    (Clock::System.now() + chrono::Duration::days(days)).format("%Y-%m-%d").to_string()
 }
 
 #[tokio::test]

@@ -1,12 +1,13 @@
 //! What the guards of `access` ask about a set of writes: behind which references there is
-//! something that the writer sees, and whose the rows are. A statement for the references of all
-//! writes that are permitted alike, and one for the stamps where they decide.
+//! something that the writer sees, and which rows he may change. A statement for the references
+//! of all writes that are permitted alike, and one for the rows where more is seen than may be
+//! changed.
 
 use super::WriteSet;
 use super::draft::{Act, Draft, Step, Target as TargetOfWrite, Write};
 use super::drafts;
 use crate::access::Permit;
-use crate::access::guard::{self, Guard, Guarded, Question, Stamps, Target, Version, Within};
+use crate::access::guard::{self, Guard, Guarded, Question, Target, Version};
 use crate::error::Result;
 use crate::fhir::json;
 use crate::fhir::links;
@@ -28,7 +29,6 @@ pub async fn check(context: &Context, set: &WriteSet, steps: &[Step<'_>]) -> Res
     let written: Vec<&ResourceKey> =
         drafts(steps).filter(|draft| draft.resource.is_some()).map(|draft| &draft.key).collect();
     let mut connection = context.store.connection().await?;
-    let stamps = stamps(context, &mut connection, &judged).await?;
     let mut permits: Vec<(&Permit, Known)> = Vec::new();
     for one in &judged {
         if permits.iter().any(|(permit, _)| *permit == one.permit) {
@@ -37,19 +37,22 @@ pub async fn check(context: &Context, set: &WriteSet, steps: &[Step<'_>]) -> Res
         let of = judged.iter().filter(|other| other.permit == one.permit);
         let brought = of.flat_map(|judged| judged.brought.iter().cloned());
         let targets = targets(context, &mut connection, (one.permit, &written), brought).await?;
+        let keys = judged.iter().filter(|other| other.permit == one.permit);
+        let keys = keys.filter(|judged| judged.before.is_some()).map(|judged| judged.key.clone());
+        let refused = refused(context, &mut connection, (one.permit, keys.collect())).await?;
         let carers = match one.guarded.guard {
-            Guard::ToCareTeam => {
+            Guard::CareTeam => {
                 let patients = &one.permit.writer().patients;
                 context.store.carers(&mut connection, patients).await?
             }
             _ => Vec::new(),
         };
-        permits.push((one.permit, Known { targets, carers }));
+        permits.push((one.permit, Known { targets, refused, carers }));
     }
     connection.release();
     for one in &judged {
         if let Some((_, known)) = permits.iter().find(|(permit, _)| *permit == one.permit) {
-            one.check(context, (known, &stamps)).map_err(|error| match one.write {
+            one.check(context, known).map_err(|error| match one.write {
                 Some(write) => write.placed(error),
                 None => error.within("http.X-Provenance"),
             })?;
@@ -75,6 +78,8 @@ fn judged<'a>(context: &Context, set: &'a WriteSet, steps: &[Step<'_>]) -> Resul
 /// What was looked up for the bearer of a permit.
 struct Known {
     targets: Targets,
+    /// What may be seen and not be changed.
+    refused: Vec<ResourceKey>,
     carers: Vec<ResourceKey>,
 }
 
@@ -85,7 +90,6 @@ struct Judged<'a> {
     /// None for the Provenance of a header.
     write: Option<&'a Write>,
     key: ResourceKey,
-    rid: Option<i64>,
     before: Option<Value>,
     subjects_before: Vec<ResourceKey>,
     after: Option<Value>,
@@ -116,7 +120,6 @@ impl<'a> Judged<'a> {
             guarded,
             write: None,
             key: draft.key.clone(),
-            rid: draft.before.as_ref().map(|stored| stored.rid),
             subjects_before: before.as_ref().map(subjects).unwrap_or_default(),
             before: before.map(Resource::into_value),
             subjects: after.map(subjects).unwrap_or_default(),
@@ -125,15 +128,8 @@ impl<'a> Judged<'a> {
         })
     }
 
-    fn check(
-        &self,
-        context: &Context,
-        (known, stamps): (&Known, &HashMap<i64, Stamps>),
-    ) -> Result<()> {
+    fn check(&self, context: &Context, known: &Known) -> Result<()> {
         let writer = self.permit.writer();
-        let of_writer = Stamps { owner: writer.owner, author: writer.author };
-        let stamps =
-            self.rid.map_or(of_writer, |rid| stamps.get(&rid).copied().unwrap_or_default());
         let of = |key: &ResourceKey| Some((key.clone(), known.targets.get(key)?.clone()));
         let targets: Targets = self.brought.iter().filter_map(of).collect();
         let version = |(value, subjects)| Version { value, subjects };
@@ -143,8 +139,7 @@ impl<'a> Judged<'a> {
             key: &self.key,
             before: self.before.as_ref().map(|value| version((value, &self.subjects_before))),
             after: self.after.as_ref().map(|value| version((value, &self.subjects))),
-            stamps,
-            rid: self.rid,
+            is_changeable: !known.refused.contains(&self.key),
             targets: &targets,
             carers: &known.carers,
             patient_reported: &context.settings.patient_reported,
@@ -153,23 +148,20 @@ impl<'a> Judged<'a> {
     }
 }
 
-/// The stamps of the rows that are there, where one of the guards goes by them.
-async fn stamps(
+/// Those of the rows that the bearer of the permit sees and may not change.
+async fn refused(
     context: &Context,
     connection: &mut Connection,
-    judged: &[Judged<'_>],
-) -> Result<HashMap<i64, Stamps>> {
-    let goes_by =
-        |within| matches!(within, Within::Owner | Within::Author | Within::SubjectsOrAuthor);
-    let rids: Vec<i64> = judged
-        .iter()
-        .filter(|judged| goes_by(judged.guarded.within))
-        .filter_map(|judged| judged.rid)
-        .collect();
-    match rids.is_empty() {
-        true => Ok(HashMap::new()),
-        false => context.store.stamps(connection, &rids).await,
+    (permit, mut keys): (&Permit, Vec<ResourceKey>),
+) -> Result<Vec<ResourceKey>> {
+    let changing = permit.changing();
+    if changing.filter() == permit.filter() {
+        return Ok(Vec::new());
     }
+    let found = context.store.visible(connection, &changing, &keys).await?;
+    let mut found = found.iter();
+    keys.retain(|_| !matches!(found.next(), Some(Visible::Live(_))));
+    Ok(keys)
 }
 
 /// What is behind these references for the bearer of the permit.
@@ -189,7 +181,7 @@ async fn targets(
     }
     sought.sort();
     sought.dedup();
-    let found = context.store.visible(connection, permit, &sought).await?;
+    let found = context.store.visible(connection, &permit.reaching(), &sought).await?;
     for (key, visible) in sought.into_iter().zip(found) {
         let target = match visible {
             Visible::Live(stored) => Target::Live(json::read_stored(&stored.body)?),

@@ -5,6 +5,7 @@
 //! there now. Versions are therefore contiguous and never fork.
 
 pub mod answers;
+mod carers;
 pub mod change;
 pub mod contained;
 mod copy;
@@ -12,7 +13,6 @@ pub mod index_rows;
 pub mod intern;
 pub mod links;
 pub mod sql;
-mod stamps;
 mod text_keys;
 mod tsvector;
 pub mod under_way;

@@ -1,1 +1,0 @@
-select rid, owner, author from resource where rid = any($1)
