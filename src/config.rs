@@ -117,6 +117,58 @@ pub struct ServerConfig {
     /// Addresses or networks of proxies whose forwarded headers are believed.
     #[arg(long, env = "BHN_TRUSTED_PROXIES", value_delimiter = ',')]
     pub trusted_proxies: Vec<Network>,
+    #[command(flatten)]
+    pub tls: TlsConfig,
+    #[command(flatten)]
+    pub rates: RateConfig,
+    /// Address and port where operators read metrics; none without it.
+    #[arg(long, env = "BHN_ADMIN_LISTEN")]
+    pub admin_listen: Option<SocketAddr>,
+}
+
+/// TLS that the server ends itself.
+#[derive(Args, Clone, Debug)]
+pub struct TlsConfig {
+    /// PEM file of the server's certificate and those above it.
+    #[arg(long, env = "BHN_TLS_CERTIFICATE", requires = "tls_key")]
+    pub tls_certificate: Option<PathBuf>,
+    /// PEM file of its private key.
+    #[arg(long, env = "BHN_TLS_KEY", requires = "tls_certificate")]
+    pub tls_key: Option<PathBuf>,
+    /// The oldest version of TLS that is spoken.
+    #[arg(long, env = "BHN_TLS_MINIMUM", default_value = "1.3")]
+    pub tls_minimum: TlsMinimum,
+}
+
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TlsMinimum {
+    #[value(name = "1.2")]
+    Tls12,
+    #[value(name = "1.3")]
+    Tls13,
+}
+
+/// Requests a second; 0 for no bound.
+#[derive(Args, Clone, Debug)]
+pub struct RateConfig {
+    /// Of a user in one client.
+    #[arg(long, env = "BHN_RATE_USER", default_value_t = 50)]
+    pub rate_user: u32,
+    /// Of a user in one client, at once.
+    #[arg(long, env = "BHN_RATE_USER_BURST", default_value_t = 200)]
+    pub rate_user_burst: u32,
+    /// Of a backend service.
+    #[arg(long, env = "BHN_RATE_SYSTEM", default_value_t = 200)]
+    pub rate_system: u32,
+    /// Of a backend service, at once.
+    #[arg(long, env = "BHN_RATE_SYSTEM_BURST", default_value_t = 1_000)]
+    pub rate_system_burst: u32,
+    /// Of an address whose requests bring no good token.
+    #[arg(long, env = "BHN_RATE_ADDRESS", default_value_t = 20)]
+    pub rate_address: u32,
+    /// Of such an address, at once.
+    #[arg(long, env = "BHN_RATE_ADDRESS_BURST", default_value_t = 100)]
+    pub rate_address_burst: u32,
 }
 
 /// Where resources are stored.
@@ -285,10 +337,16 @@ impl Config {
     pub fn settings(&self, listening: SocketAddr) -> Settings {
         let base_url = self.server.base_url.clone();
         Settings {
-            base_url: base_url.unwrap_or_else(|| default_base_url(listening)),
+            base_url: base_url.unwrap_or_else(|| default_base_url(self.server.scheme(), listening)),
             insecure_no_auth: self.server.insecure_no_auth,
             ..self.fhir.settings(&self.database)
         }
+    }
+}
+
+impl ServerConfig {
+    fn scheme(&self) -> &'static str {
+        if self.tls.tls_certificate.is_some() { "https" } else { "http" }
     }
 }
 
@@ -368,7 +426,7 @@ fn default_pool() -> u32 {
 }
 
 /// A server that listens everywhere is reached from this machine at its loopback address.
-fn default_base_url(listening: SocketAddr) -> String {
+fn default_base_url(scheme: &str, listening: SocketAddr) -> String {
     let mut reached = listening;
     match listening.ip() {
         IpAddr::V4(address) if address.is_unspecified() => reached.set_ip([127, 0, 0, 1].into()),
@@ -377,7 +435,7 @@ fn default_base_url(listening: SocketAddr) -> String {
         }
         _ => {}
     }
-    format!("http://{reached}/fhir")
+    format!("{scheme}://{reached}/fhir")
 }
 
 fn parse_base_url(text: &str) -> Result<String, String> {
@@ -414,9 +472,12 @@ mod tests {
     #[test]
     fn the_base_url_follows_the_address_unless_it_is_set() {
         let address = |text: &str| text.parse().unwrap();
-        assert_eq!(default_base_url(address("127.0.0.1:8080")), "http://127.0.0.1:8080/fhir");
-        assert_eq!(default_base_url(address("0.0.0.0:80")), "http://127.0.0.1:80/fhir");
-        assert_eq!(default_base_url(address("[::]:80")), "http://[::1]:80/fhir");
+        assert_eq!(
+            default_base_url("http", address("127.0.0.1:8080")),
+            "http://127.0.0.1:8080/fhir"
+        );
+        assert_eq!(default_base_url("http", address("0.0.0.0:80")), "http://127.0.0.1:80/fhir");
+        assert_eq!(default_base_url("http", address("[::]:80")), "http://[::1]:80/fhir");
         assert_eq!(parse_base_url("https://fhir.example/r4/").unwrap(), "https://fhir.example/r4");
         for wrong in ["fhir.example", "ftp://a/", "http://a/?b", "http://u@a/fhir"] {
             assert!(parse_base_url(wrong).is_err(), "{wrong}");

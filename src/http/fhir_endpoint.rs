@@ -2,14 +2,16 @@
 //! <https://hl7.org/fhir/R4/http.html>
 
 use super::headers::{self, Texts};
+use super::listen::PlaceInCrowd;
 use super::middleware::forwarded::ClientAddress;
 use super::middleware::request_id::RequestId;
 use super::middleware::trace::Traced;
 use super::negotiate::{BodyKind, Format, Wishes};
+use super::rates;
 use super::respond::{self, Asked};
 use super::router::base_path;
 use super::{App, body};
-use crate::access::{Asker, Origin};
+use crate::access::{Asker, Caller, Origin};
 use crate::error::{ErrorKind, FhirError, IssueCode, Result};
 use crate::fhir::interaction::{self, Body, Interaction, Method, RequestParts};
 use crate::interactions::Outcome;
@@ -42,8 +44,8 @@ async fn carry(
     }
     let method = method(parts, path)?;
     // Before the body: strangers are not listened to.
-    let caller = app.sign_in.authenticate.caller(headers::authorization(&parts.headers)?).await?;
-    let asker = Asker { caller, origin: origin(parts) };
+    let asker = asker(app, parts).await?;
+    let _place = place(app, &asker.caller)?;
     let texts = Texts::read(&parts.headers)?;
     let loaded = match method {
         Method::Post | Method::Put | Method::Patch => {
@@ -64,6 +66,7 @@ async fn carry(
         prefer: texts.prefer.as_deref(),
         body,
     })?;
+    app.rates.admit(&asker, rates::further_weight(&request.interaction))?;
     if method == Method::Post {
         request.idempotency_key = headers::idempotency_key(&parts.headers)?;
     }
@@ -137,6 +140,33 @@ fn method(parts: &request::Parts, path: &str) -> Result<Method> {
 fn path_after_base<'a>(app: &App, parts: &'a request::Parts) -> &'a str {
     let path = parts.uri.path();
     path.strip_prefix(base_path(&app.settings.base_url)).unwrap_or(path)
+}
+
+/// Who asks: 401 for credentials that are not good, 429 for who comes too often.
+async fn asker(app: &App, parts: &request::Parts) -> Result<Asker> {
+    let origin = origin(parts);
+    let authorization = headers::authorization(&parts.headers)?;
+    match app.sign_in.authenticate.caller(authorization).await {
+        Ok(caller) => {
+            let asker = Asker { caller, origin };
+            app.rates.admit(&asker, 1)?;
+            Ok(asker)
+        }
+        Err(error) => {
+            app.rates.stranger(origin.address, 1)?;
+            Err(error)
+        }
+    }
+}
+
+/// The caller's place among the requests in work. 503 where he has as many as he may.
+fn place(app: &App, caller: &Caller) -> Result<Option<PlaceInCrowd<String>>> {
+    let Caller::Principal(principal) = caller else {
+        return Ok(None);
+    };
+    let place = app.in_work.enter(principal.name.clone(), false);
+    let too_many = || FhirError::unavailable("Too many requests of yours are in work");
+    place.ok_or_else(too_many).map(Some)
 }
 
 /// Where the request came from, for the audit.
