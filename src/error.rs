@@ -182,6 +182,8 @@ pub struct FhirError {
     pub version: Option<i64>,
     /// Methods for the `Allow` of a 405.
     pub allow: &'static [&'static str],
+    /// True for a 403 that a token of more scopes might not meet (RFC 6750, 3.1).
+    pub is_of_scope: bool,
 }
 
 pub type Result<T, E = FhirError> = std::result::Result<T, E>;
@@ -193,7 +195,7 @@ impl FhirError {
 
     /// `issues` must not be empty.
     pub fn of_issues(kind: ErrorKind, issues: Vec<Issue>) -> Self {
-        FhirError { kind, issues, source: None, version: None, allow: &[] }
+        FhirError { kind, issues, source: None, version: None, allow: &[], is_of_scope: false }
     }
 
     /// 400 `invalid`.
@@ -214,6 +216,12 @@ impl FhirError {
     /// 400 `too-costly`: over a static limit, named with its value.
     pub fn too_costly(diagnostics: impl Into<String>) -> Self {
         FhirError::new(ErrorKind::BadRequest, IssueCode::TooCostly, diagnostics)
+    }
+
+    /// 403 `forbidden`: scopes or role do not give the act for the type.
+    pub fn insufficient_scope(diagnostics: impl Into<String>) -> Self {
+        let error = FhirError::new(ErrorKind::Forbidden, IssueCode::Forbidden, diagnostics);
+        FhirError { is_of_scope: true, ..error }
     }
 
     /// 404: `what` is the type, `Type/id`, or path that is not there.
@@ -279,8 +287,9 @@ impl FhirError {
 
     /// The same for another request that failed with this one.
     pub fn without_source(&self) -> FhirError {
-        let FhirError { kind, issues, version, allow, .. } = self;
-        FhirError { kind: *kind, issues: issues.clone(), source: None, version: *version, allow }
+        let FhirError { kind, issues, version, allow, is_of_scope, .. } = self;
+        let (kind, issues, version, is_of_scope) = (*kind, issues.clone(), *version, *is_of_scope);
+        FhirError { kind, issues, source: None, version, allow, is_of_scope }
     }
 
     pub fn with_source(mut self, source: impl Into<Source>) -> Self {

@@ -1,86 +1,100 @@
-//! The permit that storage takes with every query.
-//!
-//! Until the authorization server exists, the one caller there is may do everything, and only
-//! under the explicit flag `--insecure-no-auth`. The row filter is compiled into every
-//! statement all the same, so that no query is written without one.
+//! The permit that storage takes with every query: proof that the gate was asked, and what it
+//! said.
 
+use super::authorize;
 use super::caller::Caller;
 use super::guard::Guarded;
-use super::interim;
+use super::redact::Redactor;
+use super::row_filter::{AllProof, RowFilter};
+use super::type_set::TypeSet;
 use super::writer::Writer;
-use crate::error::{ErrorKind, FhirError, IssueCode, Result};
+use crate::error::{FhirError, Result};
 use crate::fhir::interaction::Interaction;
 use std::sync::Arc;
 
-/// Which rows a caller may see, by the access stamps of the row (surrogate ids, see
-/// `migrations`). An empty set denies.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum RowFilter {
-    All,
-    /// A row passes where one of its subject patients, its owner organization or its author is
-    /// in the list.
-    Stamps {
-        subjects: Vec<i64>,
-        owners: Vec<i64>,
-        authors: Vec<i64>,
-    },
-    /// See `interim.rs`.
-    Interim {
-        subjects: Vec<i64>,
-        practitioner: Option<i64>,
-        owners: Vec<i64>,
-        itself: Option<i64>,
-        is_public: bool,
-    },
-}
-
-/// Proof that the gate was asked. Only [`Permit::authorize`] makes one.
+/// What the gate lets through. Only [`Permit::authorize`] and the operator's own work make one.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Permit {
-    filter: RowFilter,
-    changes: RowFilter,
     writer: Arc<Writer>,
     guarded: Option<Guarded>,
-    may_read: bool,
+    filter: RowFilter,
+    included: RowFilter,
+    changes: RowFilter,
+    reach: RowFilter,
+    answers: Answers,
+    pub(super) redactor: Redactor,
+    defines_parameters: bool,
+}
+
+/// How much an answer may tell.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Answers {
+    Whole,
+    /// A search tells how many there are, and no more: the scope has `s` without `r`.
+    Count,
+    /// A write is answered without its resource: the scope has no `r`.
+    Minimal,
+}
+
+/// What the gate found, as rows.
+pub(super) struct Granted {
+    pub guarded: Option<Guarded>,
+    pub filter: RowFilter,
+    pub included: RowFilter,
+    pub changes: RowFilter,
+    pub reach: RowFilter,
+    pub answers: Answers,
+    pub redactor: Redactor,
+    pub defines_parameters: bool,
 }
 
 impl Permit {
     /// Asked once per interaction, also for each Bundle entry, before any data is read.
-    /// 401 where the caller is not known, 403 for what operators alone may ask.
+    /// 401 where the caller is not known; 403 where the scopes, the role, or being no operator
+    /// do not let this be done to this type.
     pub fn authorize(caller: &Caller, interaction: &Interaction) -> Result<Permit> {
-        let is_operators = match interaction {
-            Interaction::Operation(operation) => operation.row.is_for_operators(),
-            _ => false,
-        };
-        let refused = |kind, code, text: &str| Err(FhirError::new(kind, code, text));
         match caller {
+            Caller::InsecureNoAuth | Caller::Operator => Ok(Permit::unbounded(caller)),
             Caller::Anonymous => {
-                let text = "This server answers signed-in callers only";
-                refused(ErrorKind::Unauthorized, IssueCode::Login, text)
+                authorize::anonymous(interaction).map(|granted| Permit::of(caller, granted))
             }
-            Caller::Principal(_) if is_operators => {
-                let text = "This is for operators of the server";
-                refused(ErrorKind::Forbidden, IssueCode::Forbidden, text)
-            }
-            Caller::Principal(principal) => {
-                let interim::Parts { filter, changes, writer, guarded, may_read } =
-                    interim::parts(caller, principal, interaction);
-                let (writer, guarded) = (Arc::new(writer), Some(guarded));
-                Ok(Permit { filter, changes, writer, guarded, may_read })
-            }
-            Caller::InsecureNoAuth | Caller::Operator => Ok(Permit::unguarded(caller)),
+            Caller::Principal(principal) => authorize::principal(principal, interaction)
+                .map(|granted| Permit::of(caller, granted)),
         }
     }
 
     /// For work of the operator that is no interaction: reindex, check, import.
     pub fn operator() -> Permit {
-        Permit::unguarded(&Caller::Operator)
+        Permit::unbounded(&Caller::Operator)
     }
 
-    fn unguarded(caller: &Caller) -> Permit {
-        let writer = Arc::new(Writer::of(caller));
-        let (filter, changes) = (RowFilter::All, RowFilter::All);
-        Permit { filter, changes, writer, guarded: None, may_read: true }
+    fn unbounded(caller: &Caller) -> Permit {
+        let all = RowFilter::All(AllProof::of_operator());
+        let granted = Granted {
+            guarded: None,
+            filter: all.clone(),
+            included: all.clone(),
+            changes: all.clone(),
+            reach: all,
+            answers: Answers::Whole,
+            redactor: Redactor::none(),
+            defines_parameters: true,
+        };
+        Permit::of(caller, granted)
+    }
+
+    fn of(caller: &Caller, granted: Granted) -> Permit {
+        Permit {
+            writer: Arc::new(Writer::of(caller)),
+            guarded: granted.guarded,
+            filter: granted.filter,
+            included: granted.included,
+            changes: granted.changes,
+            reach: granted.reach,
+            answers: granted.answers,
+            redactor: granted.redactor,
+            defines_parameters: granted.defines_parameters,
+        }
     }
 
     /// Names the caller, see [`Caller::principal`].
@@ -113,32 +127,75 @@ impl Permit {
         Permit { filter: self.changes.clone(), ..self.clone() }
     }
 
-    /// The same permit over the rows that a resource may refer to.
-    pub fn reaching(&self) -> Permit {
-        self.clone()
-    }
-
-    /// Whether the answer to a write may carry the resource: the token lets its bearer read the
-    /// type (SMART App Launch 2.2, write access does not imply read access).
-    pub fn may_read(&self) -> bool {
-        self.may_read
-    }
-
+    /// The rows that the interaction may find: those it shows, goes over, or, of a write, that
+    /// the caller knows to be there.
     pub fn filter(&self) -> &RowFilter {
         &self.filter
     }
 
-    /// Whether the caller may activate, change and retire search parameters: each is work for the
-    /// whole server. Everybody who may write, until callers have roles.
-    pub fn may_define_parameters(&self) -> bool {
-        true
+    /// The rows that may be shown beside matches.
+    pub fn included(&self) -> &RowFilter {
+        &self.included
     }
 
-    /// The same permit, narrowed to rows with these stamps.
+    /// Of a write the rows that it may be done to, before and after. What the caller sees and is
+    /// not among them is 403; what he does not see is 404.
+    pub fn changes(&self) -> &RowFilter {
+        &self.changes
+    }
+
+    /// The rows that the role may see whatever the scopes of the token: what a resource may refer
+    /// to, and whose compartment may be named.
+    pub fn reach(&self) -> &RowFilter {
+        &self.reach
+    }
+
+    /// The same permit over what [`Permit::reach`] says.
+    pub fn reaching(&self) -> Permit {
+        Permit { filter: self.reach.clone(), ..self.clone() }
+    }
+
+    pub fn answers(&self) -> Answers {
+        self.answers
+    }
+
+    /// True where everything may be seen, whoever asks.
+    pub fn is_unbounded(&self) -> bool {
+        self.filter.is_all()
+    }
+
+    /// Types that chains may lead over.
+    pub(super) fn linked(&self) -> TypeSet {
+        self.filter.types()
+    }
+
+    /// Whether the caller may activate, change and retire search parameters: each is work for the
+    /// whole server.
+    pub fn may_define_parameters(&self) -> bool {
+        self.defines_parameters
+    }
+
+    /// 403 where the answer would show resources that the caller may only count.
+    pub fn check_shows(&self, is_count: bool) -> Result<()> {
+        match self.answers == Answers::Count && !is_count {
+            true => Err(FhirError::insufficient_scope(
+                "The scopes let this type be searched, but not be read: ask with _summary=count",
+            )),
+            false => Ok(()),
+        }
+    }
+
+    /// The same permit, narrowed to the rows of another filter, where it is the operator's.
     pub fn narrowed(&self, filter: RowFilter) -> Permit {
         match self.filter {
-            RowFilter::All => Permit { filter, ..self.clone() },
-            _ => self.clone(),
+            RowFilter::All(_) => Permit {
+                included: filter.clone(),
+                changes: filter.clone(),
+                reach: filter.clone(),
+                filter,
+                ..self.clone()
+            },
+            RowFilter::Groups(_) => self.clone(),
         }
     }
 }

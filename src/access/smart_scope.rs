@@ -50,6 +50,11 @@ impl Letters {
         Letters(self.0 & other.0)
     }
 
+    /// Each of them alone.
+    pub fn each(self) -> impl Iterator<Item = Letters> {
+        Letters::ORDER.into_iter().map(|(_, letter)| letter).filter(move |one| self.has(*one))
+    }
+
     /// True where all of `wanted` are in it.
     pub const fn has(self, wanted: Letters) -> bool {
         self.0 & wanted.0 == wanted.0

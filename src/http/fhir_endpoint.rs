@@ -16,7 +16,8 @@ use crate::error::{ErrorKind, FhirError, IssueCode, Result};
 use crate::fhir::interaction::{self, Body, Interaction, Method, RequestParts};
 use crate::interactions::Outcome;
 use axum::extract::{Request, State};
-use axum::http::{Response, request};
+use axum::http::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
+use axum::http::{Response, StatusCode, request};
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use tokio::time::timeout;
@@ -26,10 +27,16 @@ pub async fn answer(State(app): State<Arc<App>>, request: Request) -> Response<a
     let request_id = RequestId::of(request.extensions());
     let (parts, stream) = request.into_parts();
     let wishes = headers::wishes(parts.uri.query(), &parts.headers, sent_format(&parts));
-    match carry(&app, &parts, &wishes, stream).await {
+    let mut response = match carry(&app, &parts, &wishes, stream).await {
         Ok(response) => response,
         Err(error) => respond::error(&error, wishes.looks_of_error(), &request_id),
+    };
+    // RFC 6750, 3.1: who sent nothing is told no error.
+    if response.status() == StatusCode::UNAUTHORIZED && parts.headers.contains_key(AUTHORIZATION) {
+        let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
+        response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
     }
+    response
 }
 
 async fn carry(

@@ -185,6 +185,9 @@ pub fn error(error: &FhirError, looks: Looks, request_id: &RequestId) -> Respons
         ErrorKind::Unavailable => insert(headers, header::RETRY_AFTER, "2"),
         ErrorKind::TooManyRequests => insert(headers, header::RETRY_AFTER, "1"),
         ErrorKind::Unauthorized => insert(headers, header::WWW_AUTHENTICATE, "Bearer"),
+        ErrorKind::Forbidden if error.is_of_scope => {
+            insert(headers, header::WWW_AUTHENTICATE, "Bearer error=\"insufficient_scope\"");
+        }
         ErrorKind::UnsupportedMediaType if is_about("http.Content-Encoding") => {
             insert(headers, header::ACCEPT_ENCODING, "gzip, br, deflate");
         }

@@ -96,6 +96,7 @@ pub fn capability_statement(settings: &Settings, registry: &Registry) -> Value {
              parameters",
             settings.limits.sort_keys
         ),
+        "security": security(),
         "resource": resources,
         "interaction": codes(&OF_SYSTEM),
         "searchParam": shared_parameters(settings, registry),
@@ -104,6 +105,23 @@ pub fn capability_statement(settings: &Settings, registry: &Registry) -> Value {
     add_operations(&mut rest, settings, |row| row.levels.contains(&OperationLevel::System));
     statement["rest"] = json!([rest]);
     statement
+}
+
+/// How callers are told apart, and what they may do (capabilitystatement.html, `rest.security`).
+fn security() -> Value {
+    json!({
+        "service": [{
+            "coding": [{
+                "system": "http://terminology.hl7.org/CodeSystem/restful-security-service",
+                "code": "SMART-on-FHIR",
+                "display": "SMART-on-FHIR",
+            }],
+            "text": "OAuth2 using SMART-on-FHIR profile (see http://docs.smarthealthit.org)",
+        }],
+        "description": "What a caller may do is the least of the scopes of the token, the rules of \
+                        the role and the rows that the role sees. What may not be seen is \
+                        answered as if it were not there",
+    })
 }
 
 /// What both statements begin with.

@@ -184,12 +184,19 @@ fn bundle(
         };
         relations.push(("previous", links.sealed(&state(&newest, true))?));
     }
+    let mut entries = Vec::with_capacity(page.versions.len());
+    for (mut stored, _) in page.versions {
+        if !stored.is_deleted {
+            stored.body = permit.redactor().shown(&stored.key, stored.body)?;
+        }
+        entries.push(entry(base_url, stored));
+    }
     let bundle = Bundle {
         kind: "history",
         last_updated: context.clock.now(),
         total: None,
         links: relations,
-        entries: page.versions.into_iter().map(|(stored, _)| entry(base_url, stored)).collect(),
+        entries,
     };
     Ok(Outcome::ok(Content::Json(bundle.into_json())))
 }

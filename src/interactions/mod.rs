@@ -135,12 +135,12 @@ async fn perform_write(
     let claim = Claim::of(caller, &request);
     let provenance = provenance(context, caller, request.provenance)?;
     let subset = request.subset;
-    let write = write::prepare::write(context, permit, request.interaction, Validated::No)?
+    let write = write::prepare::write(context, permit.clone(), request.interaction, Validated::No)?
         .ok_or_else(|| FhirError::internal("a write interaction without a write"))?;
     let set =
         WriteSet { writes: vec![write], links: write::links::Links::default(), claim, provenance };
     let written = write::store(context, &set, &NothingAfter).await?;
     let missing = || FhirError::internal("a write without an answer");
     let outcome = written.kept_answer.or_else(|| written.outcomes.into_iter().next());
-    outcome.ok_or_else(missing)?.subsetted(&subset)
+    outcome.ok_or_else(missing)?.of_write(&permit)?.subsetted(&subset)
 }

@@ -1,5 +1,6 @@
 //! What an interaction answers, before it is put into HTTP or a Bundle entry.
 
+use crate::access::{Answers, Permit};
 use crate::error::{Issue, Result};
 use crate::fhir::interaction::Method;
 use crate::fhir::json;
@@ -71,6 +72,19 @@ impl Outcome {
             Method::Head => Outcome { content: Content::None, ..self },
             _ => self,
         }
+    }
+
+    /// The answer of a write as the caller may have it: without its resource where he may write
+    /// and not read it, else as far as he is shown it.
+    pub fn of_write(self, permit: &Permit) -> Result<Self> {
+        let content = match (self.content, &self.version, permit.answers()) {
+            (_, _, Answers::Minimal) => Content::None,
+            (Content::Json(body), Some(version), _) => {
+                Content::Json(permit.redactor().shown(&version.key, body)?)
+            }
+            (content, ..) => content,
+        };
+        Ok(Outcome { content, ..self })
     }
 
     /// The same with that part of its resource, or of the resources of its Bundle.

@@ -16,8 +16,8 @@ pub async fn read(
     permit: &Permit,
     wanted: (&ResourceKey, &Unless),
 ) -> Result<Outcome> {
-    let (key, unless) = wanted;
-    answer_current(context.store.current_on(connection, permit, key).await?, key, unless)
+    let current = context.store.current_on(connection, permit, wanted.0).await?;
+    answer_current(current, permit, wanted)
 }
 
 /// The same outside a transaction, together with what other requests read at the same time.
@@ -26,13 +26,17 @@ pub async fn read_alone(
     permit: &Permit,
     wanted: (&ResourceKey, &Unless),
 ) -> Result<Outcome> {
-    let (key, unless) = wanted;
-    answer_current(context.store.current(permit, key).await?, key, unless)
+    let current = context.store.current(permit, wanted.0).await?;
+    answer_current(current, permit, wanted)
 }
 
-fn answer_current(current: Current, key: &ResourceKey, unless: &Unless) -> Result<Outcome> {
+fn answer_current(
+    current: Current,
+    permit: &Permit,
+    (key, unless): (&ResourceKey, &Unless),
+) -> Result<Outcome> {
     match current {
-        Current::Live(stored) => Ok(answer(stored, unless)),
+        Current::Live(stored) => answer(stored, permit, unless),
         Current::Deleted(stored) => Err(FhirError::gone(key, stored.version)),
         Current::Absent => Err(FhirError::not_found(key)),
     }
@@ -56,20 +60,22 @@ pub async fn vread(
         Some(stored) if stored.is_deleted => {
             Err(FhirError::gone(format!("{key} in version {version}"), stored.version))
         }
-        Some(stored) => Ok(answer(stored, unless)),
+        Some(stored) => answer(stored, permit, unless),
         None => Err(absent()),
     }
 }
 
-fn answer(stored: Stored, unless: &Unless) -> Outcome {
+fn answer(stored: Stored, permit: &Permit, unless: &Unless) -> Result<Outcome> {
     let is_known = unless.is_known(stored.version, stored.last_updated);
     let version = ResourceVersion {
         key: stored.key,
         version: stored.version,
         last_updated: stored.last_updated,
     };
-    match is_known {
-        true => Outcome { status: 304, version: Some(version), ..Outcome::ok(Content::None) },
-        false => Outcome { version: Some(version), ..Outcome::ok(Content::Json(stored.body)) },
+    if is_known {
+        let outcome = Outcome::ok(Content::None);
+        return Ok(Outcome { status: 304, version: Some(version), ..outcome });
     }
+    let body = permit.redactor().shown(&version.key, stored.body)?;
+    Ok(Outcome { version: Some(version), ..Outcome::ok(Content::Json(body)) })
 }

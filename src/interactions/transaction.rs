@@ -43,6 +43,8 @@ struct ReadEntry {
 
 struct Reads {
     requests: Vec<ReadEntry>,
+    /// Of the writes, in their order: what their answers may tell.
+    permits: Vec<Permit>,
     places: Vec<Place>,
     returning: Option<Returning>,
 }
@@ -116,8 +118,9 @@ fn understand(
     }
     check_criteria(&writes)?;
     let links = Links::of_transaction(&mut writes, conditional)?;
+    let permits = writes.iter().map(|write| write.permit.clone()).collect();
     let set = WriteSet { writes, links, claim, provenance: None };
-    let reads = Reads { requests, places: Vec::new(), returning: prefer.returning };
+    let reads = Reads { requests, permits, places: Vec::new(), returning: prefer.returning };
     Ok(Transaction { places, set, reads })
 }
 
@@ -186,10 +189,13 @@ impl AfterWrites for Reads {
         let mut entries = Vec::with_capacity(self.places.len());
         for place in &self.places {
             let outcome = match place {
-                Place::Write(index) => written.outcomes.get(*index),
-                Place::Read(index) => written.reads.get(*index),
+                Place::Write(index) => {
+                    let outcome = written.outcomes.get(*index).cloned().ok_or_else(missing)?;
+                    let permit = self.permits.get(*index).ok_or_else(missing)?;
+                    outcome.of_write(permit)?
+                }
+                Place::Read(index) => written.reads.get(*index).cloned().ok_or_else(missing)?,
             };
-            let outcome = outcome.cloned().ok_or_else(missing)?;
             entries.push(entry::answered(base_url, self.returning, Ok(outcome)));
         }
         let bundle = Bundle {

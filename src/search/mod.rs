@@ -33,6 +33,8 @@ pub use plan::{
     identifier_lock_key,
 };
 pub use query::Planner;
+pub use registry::r4::{r4_code, r4_lead, r4_parameter, r4_targets};
 pub use registry::{Custom, CustomState, Definition, Registry, SearchParameter, is_of_r4};
 pub use sort::{Sort, SortKey, SortValue, Sorting, Standing};
+pub use uses::{Asks, Use};
 pub use value::IndexSettings;

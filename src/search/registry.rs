@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 mod custom;
 mod definition;
+pub mod r4;
 
 use custom::Restrictions;
 pub use custom::{Coverage, Custom, CustomState};
@@ -239,6 +240,11 @@ impl Registry {
     /// The type whose resources are lists, and how they say what they hold.
     pub fn list(&self) -> Option<(ResourceType, &ListItems)> {
         self.types.iter().find_map(|(kind, of)| Some((*kind, &**of.list.as_ref()?)))
+    }
+
+    /// Whether the first value of the parameter is the lead of a row of the type, in place of a key.
+    pub fn is_lead(&self, resource_type: ResourceType, id: ParameterId) -> bool {
+        self.of(resource_type).lead().is_some_and(|lead| lead.id == id)
     }
 
     /// Id, canonical URL and code of every parameter, for the table of names.

@@ -8,9 +8,10 @@
 
 use super::failure::of_sqlx;
 use super::read::{Visible, fetch_all};
+use super::row_filter::Seen;
 use super::statement::Statement;
 use super::store::{Connection, Store, Stored};
-use crate::access::{Permit, RowFilter};
+use crate::access::Permit;
 use crate::error::{FhirError, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::resource::ResourceKey;
@@ -107,7 +108,8 @@ impl Store {
         for (alias, table) in [("r", " resource r"), ("h", " resource_history h")] {
             statement.push(include_str!("sql/history_instance.sql")).push(table);
             statement.push(" where ").push(alias).push(".rid = ").bind(rid);
-            statement.push(" and ").push_filter(alias, permit.filter());
+            let row = Seen::old(alias, std::slice::from_ref(&query.key.resource_type));
+            statement.push(" and ").push_filter(row, permit.filter());
             if let Some(before) = query.before {
                 statement.push(" and ").push(alias).push(".version < ").bind(before as i32);
             }
@@ -160,11 +162,13 @@ fn push_branch(
         Some(resource_type) => statement.bind(resource_type.number()),
         None => statement.push("t.type"),
     };
-    if *permit.filter() != RowFilter::All {
-        statement.push(" and ").push_filter(alias, permit.filter());
+    if !permit.filter().is_all() {
+        let types = query.resource_type.as_slice();
+        // By stamps alone, as old versions: there is no history of what is seen otherwise.
+        statement.push(" and ").push_filter(Seen::old(alias, types), permit.filter());
         if !is_current {
             statement.push(" and exists (select from resource r where r.rid = h.rid and ");
-            statement.push_filter("r", permit.filter()).push(")");
+            statement.push_filter(Seen::current("r", types), permit.filter()).push(")");
         }
     }
     match &query.from {

@@ -35,7 +35,7 @@ impl Store {
     ) -> Result<Vec<Stored>> {
         let Some(horizon) = &plan.as_of else { return Ok(Vec::new()) };
         let found = self.found(connection, (permit, plan), Reads::UnderWay).await?;
-        let query = Query { plan, found: &found, filter: permit.filter() };
+        let query = Query::of(plan, &found, permit);
         let rows = fetch_all(connection, query.changed(horizon, limit as i64)).await?;
         rows.iter().map(|row| self.stored(row)).collect()
     }
@@ -61,7 +61,7 @@ impl Store {
             let ids: HashSet<i64> = found.concept_ids(test, *form).iter().copied().collect();
             return self.meaning(connection, (*parameter, &ids), versions).await;
         }
-        let query = Query { plan, found: &found, filter: permit.filter() };
+        let query = Query::of(plan, &found, permit);
         let undecided = || FhirError::internal("a condition that no version is asked about");
         let statement = query.holding(predicate, referring).ok_or_else(undecided)?;
         let rows = fetch_all(connection, statement).await?;
@@ -94,7 +94,7 @@ impl Store {
         (page, shown): (Page, Shown<'_>),
     ) -> Result<Page> {
         let found = self.found(connection, (permit, plan), Reads::UnderWay).await?;
-        let query = Query { plan, found: &found, filter: permit.filter() };
+        let query = Query::of(plan, &found, permit);
         let mut rows = fetch_all(connection, query.beside(&shown, INCLUDED as i64)).await?;
         let (included, is_cut) = self.included(&mut rows)?;
         Ok(Page { included, is_cut, ..page })
@@ -103,5 +103,6 @@ impl Store {
 
 /// The order of the plan's matches.
 pub fn sorting(plan: &Plan) -> Sorting {
-    Query { plan, found: &Found::default(), filter: &RowFilter::All }.sorting()
+    let none = RowFilter::nothing();
+    Query { plan, found: &Found::default(), filter: &none, included: &none }.sorting()
 }

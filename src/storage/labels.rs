@@ -2,6 +2,7 @@
 //! (<https://hl7.org/fhir/R4/resource-operation-meta.html>).
 
 use super::read::fetch_all;
+use super::row_filter::Seen;
 use super::statement::Statement;
 use super::store::{Connection, Store};
 use crate::access::Permit;
@@ -35,7 +36,8 @@ impl Store {
     ) -> Result<Labels> {
         let (resource_type, tag) = place;
         let mut statement = Statement::new(include_str!("sql/labels_read.sql"));
-        statement.push_filter("r", permit.filter());
+        let types = resource_type.map(|kind| vec![kind]).unwrap_or_default();
+        statement.push_filter(Seen::current("r", &types), permit.filter());
         if let Some(resource_type) = resource_type {
             statement.push(" and r.type = ").bind(resource_type.number());
         }

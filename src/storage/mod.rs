@@ -14,6 +14,7 @@ mod open;
 mod pool;
 mod read;
 mod reindex;
+mod row_filter;
 mod search;
 mod search_sql;
 mod statement;

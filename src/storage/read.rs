@@ -3,6 +3,7 @@
 use super::failure::of_sqlx;
 use super::gather::{Batch, PATIENCE};
 use super::pool::Pool;
+use super::row_filter::Seen;
 use super::statement::Statement;
 use super::store::{Connection, Store, Stored};
 use crate::access::{Permit, RowFilter};
@@ -80,10 +81,12 @@ impl Store {
         let (key, version) = place;
         let mut statement = Statement::new(include_str!("sql/version_read.sql"));
         statement.bind(key.id.as_str()).push(" and r.type = ").bind(key.resource_type.number());
-        statement.push(" and ").push_filter("r", permit.filter()).push(") select * from ");
+        let types = [key.resource_type];
+        statement.push(" and ").push_filter(Seen::current("r", &types), permit.filter());
+        statement.push(") select * from ");
         statement.push("found where version = ").bind(version);
         statement.push(include_str!("sql/version_read_history.sql")).bind(version);
-        statement.push(" and ").push_filter("h", permit.filter());
+        statement.push(" and ").push_filter(Seen::old("h", &types), permit.filter());
         let row = fetch_optional(connection, statement).await?;
         row.map(|row| self.stored_under(&row, key.clone())).transpose()
     }
@@ -102,8 +105,10 @@ impl Store {
         let mut statement = Statement::new(include_str!("sql/versions_read.sql"));
         statement.bind(types).push(", ").bind(ids).push(", ").bind(numbers);
         statement.push(include_str!("sql/versions_read_from.sql"));
-        statement.push_filter("r", permit.filter()).push(" and ");
-        statement.push_filter("h", permit.filter()).push(" order by type, rid, version");
+        // They go with a page, as what is included does.
+        statement.push_filter(Seen::current("r", &[]), permit.included()).push(" and ");
+        statement.push_filter(Seen::old("h", &[]), permit.included());
+        statement.push(" order by type, rid, version");
         let rows = fetch_all(connection, statement).await?;
         rows.iter().map(|row| self.stored(row)).collect()
     }
@@ -120,8 +125,11 @@ impl Store {
         }
         let types: Vec<i16> = keys.iter().map(|key| key.resource_type.number()).collect();
         let ids: Vec<&str> = keys.iter().map(|key| key.id.as_str()).collect();
+        let mut kinds: Vec<ResourceType> = keys.iter().map(|key| key.resource_type).collect();
+        kinds.sort_unstable();
+        kinds.dedup();
         let mut statement = Statement::new(include_str!("sql/visible_read.sql"));
-        statement.push("(").push_filter("r", permit.filter());
+        statement.push("(").push_filter(Seen::current("r", &kinds), permit.filter());
         statement.push(") is true as visible from unnest(");
         statement.bind(types).push(", ").bind(ids);
         statement.push(include_str!("sql/visible_read_from.sql"));
@@ -234,8 +242,8 @@ impl Reads {
 fn one(key: &ResourceKey, filter: &RowFilter) -> Statement {
     let mut statement = Statement::new(include_str!("sql/resource_read.sql"));
     statement.bind(key.id.as_str()).push(" and r.type = ").bind(key.resource_type.number());
-    if *filter != RowFilter::All {
-        statement.push(" and ").push_filter("r", filter);
+    if !filter.is_all() {
+        statement.push(" and ").push_filter(Seen::current("r", &[key.resource_type]), filter);
     }
     statement
 }
@@ -245,8 +253,8 @@ fn several(keys: &[&ResourceKey], filter: &RowFilter) -> Statement {
     statement.bind(keys.iter().map(|key| key.resource_type.number()).collect::<Vec<_>>());
     statement.push(", ").bind(keys.iter().map(|key| key.id.as_str()).collect::<Vec<_>>());
     statement.push(include_str!("sql/resource_read_many_from.sql"));
-    if *filter != RowFilter::All {
-        statement.push(" and ").push_filter("r", filter);
+    if !filter.is_all() {
+        statement.push(" and ").push_filter(Seen::current("r", &[]), filter);
     }
     // A fence: each key is looked up in the index, whatever the planner thinks of the table.
     statement.push(" offset 0) r");

@@ -116,7 +116,7 @@ impl Store {
             connection.release();
             connection = self.search_connection().await?;
         }
-        let query = Query { plan, found: &found, filter: permit.filter() };
+        let query = Query::of(plan, &found, permit);
         let page = self.page_and_total(&mut connection, &query).await?;
         connection.release();
         Ok(page)
@@ -124,13 +124,14 @@ impl Store {
 
     /// A page whose statement others may share.
     async fn brief_page(&self, permit: &Permit, plan: &Plan) -> Result<Page> {
+        permit.check_plan(plan)?;
         let (mut found, wanted) = self.remembered(plan);
         if !wanted.is_empty() {
             let mut connection = self.settled_pool.acquire().await.map_err(of_sqlx)?;
             found = self.found(&mut connection, (permit, plan), Reads::Committed).await?;
             connection.release();
         }
-        let query = Query { plan, found: &found, filter: permit.filter() };
+        let query = Query::of(plan, &found, permit);
         let rows = self.pages.submit(query.page_apart(i64::from(plan.count) + 1)).await?;
         let page = self.page_of(&query, rows)?;
         let total = plan.as_of.as_ref().map_or(page.total, |horizon| horizon.total);
@@ -145,7 +146,7 @@ impl Store {
         plan: &Plan,
     ) -> Result<Page> {
         let found = self.found(connection, (permit, plan), Reads::UnderWay).await?;
-        let query = Query { plan, found: &found, filter: permit.filter() };
+        let query = Query::of(plan, &found, permit);
         self.page_and_total(connection, &query).await
     }
 
@@ -176,7 +177,7 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<ResourceKey>> {
         let found = self.found(connection, (permit, plan), Reads::UnderWay).await?;
-        let query = Query { plan, found: &found, filter: permit.filter() };
+        let query = Query::of(plan, &found, permit);
         let rows = fetch_all(connection, query.matching(limit as i64)).await?;
         if !self.is_plan_of_now(connection, plan).await? {
             let text = "The search parameters changed while they were searched by";

@@ -2,7 +2,6 @@
 
 mod apart;
 
-use crate::access::RowFilter;
 use apart::Apart;
 use sqlx::error::BoxDynError;
 use sqlx::postgres::PgArguments;
@@ -85,33 +84,6 @@ impl Statement {
         self.text.push('$');
         self.text.push_str(&self.bound.to_string());
         self
-    }
-
-    /// Appends the condition that the row `alias` is visible under the filter.
-    pub fn push_filter(&mut self, alias: &'static str, filter: &RowFilter) -> &mut Self {
-        match filter {
-            RowFilter::All => self.push("true"),
-            RowFilter::Stamps { subjects, owners, authors } => {
-                self.push("(").push(alias).push(".subject_rids && ").bind(subjects.clone());
-                self.push(" or ").push(alias).push(".owner = any(").bind(owners.clone());
-                self.push(") or ").push(alias).push(".author = any(").bind(authors.clone());
-                self.push("))")
-            }
-            RowFilter::Interim { subjects, practitioner, owners, itself, is_public } => {
-                self.push(if *is_public { "(" } else { "(false and " });
-                self.push(alias).push(".subject_rids is null or ");
-                self.push(alias).push(".rid = ").bind(*itself).push(" or ");
-                self.push(alias).push(".author = ").bind(*itself).push(" or ");
-                self.push(alias).push(".subject_rids && ").bind(subjects.clone());
-                self.push(" or ").push(alias).push(".owner = any(").bind(owners.clone());
-                self.push(") or exists (select from care_link l where l.practitioner = ");
-                self.bind(*practitioner).push(" and l.patient = any(").push(alias);
-                self.push(".subject_rids) and l.valid_from <= now() and l.valid_to > now())");
-                self.push(" or exists (select from facility_link l where l.organization = any(");
-                self.bind(owners.clone()).push(") and l.patient = any(").push(alias);
-                self.push(".subject_rids)))")
-            }
-        }
     }
 
     /// The finished text and its arguments.

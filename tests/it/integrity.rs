@@ -82,10 +82,6 @@ async fn every_query_obeys_the_row_filter_of_its_permit() {
     };
     let history = store.history(&mut connection, &permit, &query).await.unwrap();
     assert_eq!(history.versions.len(), 2);
-    let nobody = Permit::operator().narrowed(RowFilter::Stamps {
-        subjects: vec![],
-        owners: vec![],
-        authors: vec![],
-    });
+    let nobody = Permit::operator().narrowed(RowFilter::of_stamps(vec![], vec![], vec![]));
     assert!(store.search(&nobody, &plan).await.unwrap().matches.is_empty());
 }

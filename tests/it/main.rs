@@ -2,6 +2,12 @@
 //! cloned from a migrated template in one private cluster per run.
 
 mod access_gate;
+mod access_granular;
+mod access_matrix;
+mod access_panel;
+mod access_redteam_history;
+mod access_redteam_reads;
+mod access_redteam_searches;
 mod bad_input;
 mod binary;
 mod bundle_patch;

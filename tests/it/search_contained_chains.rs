@@ -211,7 +211,7 @@ async fn what_a_hidden_resource_contains_is_no_way_of_a_chain() {
     let server = TestServer::start().await;
     prescriptions(&server).await;
     let with = async |author: i64, query: &str| {
-        let filter = RowFilter::Stamps { subjects: vec![], owners: vec![], authors: vec![author] };
+        let filter = RowFilter::of_stamps(vec![], vec![], vec![author]);
         let scope = SearchScope::Type(ResourceType::parse("MedicationRequest").unwrap());
         let (name, value) = query.split_once('=').unwrap();
         let parameters = [(name.to_owned(), value.to_owned())];

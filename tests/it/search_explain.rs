@@ -64,8 +64,7 @@ async fn an_explained_search_carries_the_row_filter_of_the_caller() {
     let scope = SearchScope::Type(ResourceType::parse("Patient").unwrap());
     let parameters = [("gender".to_owned(), "female".to_owned())];
     let plan = context.plan(&scope, &parameters, Handling::Strict).unwrap();
-    let nothing =
-        RowFilter::Stamps { subjects: Vec::new(), owners: Vec::new(), authors: Vec::new() };
+    let nothing = RowFilter::of_stamps(Vec::new(), Vec::new(), Vec::new());
     let mut rows = Vec::new();
     for permit in [Permit::operator(), Permit::operator().narrowed(nothing)] {
         let mut connection = context.store.search_connection().await.unwrap();

@@ -113,7 +113,7 @@ async fn a_hidden_part_is_no_way() {
     let sql = "update resource set author = 77 where id <> 'floor'";
     let mut connection = server.database.connect().await;
     sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
-    let filter = RowFilter::Stamps { subjects: vec![], owners: vec![], authors: vec![77] };
+    let filter = RowFilter::of_stamps(vec![], vec![], vec![77]);
     let permit = Permit::operator().narrowed(filter);
     let kind = ResourceType::parse("Procedure").unwrap();
     for (modifier, id, expected) in [("below", "house", 1), ("above", "r1", 1)] {

@@ -139,9 +139,8 @@ async fn a_list_that_the_caller_may_not_see_finds_nothing() {
     let rid_of = |id: &str| {
         found.matches.iter().find(|found| found.stored.key.id.as_str() == id).unwrap().stored.rid
     };
-    let seen_by = |subjects: Vec<i64>| {
-        all.narrowed(RowFilter::Stamps { subjects, owners: Vec::new(), authors: Vec::new() })
-    };
+    let seen_by =
+        |subjects: Vec<i64>| all.narrowed(RowFilter::of_stamps(subjects, Vec::new(), Vec::new()));
     // The list is about a, so that who sees a alone sees it, and nothing of b.
     for (permit, expected) in [
         (seen_by(vec![rid_of("a")]), vec!["a"]),

@@ -33,6 +33,7 @@ mod shrinking;
 mod terms;
 mod texts;
 mod values;
+mod visibility;
 mod world;
 
 use super::harness::TestServer;

@@ -495,9 +495,8 @@ async fn a_former_version_is_shown_to_who_may_see_it_and_what_became_of_it() {
     server.update(amended("a", "y")).await.expect(200);
     server.update(amended("b", "x")).await.expect(200);
     server.delete("Observation/c").await.expect(204);
-    let seen_by = |subjects: Vec<i64>| {
-        all.narrowed(RowFilter::Stamps { subjects, owners: Vec::new(), authors: Vec::new() })
-    };
+    let seen_by =
+        |subjects: Vec<i64>| all.narrowed(RowFilter::of_stamps(subjects, Vec::new(), Vec::new()));
     for (permit, expected) in [
         (seen_by(vec![rid_of("x"), rid_of("y")]), "a b c"),
         (seen_by(vec![rid_of("x")]), "b c"),

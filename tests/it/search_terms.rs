@@ -289,7 +289,7 @@ async fn hidden_terminology_is_not_revealed() {
     let list = json!([{"code": "dog"}]);
     put(&server, value_set("some", json!({"include": [{"system": SYSTEM, "concept": list}]})))
         .await;
-    let nobody = RowFilter::Stamps { subjects: vec![1], owners: vec![2], authors: vec![3] };
+    let nobody = RowFilter::of_stamps(vec![1], vec![2], vec![3]);
     let permit = Permit::operator().narrowed(nobody);
     let answer = async |value: &str| {
         let kind = bhn_fhir::fhir::definitions::ResourceType::parse("Observation").unwrap();

@@ -219,7 +219,7 @@ async fn words_find_nothing_that_the_caller_may_not_see() {
     let all = Permit::operator();
     let eve = store.search(&all, &plan("Patient", "_id=eve")).await.unwrap();
     let subjects = vec![eve.matches[0].stored.rid];
-    let filter = RowFilter::Stamps { subjects, owners: Vec::new(), authors: Vec::new() };
+    let filter = RowFilter::of_stamps(subjects, Vec::new(), Vec::new());
     let of_eve = all.narrowed(filter);
     for (kind, query, expected) in [
         ("Condition", "_text=bone", "a"),

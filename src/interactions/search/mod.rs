@@ -13,9 +13,10 @@ use crate::fhir::bundle::{Bundle, Entry};
 use crate::fhir::contained::contained_at;
 use crate::fhir::interaction::{Handling, Parameter, Request, SearchScope};
 use crate::fhir::outcome;
+use crate::fhir::resource::ResourceKey;
 use crate::fhir::subset::Subset;
 use crate::search::{Cursor, Horizon, Plan, Snapshot, unknown_page};
-use crate::storage::{Connection, Page, Placed};
+use crate::storage::{Connection, Page, Placed, Visible};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -54,6 +55,11 @@ pub async fn search_alone(
     permit: &Permit,
     wanted: Wanted<'_>,
 ) -> Result<Outcome> {
+    if let Some(key) = compartment(permit, wanted.0) {
+        let mut connection = context.store.connection().await?;
+        check_compartment(context, &mut connection, (permit, key)).await?;
+        connection.release();
+    }
     let mut context = context.clone();
     for _ in 0..ATTEMPTS {
         let asked = asked(&context, permit, wanted)?;
@@ -90,6 +96,9 @@ pub async fn search(
     permit: &Permit,
     wanted: Wanted<'_>,
 ) -> Result<Outcome> {
+    if let Some(key) = compartment(permit, wanted.0) {
+        check_compartment(context, connection, (permit, key)).await?;
+    }
     let asked = asked(context, permit, wanted)?;
     let mut page = context.store.search_on(connection, permit, &asked.plan).await?;
     if page.is_outdated {
@@ -104,6 +113,29 @@ pub async fn search(
     bundle((context, permit), wanted, asked, page)
 }
 
+/// The resource whose compartment is searched, where not everybody may know of it.
+fn compartment<'a>(permit: &Permit, scope: &'a SearchScope) -> Option<&'a ResourceKey> {
+    match scope {
+        SearchScope::Compartment(key, _) if !permit.is_unbounded() => Some(key),
+        _ => None,
+    }
+}
+
+/// 404 where the caller may not see the resource whose compartment he names, as where there is
+/// none.
+async fn check_compartment(
+    context: &Context,
+    connection: &mut Connection,
+    (permit, key): (&Permit, &ResourceKey),
+) -> Result<()> {
+    let keys = std::slice::from_ref(key);
+    let seen = context.store.visible(connection, &permit.reaching(), keys).await?.pop();
+    match seen {
+        Some(Visible::Live(_) | Visible::Deleted(_)) => Ok(()),
+        _ => Err(FhirError::not_found(key)),
+    }
+}
+
 fn path_of(scope: &SearchScope) -> String {
     match scope {
         SearchScope::System => String::new(),
@@ -115,6 +147,7 @@ fn path_of(scope: &SearchScope) -> String {
 
 fn asked(context: &Context, permit: &Permit, wanted: Wanted<'_>) -> Result<Asked> {
     let (_, _, request) = wanted;
+    permit.check_shows(request.subset == Subset::Count)?;
     let mut asked = parsed(context, permit, wanted)?;
     if request.subset == Subset::Count {
         asked.plan = asked.plan.counting();
@@ -198,15 +231,16 @@ fn bundle(
     let base_url = &context.settings.base_url;
     let mut entries = Vec::with_capacity(page.matches.len() + page.included.len());
     for placed in page.matches {
-        entries.push(matched(base_url, placed)?);
+        entries.extend(matched(base_url, permit, placed)?);
     }
-    let included = page.included.into_iter().map(|stored| Entry {
-        full_url: Some(format!("{base_url}/{}", stored.key)),
-        resource: Some(stored.body),
-        search_mode: Some("include"),
-        ..Entry::default()
-    });
-    entries.extend(included);
+    for stored in page.included {
+        entries.push(Entry {
+            full_url: Some(format!("{base_url}/{}", stored.key)),
+            resource: Some(permit.redactor().shown(&stored.key, stored.body)?),
+            search_mode: Some("include"),
+            ..Entry::default()
+        });
+    }
     let mut issues = asked.plan.issues;
     if page.is_cut {
         let text = "More resources go with this page than an answer holds: some are left out";
@@ -231,21 +265,24 @@ fn bundle(
 }
 
 /// The entry of a match. A contained resource is shown by itself, under the URL of its container
-/// and its id there (search.html#contained).
-fn matched(base_url: &str, Placed { stored, contained, .. }: Placed) -> Result<Entry> {
+/// and its id there (search.html#contained); None for one whose container is shown in part.
+fn matched(base_url: &str, permit: &Permit, placed: Placed) -> Result<Option<Entry>> {
+    let Placed { stored, contained, .. } = placed;
+    let shown = permit.redactor().shown(&stored.key, stored.body.clone())?;
     let url = format!("{base_url}/{}", stored.key);
     let (full_url, resource) = match contained {
-        None => (url, stored.body),
+        None => (url, shown),
+        Some(_) if shown != stored.body => return Ok(None),
         Some(place) => {
             let is_gone = || FhirError::internal(format!("{} lacks what it contains", stored.key));
             let (id, body) = contained_at(&stored.body, place.into()).ok_or_else(is_gone)?;
             (format!("{url}#{id}"), body)
         }
     };
-    Ok(Entry {
+    Ok(Some(Entry {
         full_url: Some(full_url),
         resource: Some(resource),
         search_mode: Some("match"),
         ..Entry::default()
-    })
+    }))
 }

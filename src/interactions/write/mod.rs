@@ -19,7 +19,7 @@ mod unique;
 
 use super::context::Context;
 use super::operations::meta;
-use super::outcome::{Content, Outcome};
+use super::outcome::Outcome;
 use super::{create, delete, patch, update};
 use crate::error::{FhirError, Result};
 use crate::fhir::resource::ResourceKey;
@@ -155,9 +155,6 @@ async fn plan(
     for (write, outcome) in set.writes.iter().zip(&mut outcomes) {
         if let Act::Meta(_) = write.act {
             *outcome = meta::answer(outcome.clone())?;
-        }
-        if !write.permit.may_read() {
-            outcome.content = Content::None;
         }
     }
     let staged = context.store.stage(changes).await?;

@@ -54,7 +54,7 @@ impl Store {
         let begun = Instant::now();
         let found = self.found(connection, (permit, plan), Reads::UnderWay).await?;
         let ids_ms = begun.elapsed().as_secs_f64() * 1000.0;
-        let query = Query { plan, found: &found, filter: permit.filter() };
+        let query = Query::of(plan, &found, permit);
         let mut statements = Vec::new();
         let limit = i64::from(plan.count) + 1;
         if plan.count > 0 {

@@ -3,12 +3,14 @@
 use super::{Reads, SYSTEM_CODES};
 use crate::access::Permit;
 use crate::error::{FhirError, Result};
+use crate::fhir::definitions::ResourceType;
 use crate::fhir::resource::ResourceKey;
 use crate::search::value::quantity::UnitTest;
 use crate::search::value::string::LAST;
 use crate::search::{ParameterId, Plan, Token, UnitOfMeasure};
 use crate::storage::failure::of_sqlx;
 use crate::storage::read::fetch_all;
+use crate::storage::row_filter::Seen;
 use crate::storage::search_sql::{Found, Query, Wanted};
 use crate::storage::statement::Statement;
 use crate::storage::store::{Connection, Store};
@@ -24,6 +26,7 @@ impl Store {
         (permit, plan): (&Permit, &Plan),
         reads: Reads,
     ) -> Result<Found> {
+        permit.check_plan(plan)?;
         let (mut found, mut wanted) = self.remembered(plan);
         let units = std::mem::take(&mut wanted.units);
         let concepts = std::mem::take(&mut wanted.concepts);
@@ -174,10 +177,11 @@ async fn refuse_ambiguous(
     }
     let mut sql =
         Statement::new("select t.rid from resource t where not t.deleted and t.rid = any(");
-    sql.bind(rids).push(") and ").push_filter("t", permit.filter());
+    let types: Vec<ResourceType> = keys.iter().map(|key| key.resource_type).collect();
+    sql.bind(rids).push(") and ").push_filter(Seen::current("t", &types), permit.reach());
     sql.push(" and exists (select from resource r where r.keys && array[");
     sql.bind(packed_key(*parameter, 0)).push(" | t.rid] and not r.deleted and ");
-    sql.push_filter("r", permit.filter()).push(") limit 3");
+    sql.push_filter(Seen::current("r", &[]), permit.filter()).push(") limit 3");
     let rows = fetch_all(connection, sql).await?;
     if rows.len() < 2 {
         return Ok(());
@@ -209,7 +213,7 @@ async fn look_up_units(
         }
     }
     let dimensions: Vec<String> = wanted.iter().filter_map(UnitTest::dimension).collect();
-    let (parameters, leads) = Query { plan, found, filter: permit.filter() }.led_quantities();
+    let (parameters, leads) = Query::of(plan, found, permit).led_quantities();
     let rows: Vec<(i32, String, String, String, Vec<i16>)> =
         sqlx::query_as(include_str!("../sql/search_units_read.sql"))
             .bind(wanted.contains(&UnitTest::Any))

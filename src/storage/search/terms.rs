@@ -10,6 +10,7 @@ use crate::search::value::text::key;
 use crate::search::{ParameterId, Registry, TermBounds};
 use crate::storage::failure::of_sqlx;
 use crate::storage::read::fetch_all;
+use crate::storage::row_filter::Seen;
 use crate::storage::statement::Statement;
 use crate::storage::store::{Connection, Store};
 use crate::terminology::{
@@ -161,7 +162,8 @@ impl Reading<'_> {
                 let mut sql =
                     Statement::new("select r.rid, r.version from resource r where r.id = ");
                 sql.bind(id.as_str()).push(" and r.type = ").bind(place.resource_type.number());
-                sql.push(" and not r.deleted and ").push_filter("r", self.filter);
+                sql.push(" and not r.deleted and ");
+                sql.push_filter(Seen::current("r", &[place.resource_type]), self.filter);
                 let rows = fetch_all(self.connection, sql).await?;
                 let row = rows.first().map(|row| -> Result<_, sqlx::Error> {
                     Ok((row.try_get("rid")?, row.try_get("version")?))
@@ -247,7 +249,8 @@ impl Reading<'_> {
         sql.push("::text[]) with ordinality as w(url, n) join uri_value v on v.value = w.url");
         sql.push(" and v.parameter = ").bind(place.url.0);
         sql.push(" join resource r on r.rid = v.rid and not r.deleted and r.type = ");
-        sql.bind(place.resource_type.number()).push(" and ").push_filter("r", self.filter);
+        sql.bind(place.resource_type.number()).push(" and ");
+        sql.push_filter(Seen::current("r", &[place.resource_type]), self.filter);
         let rows = fetch_all(self.connection, sql).await?;
         let mut best: Vec<Option<(String, i64, i32)>> = vec![None; wanted.len()];
         for row in &rows {

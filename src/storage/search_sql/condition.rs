@@ -13,6 +13,7 @@ use crate::access::RowFilter;
 use crate::fhir::definitions::ResourceType;
 use crate::search::value::token::TokenTest;
 use crate::search::{Clause, ParameterId, Predicate, Second};
+use crate::storage::row_filter::Seen;
 use crate::storage::statement::Statement;
 use crate::storage::write::OWN_TEXTS;
 use crate::storage::write::index_rows::packed_key;
@@ -155,11 +156,14 @@ impl Conditions<'_> {
                     sql.push(separator);
                     sql.push("select r.rid").push(self.source.from());
                     sql.push(" where not r.deleted and ");
+                    if !self.filter.is_all() {
+                        sql.push_filter(self.source.seen(self.types), self.filter).push(" and ");
+                    }
                     conditions.push_all(sql, &clauses[..]);
                 }
                 Predicate::All(clauses) => {
                     sql.push(separator).push("select r.rid").push(self.source.from());
-                    push_visible(sql, self.types, self.filter);
+                    push_visible(sql, (self.source, self.types), self.filter);
                     sql.push(" and ");
                     conditions.push_all(sql, clauses);
                 }
@@ -390,20 +394,28 @@ impl Conditions<'_> {
 
 /// Rows `r` that one of these keys leads, and that the caller may see: they are there, and of
 /// the types that the keys name.
-pub fn push_led(sql: &mut Statement, leads: &[i64], filter: &RowFilter) {
+pub fn push_led(sql: &mut Statement, (source, leads): (Source, &[i64]), filter: &RowFilter) {
     sql.push(" where ");
     push_lead(sql, leads);
-    if *filter != RowFilter::All {
-        sql.push(" and ").push_filter("r", filter);
+    if !filter.is_all() {
+        let types = led_types(leads);
+        sql.push(" and ").push_filter(source.seen(&types), filter);
     }
+}
+
+/// The types whose rows the keys lead.
+fn led_types(leads: &[i64]) -> Vec<ResourceType> {
+    let number = |lead: &i64| i16::try_from(lead >> 48).ok();
+    leads.iter().filter_map(number).filter_map(ResourceType::from_number).collect()
 }
 
 /// Rows `r` that have one of these keys further on, by their rows `f`.
 pub fn push_further(sql: &mut Statement, leads: &[i64], filter: &RowFilter) {
     sql.push(" where ");
     push_is_one(sql, "f.lead", leads);
-    if *filter != RowFilter::All {
-        sql.push(" and ").push_filter("r", filter);
+    if !filter.is_all() {
+        let types = led_types(leads);
+        sql.push(" and ").push_filter(Seen::current("r", &types), filter);
     }
 }
 
@@ -432,15 +444,19 @@ pub fn push_held(sql: &mut Statement, source: Source, (leads, keys): (&[i64], &[
 }
 
 /// Rows `r` that are there, of these types, and that the caller may see.
-pub fn push_visible(sql: &mut Statement, types: &[ResourceType], filter: &RowFilter) {
+pub fn push_visible(
+    sql: &mut Statement,
+    (source, types): (Source, &[ResourceType]),
+    filter: &RowFilter,
+) {
     sql.push(" where not r.deleted");
     match types {
         [] => {}
         [kind] => drop(sql.push(" and r.type = ").push_number(kind.number())),
         kinds => drop(sql.push(" and r.type = any(").bind(numbers(kinds)).push(")")),
     }
-    if *filter != RowFilter::All {
-        sql.push(" and ").push_filter("r", filter);
+    if !filter.is_all() {
+        sql.push(" and ").push_filter(source.seen(types), filter);
     }
 }
 

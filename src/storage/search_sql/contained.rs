@@ -7,6 +7,8 @@
 use super::order::{Order, Part};
 use super::shape::{Branch, Driver, Query};
 use super::span::Span;
+use crate::fhir::definitions::ResourceType;
+use crate::storage::row_filter::Seen;
 use crate::storage::statement::Statement;
 
 /// What the rows of a select are of.
@@ -22,6 +24,14 @@ impl Source {
         match self {
             Source::Resources => " from resource r",
             Source::Contained => " from contained_match r",
+        }
+    }
+
+    /// The row `r` as a filter knows it: of these types, where it is a resource.
+    pub fn seen(self, types: &[ResourceType]) -> Seen<'_> {
+        match self {
+            Source::Resources => Seen::current("r", types),
+            Source::Contained => Seen::contained("r"),
         }
     }
 

@@ -2,8 +2,8 @@
 //! caller may see it (<https://hl7.org/fhir/R4/search.html#recursive>).
 
 use super::condition::{Conditions, Keys};
-use crate::access::RowFilter;
 use crate::search::{Direction, Predicate};
+use crate::storage::row_filter::Seen;
 use crate::storage::statement::Statement;
 use crate::storage::write::index_rows::packed_key;
 
@@ -35,8 +35,8 @@ impl Conditions<'_> {
             }
         }
         sql.push("not c.deleted");
-        if *self.filter != RowFilter::All {
-            sql.push(" and ").push_filter("c", self.filter);
+        if !self.filter.is_all() {
+            sql.push(" and ").push_filter(Seen::current("c", &[]), self.filter);
         }
         sql.push(") select ").bind(key).push(" | h.rid from h limit ");
         sql.bind(i64::from(*most) + 1).push("), ").bind(*most).push("))");

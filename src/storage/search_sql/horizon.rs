@@ -5,11 +5,11 @@ use super::condition::{Conditions, Keys, Leads, numbers, push_visible};
 use super::contained::Source;
 use super::shape::Query;
 use super::test_sql::MAIN_DATE;
-use crate::access::RowFilter;
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::resource::ResourceKey;
 use crate::search::{Horizon, IndexRows, ParameterId, Predicate};
 use crate::storage::horizon::Shown;
+use crate::storage::row_filter::Seen;
 use crate::storage::statement::Statement;
 
 /// What [`Query::holding`] is asked about: rows, and for chains what each refers to.
@@ -84,9 +84,14 @@ impl Query<'_> {
         push_seen(&mut sql, horizon, "o");
         sql.push(" order by o.version desc limit 1) h where not h.deleted and ");
         self.push_changed(&mut sql, horizon, "r");
-        if *self.filter != RowFilter::All {
-            sql.push(" and ").push_filter("r", self.filter);
-            sql.push(" and ").push_filter("h", self.filter);
+        if !self.filter.is_all() {
+            // A resource of whatever type may contain a match.
+            let types = match self.plan.contained {
+                Some(_) => &[][..],
+                None => &self.plan.types,
+            };
+            sql.push(" and ").push_filter(Seen::current("r", types), self.filter);
+            sql.push(" and ").push_filter(Seen::old("h", types), self.filter);
         }
         let patients = self.driving_patients().filter(|_| self.plan.contained.is_none());
         if let Some(patients) = patients {
@@ -99,7 +104,7 @@ impl Query<'_> {
     /// Those of the rows that a condition about other resources holds for; None for any other
     /// condition.
     pub fn holding(&self, predicate: &Predicate, of: Referring) -> Option<Statement> {
-        let Query { plan, found, filter } = *self;
+        let Query { plan, found, filter, .. } = *self;
         let (keys, types) = (Keys::Indexed, &plan.types);
         let (source, leads) = (Source::Resources, Leads::Any);
         let (dates, among) = (MAIN_DATE, &of.rids.clone()[..]);
@@ -155,7 +160,7 @@ impl Query<'_> {
         let mut targets = Referring::default();
         shown.targets.iter().for_each(|target| targets.add(0, target));
         sql.push(" union all select r.rid from resource r");
-        push_visible(sql, &[], self.filter);
+        push_visible(sql, (Source::Resources, &[]), self.included);
         sql.push(" and (r.id, r.type) in (select * from unnest(").bind(targets.ids);
         sql.push(", ").bind(targets.types).push("))");
         for (include, values) in &shown.canonicals {

@@ -4,9 +4,9 @@
 use super::condition::numbers;
 use super::order::Order;
 use super::shape::Query;
-use crate::access::RowFilter;
 use crate::fhir::definitions::ResourceType;
-use crate::search::{Include, ParameterId};
+use crate::search::{Include, ParameterId, r4_targets};
+use crate::storage::row_filter::Seen;
 use crate::storage::statement::Statement;
 use crate::storage::write::index_rows::packed_key;
 
@@ -126,7 +126,7 @@ impl Query<'_> {
         if let Some(source) = include.source {
             sql.push(" and (t.type = ").bind(source.number()).push(") is true");
         }
-        self.push_seen(sql);
+        self.push_seen(sql, include.source.as_slice());
     }
 
     /// Keys of references to `x`.
@@ -165,7 +165,7 @@ impl Query<'_> {
         if !include.targets.is_empty() {
             self.push_is(sql, row, &include.targets);
         }
-        self.push_seen(sql);
+        self.push_seen(sql, include.source.as_slice());
     }
 
     /// By canonical URLs: `w` is a row of the one that refers, `u` of the one referred to. A
@@ -207,17 +207,25 @@ impl Query<'_> {
     }
 
     pub(super) fn push_target(&self, sql: &mut Statement, include: &Include) {
+        let may_refer = r4_targets(&include.parameters);
+        if include.targets.is_empty() && !may_refer.is_empty() && !self.included.is_all() {
+            // Fewer types to be told apart.
+            sql.push(" and t.type = any(").bind(numbers(&may_refer)).push(")");
+            self.push_seen(sql, &may_refer);
+            return;
+        }
         if !include.targets.is_empty() {
             sql.push(" and t.type = any(").bind(numbers(&include.targets)).push(")");
         }
-        self.push_seen(sql);
+        self.push_seen(sql, &include.targets);
     }
 
-    /// What is included is there, and the caller may see it.
-    fn push_seen(&self, sql: &mut Statement) {
+    /// What is included is there, and the caller may see it; it is of one of these types, of any
+    /// where none is named.
+    fn push_seen(&self, sql: &mut Statement, types: &[ResourceType]) {
         sql.push(" and not t.deleted");
-        if *self.filter != RowFilter::All {
-            sql.push(" and ").push_filter("t", self.filter);
+        if !self.included.is_all() {
+            sql.push(" and ").push_filter(Seen::current("t", types), self.included);
         }
     }
 }

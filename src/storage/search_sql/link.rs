@@ -130,12 +130,12 @@ impl Conditions<'_> {
             push_condition(sql);
             return;
         };
-        push_led(sql, &leads, self.filter);
+        push_led(sql, (source, &leads), self.filter);
         push_any(sql, &link.types, source);
         push_condition(sql);
         sql.push(" union all ");
         push_select(sql, source);
-        push_visible(sql, &link.types, self.filter);
+        push_visible(sql, (source, &link.types), self.filter);
         push_any(sql, &link.types, source);
         sql.push(" and ");
         push_held(sql, source, (&leads, &keys));
@@ -154,7 +154,7 @@ impl Conditions<'_> {
 
     /// What holds for the row at the other end.
     pub(super) fn push_there(&self, sql: &mut Statement, link: &Link, source: Source) {
-        push_visible(sql, &link.types, self.filter);
+        push_visible(sql, (source, &link.types), self.filter);
         push_any(sql, &link.types, source);
         sql.push(" and ");
         let there = Conditions {

@@ -18,6 +18,7 @@ mod keys;
 mod link;
 mod near;
 mod order;
+mod panel;
 mod quantity;
 mod settled;
 mod shape;

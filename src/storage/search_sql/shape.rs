@@ -10,7 +10,7 @@ use super::order::{Order, Part};
 use super::quantity::single_quantity;
 use super::span::{Span, spans};
 use super::test_sql::{FURTHER_DATE, MAIN_DATE};
-use crate::access::RowFilter;
+use crate::access::{Permit, RowFilter};
 use crate::search::{Clause, ParameterId, Plan, Predicate, SortKey, Sorting};
 use crate::storage::statement::Statement;
 
@@ -19,6 +19,8 @@ pub struct Query<'a> {
     pub plan: &'a Plan,
     pub found: &'a Found,
     pub filter: &'a RowFilter,
+    /// Of what goes with matches.
+    pub included: &'a RowFilter,
 }
 
 /// What selects the rows of a statement.
@@ -49,6 +51,10 @@ pub(super) struct Leading {
 }
 
 impl Leading {
+    pub(super) fn leads(&self) -> &[i64] {
+        &self.leads
+    }
+
     fn of_branch(&self, at: Option<usize>) -> &[i64] {
         match at {
             Some(at) => &self.leads[at..=at],
@@ -69,6 +75,10 @@ pub(super) enum Branch {
     Held,
     /// The same among the few rows that another condition finds.
     HeldByFew,
+    /// Rows of the patients in the caller's care.
+    OfPanel,
+    /// Rows of several patients, which no patient leads.
+    Shared,
 }
 
 impl Branch {
@@ -91,6 +101,13 @@ const LED_BRANCHES: usize = 8;
 enum Piece {
     Rows(Source, Branch, Part),
     Containers,
+}
+
+impl<'a> Query<'a> {
+    /// The query that the permit lets through.
+    pub fn of(plan: &'a Plan, found: &'a Found, permit: &'a Permit) -> Query<'a> {
+        Query { plan, found, filter: permit.filter(), included: permit.included() }
+    }
 }
 
 impl Query<'_> {
@@ -132,7 +149,7 @@ impl Query<'_> {
             let order = if matches!(branch, Branch::Further(_)) { &further } else { &order };
             sql.push("select ").push(source.columns());
             order.push_values(sql);
-            branch.push_from(sql, source);
+            self.push_from(sql, &driver, (source, branch));
             order.push_joins(sql);
             self.push_where(sql, &driver, (source, branch));
             order.push_part(sql, cursor, part);
@@ -237,7 +254,7 @@ impl Query<'_> {
         for source in self.sources() {
             for branch in self.branches(&driver, &order, source) {
                 sql.push(separator).push(select);
-                branch.push_from(sql, source);
+                self.push_from(sql, &driver, (source, branch));
                 self.push_where(sql, &driver, (source, branch));
                 separator = " union all ";
             }
@@ -318,7 +335,7 @@ impl Query<'_> {
         self.sorting_of(&self.driver())
     }
 
-    fn sorting_of(&self, driver: &Driver) -> Sorting {
+    pub(super) fn sorting_of(&self, driver: &Driver) -> Sorting {
         if !self.plan.sort.is_empty() {
             return Sorting::by(self.plan.sort.clone());
         }
@@ -339,7 +356,18 @@ impl Query<'_> {
         }
     }
 
+    fn push_from(&self, sql: &mut Statement, driver: &Driver, of: (Source, Branch)) {
+        match of {
+            (_, Branch::OfPanel) => self.push_panel_from(sql, driver),
+            (source, branch) => branch.push_from(sql, source),
+        }
+    }
+
     pub(super) fn branches(&self, driver: &Driver, order: &Order, source: Source) -> Vec<Branch> {
+        self.with_panel(self.own_branches(driver, order, source), (driver, source))
+    }
+
+    fn own_branches(&self, driver: &Driver, order: &Order, source: Source) -> Vec<Branch> {
         let spans = || match source {
             Source::Resources => spans(&self.plan.clauses),
             // Their dates have no index.
@@ -398,7 +426,7 @@ impl Query<'_> {
                 let is_of_type = is_of_type && self.plan.types.len() == 1;
                 is_up && is_of_type && predicates.all(is_of_row)
             }
-            Branch::Held | Branch::HeldByFew => false,
+            Branch::Held | Branch::HeldByFew | Branch::OfPanel | Branch::Shared => false,
         }
     }
 
@@ -418,6 +446,9 @@ impl Query<'_> {
         (source, branch): (Source, Branch),
     ) {
         let taken = self.push_driver(sql, driver, (source, branch));
+        if source == Source::Resources {
+            self.push_panel_size(sql, driver, branch);
+        }
         self.push_unchanged(sql);
         let (dates, rid) = match branch {
             Branch::Further(_) => (FURTHER_DATE, "f.rid"),
@@ -429,6 +460,9 @@ impl Query<'_> {
         let leads = match (driver, branch) {
             (Driver::Lead(leading) | Driver::Coded(_, _, leading), Branch::Led(at, _)) => {
                 Leads::These(leading.of_branch(at))
+            }
+            (Driver::Lead(leading), Branch::OfPanel | Branch::Shared) => {
+                Leads::These(leading.leads())
             }
             (
                 Driver::Lead(leading) | Driver::Coded(_, _, leading),
@@ -450,7 +484,7 @@ impl Query<'_> {
                     _ => Keys::Fenced,
                 };
                 sql.push(" and ");
-                let Query { plan, found, filter } = *self;
+                let Query { plan, found, filter, .. } = *self;
                 let types = &plan.types;
                 let among = &[];
                 let conditions =
@@ -479,14 +513,31 @@ impl Query<'_> {
         (source, branch): (Source, Branch),
     ) -> Option<usize> {
         if let (Driver::Lead(leading), Branch::Led(at, _)) = (driver, branch) {
-            push_led(sql, leading.of_branch(at), self.filter);
+            push_led(sql, (source, leading.of_branch(at)), self.filter);
             return Some(leading.clause);
         }
         if let (Driver::Lead(leading), Branch::Further(_)) = (driver, branch) {
             push_further(sql, &leading.leads, self.filter);
             return Some(leading.clause);
         }
-        push_visible(sql, &self.plan.types, self.filter);
+        let taken = match driver {
+            Driver::Lead(leading) => Some(leading.clause),
+            _ => None,
+        };
+        if branch == Branch::OfPanel {
+            // Of a patient in care: that is all that the filter asks.
+            sql.push(" where not r.deleted");
+            return taken;
+        }
+        push_visible(sql, (source, &self.plan.types), self.filter);
+        if branch == Branch::Shared {
+            sql.push(" and r.patient is null and r.subject_rids <> '{}'");
+            if let Driver::Lead(leading) = driver {
+                sql.push(" and ");
+                push_lead(sql, leading.leads());
+            }
+            return taken;
+        }
         if let (Driver::Patients(_, patients) | Driver::Coded(_, patients, _), Source::Resources) =
             (driver, source)
         {

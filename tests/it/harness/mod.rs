@@ -5,6 +5,7 @@ mod callers;
 mod cast;
 mod client;
 mod cluster;
+mod network;
 mod outcome;
 mod process;
 mod strangers;
@@ -14,6 +15,7 @@ pub use callers::{TestCallers, principal};
 pub use cast::{appointment, encounter};
 pub use client::{FhirClient, Reply};
 pub use cluster::{TestDatabase, folder, search_path};
+pub use network::Network;
 pub use outcome::send_raw;
 pub use process::ServerProcess;
 
@@ -116,7 +118,7 @@ impl TestServer {
         let key = ResourceKey::parse(patient).unwrap();
         let rids = self.context.store.intern_references([&key]).await.unwrap();
         let (subjects, owners) = (vec![rids[&key]], vec![]);
-        Permit::operator().narrowed(RowFilter::Stamps { subjects, owners, authors: vec![] })
+        Permit::operator().narrowed(RowFilter::of_stamps(subjects, owners, vec![]))
     }
 
     /// How many resources of the type a search finds.

@@ -1,0 +1,188 @@
+//! Row filters as conditions: the one place where they become SQL. Every select of resources or
+//! of their versions has such a condition, before any limit.
+
+use super::statement::Statement;
+use crate::access::{AnyCode, Coded, Listings, RowFilter, RowGroup, RowTest, Test};
+use crate::fhir::definitions::ResourceType;
+use crate::search::ParameterId;
+
+/// A row of a statement, and what is known of it. Aliases of rows have one letter, those of what
+/// a filter looks into have more: none hides another.
+#[derive(Clone, Copy)]
+pub struct Seen<'a> {
+    alias: &'static str,
+    of: Of,
+    /// The types that the row can be of; empty for all.
+    types: &'a [ResourceType],
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Of {
+    /// `resource`.
+    Current,
+    /// `resource_history`: it has stamps, and no keys.
+    Old,
+    /// `contained_match`: who sees the container sees what it contains.
+    Contained,
+}
+
+impl<'a> Seen<'a> {
+    /// A row of `resource` of one of these types, of any where none is named.
+    pub fn current(alias: &'static str, types: &'a [ResourceType]) -> Seen<'a> {
+        Seen { alias, of: Of::Current, types }
+    }
+
+    /// The same of `resource_history`.
+    pub fn old(alias: &'static str, types: &'a [ResourceType]) -> Seen<'a> {
+        Seen { alias, of: Of::Old, types }
+    }
+
+    /// A row of `contained_match`.
+    pub fn contained(alias: &'static str) -> Seen<'static> {
+        Seen { alias, of: Of::Contained, types: &[] }
+    }
+}
+
+impl Statement {
+    /// Appends the condition that the row is visible under the filter.
+    pub fn push_filter(&mut self, row: Seen<'_>, filter: &RowFilter) -> &mut Self {
+        if filter.is_all() {
+            return self.push("true");
+        }
+        if row.of == Of::Contained {
+            self.push("exists (select from resource m where m.rid = ").push(row.alias);
+            self.push(".container and ").push_filter(Seen::current("m", &[]), filter);
+            return self.push(")");
+        }
+        let (groups, is_whole) = filter.groups_of(row.types);
+        match (&groups[..], is_whole) {
+            ([], _) => self.push("false"),
+            ([group], true) => self.push_tests(row, group),
+            (groups, _) => self.push_groups(row, groups.iter().copied()),
+        }
+    }
+
+    fn push_groups<'g>(
+        &mut self,
+        row: Seen<'_>,
+        groups: impl Iterator<Item = &'g RowGroup>,
+    ) -> &mut Self {
+        for (index, group) in groups.enumerate() {
+            self.push(if index == 0 { "(" } else { " or " });
+            let is_asked = |kind: &ResourceType| row.types.is_empty() || row.types.contains(kind);
+            let numbers: Vec<i16> =
+                group.types.iter().filter(is_asked).map(ResourceType::number).collect();
+            self.push(row.alias).push(".type = any(").bind(numbers).push(") and ");
+            self.push_tests(row, group);
+        }
+        self.push(")")
+    }
+
+    /// One of the tests of the group holds.
+    fn push_tests(&mut self, row: Seen<'_>, group: &RowGroup) -> &mut Self {
+        self.push("(");
+        for (index, RowTest { is, about, only }) in group.any.iter().enumerate() {
+            self.push(if index == 0 { "" } else { " or " });
+            self.push_test(row, is);
+            if let Some(patient) = about {
+                self.push(" and ").push(row.alias).push(".subject_rids && ").bind(vec![*patient]);
+            }
+            match only {
+                // What codes an old version had is not kept.
+                Some(_) if row.of == Of::Old => drop(self.push(" and false")),
+                Some(Coded(all)) => all.iter().for_each(|any| self.push_coded(row.alias, any)),
+                None => {}
+            }
+        }
+        self.push(if group.any.is_empty() { "false)" } else { ")" })
+    }
+
+    fn push_test(&mut self, row: Seen<'_>, test: &Test) -> &mut Self {
+        let alias = row.alias;
+        match test {
+            Test::Every(_) => self.push("true"),
+            Test::Subjects(patients) => {
+                self.push(alias).push(".subject_rids && ").bind(patients.clone())
+            }
+            Test::Owners(owners) => {
+                self.push(alias).push(".owner = any(").bind(owners.clone()).push(")")
+            }
+            Test::Authors(authors) => {
+                self.push(alias).push(".author = any(").bind(authors.clone()).push(")")
+            }
+            Test::Itself(rids) => self.push(alias).push(".rid = any(").bind(rids.clone()).push(")"),
+            Test::Care(practitioner) => {
+                self.push("exists (select from care_link care where care.practitioner = ");
+                self.bind(*practitioner).push(" and care.patient = any(").push(alias);
+                self.push(".subject_rids) and care.valid_from <= now() and care.valid_to > now())")
+            }
+            Test::Facilities(organizations) => {
+                self.push("exists (select from facility_link at where at.organization = any(");
+                self.bind(organizations.clone()).push(") and at.patient = any(").push(alias);
+                self.push(".subject_rids) and at.valid_from <= now() and at.valid_to > now())")
+            }
+            Test::Released(jurisdictions) => {
+                self.push("exists (select from release_link out where out.jurisdiction = any(");
+                self.bind(jurisdictions.clone()).push(") and out.rid = ").push(alias).push(".rid)")
+            }
+            // What codes an old version had is not kept.
+            Test::Listed(_) | Test::Referred(..) if row.of == Of::Old => self.push("false"),
+            Test::Listed(listings) => self.push_listed(alias, listings),
+            Test::Referred(parameter, groups) => self.push_referred(alias, *parameter, groups),
+        }
+    }
+
+    /// One of the codes is among the keys of the row, or leads it; with `and` before it.
+    fn push_coded(&mut self, alias: &'static str, any: &AnyCode) {
+        let systems: Vec<Option<&str>> = any.codes.iter().map(|(one, _)| one.as_deref()).collect();
+        let codes: Vec<&str> = any.codes.iter().map(|(_, code)| code.as_str()).collect();
+        let tokens = |sql: &mut Statement| {
+            sql.push("token.token from unnest(").bind(systems.clone()).push(", ");
+            sql.bind(codes.clone()).push(") as code(system, code) join token on token.code = ");
+            sql.push("code.code and coalesce(token.system = code.system, true))");
+        };
+        self.push(" and (").push(alias).push(".keys && array(select ");
+        self.bind(i64::from(any.parameter.0) << 48).push(" | ");
+        tokens(self);
+        if let Some(kind) = any.leads {
+            self.push(" or ").push(alias).push(".lead = any(array(select ");
+            self.bind(i64::from(kind.number()) << 48).push(" | ");
+            tokens(self);
+            self.push(")");
+        }
+        self.push(")");
+    }
+
+    /// Codes without a system: those of codes and booleans. What nobody ever wrote has no number.
+    fn push_listed(&mut self, alias: &'static str, listings: &Listings) -> &mut Self {
+        let parameters: Vec<i16> = listings.pairs.iter().map(|(id, _)| id.0).collect();
+        let codes: Vec<&str> = listings.pairs.iter().map(|(_, code)| *code).collect();
+        self.push(if listings.has { "" } else { "not " }).push(alias).push(".keys && array(");
+        self.push("select code.parameter::bigint << 48 | token.token from unnest(");
+        self.bind(parameters).push(", ").bind(codes).push(") as code(parameter, code)");
+        self.push(" join token on token.code = code.code and token.system = '')")
+    }
+
+    /// All that the row refers to by the parameter is there and visible, and there is something.
+    fn push_referred(
+        &mut self,
+        alias: &'static str,
+        parameter: ParameterId,
+        groups: &[RowGroup],
+    ) -> &mut Self {
+        let keys = |sql: &mut Statement| {
+            sql.push("exists (select from unnest(").push(alias).push(".keys) as own(key) where ");
+            sql.push("own.key >> 48 = ").bind(parameter.0);
+        };
+        keys(self);
+        self.push(") and not ");
+        keys(self);
+        self.push(" and not exists (select from resource e where not e.deleted and e.rid = ");
+        self.push("(own.key & 281474976710655) and ");
+        match groups {
+            [] => self.push("false"),
+            groups => self.push_groups(Seen::current("e", &[]), groups.iter()),
+        };
+        self.push("))")
+    }
+}
