@@ -43,7 +43,35 @@ pub struct Settings {
     pub mail: MailSettings,
     /// How callers get their tokens.
     pub oauth: OAuthSettings,
+    /// How long care links outlive their sources.
+    pub link_days: LinkDays,
+    /// Codes of Observations that patients may report themselves, each `system|code`.
+    pub patient_reported: Vec<String>,
 }
+
+/// Days after the end of its source that a practitioner still has a patient in care.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LinkDays {
+    pub encounter: u32,
+    pub appointment: u32,
+    /// After the attendant's notice of a birth.
+    pub birth: u32,
+}
+
+impl Default for LinkDays {
+    fn default() -> Self {
+        LinkDays { encounter: 30, appointment: 30, birth: 90 }
+    }
+}
+
+/// Blood group, height and weight, in LOINC.
+const PATIENT_REPORTED: [&str; 5] = [
+    "http://loinc.org|882-1",
+    "http://loinc.org|883-9",
+    "http://loinc.org|10331-7",
+    "http://loinc.org|8302-2",
+    "http://loinc.org|29463-7",
+];
 
 /// `Type|system`: one value of this system names one resource of this type.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -79,6 +107,8 @@ impl Default for Settings {
             registration_enabled: false,
             mail: MailSettings::default(),
             oauth: OAuthSettings::default(),
+            link_days: LinkDays::default(),
+            patient_reported: PATIENT_REPORTED.map(str::to_owned).to_vec(),
         }
     }
 }
@@ -293,6 +323,23 @@ pub struct FhirConfig {
     #[arg(long, env = "BHN_CONDITIONAL_DELETE",
         default_value_t = Limits::default().conditional_delete)]
     pub conditional_delete: usize,
+    /// Days after an Encounter's end that its participants have the patient in care.
+    #[arg(long, env = "BHN_CARE_DAYS_ENCOUNTER", default_value_t = LinkDays::default().encounter,
+        value_parser = clap::value_parser!(u32).range(0..=36_500))]
+    pub care_days_encounter: u32,
+    /// Days after an Appointment's end that its participants have the patient in care.
+    #[arg(long, env = "BHN_CARE_DAYS_APPOINTMENT",
+        default_value_t = LinkDays::default().appointment,
+        value_parser = clap::value_parser!(u32).range(0..=36_500))]
+    pub care_days_appointment: u32,
+    /// Days after the notice of a birth that its attendant has mother and child in care.
+    #[arg(long, env = "BHN_CARE_DAYS_BIRTH", default_value_t = LinkDays::default().birth,
+        value_parser = clap::value_parser!(u32).range(0..=36_500))]
+    pub care_days_birth: u32,
+    /// Codes of Observations that patients may report, such as http://loinc.org|8302-2.
+    #[arg(long, env = "BHN_PATIENT_REPORTED_CODES", value_delimiter = ',',
+        default_values = PATIENT_REPORTED)]
+    pub patient_reported_codes: Vec<String>,
 }
 
 /// What is logged, to standard error.
@@ -389,6 +436,12 @@ impl FhirConfig {
             update_creates: self.update_creates,
             keeps_jsonb: database.jsonb,
             content_search: database.content_search,
+            link_days: LinkDays {
+                encounter: self.care_days_encounter,
+                appointment: self.care_days_appointment,
+                birth: self.care_days_birth,
+            },
+            patient_reported: self.patient_reported_codes.clone(),
             ..Settings::default()
         }
     }

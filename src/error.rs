@@ -261,6 +261,20 @@ impl FhirError {
         FhirError::new(ErrorKind::Unprocessable, code, text)
     }
 
+    /// 422 naming references of a resource of this type that cannot be resolved: to what is
+    /// missing, deleted or invisible.
+    pub fn unresolved<T: fmt::Display>(
+        type_name: &str,
+        references: impl IntoIterator<Item = T>,
+    ) -> Self {
+        let issue = |reference| {
+            let text = format!("The reference {reference} cannot be resolved");
+            Issue::error(IssueCode::NotFound, type_name, text)
+        };
+        let issues = references.into_iter().map(issue).collect();
+        FhirError::of_issues(ErrorKind::Unprocessable, issues)
+    }
+
     /// 503 `transient`: the client may try again, the response carries Retry-After.
     pub fn unavailable(diagnostics: impl Into<String>) -> Self {
         FhirError::new(ErrorKind::Unavailable, IssueCode::Transient, diagnostics)

@@ -6,8 +6,9 @@ pub mod narrow;
 pub mod permit;
 pub mod redact;
 
-use super::matrix::Acts;
+use super::guard::{Guard, Guarded, Within};
 use super::matrix::type_set::TypeSet;
+use super::matrix::{Acts, Matrix, Sight};
 use super::principal::Principal;
 use super::role::Role;
 use super::rows::filter::RowFilter;
@@ -144,6 +145,7 @@ fn nothing() -> Granted {
     Granted {
         filter: none(),
         included: none(),
+        guarded: None,
         changes: none(),
         reach: none(),
         counted: TypeSet::default(),
@@ -225,6 +227,7 @@ impl Gate<'_> {
     fn granted(&self, filter: RowFilter) -> Granted {
         Granted {
             included: filter.clone(),
+            guarded: None,
             changes: RowFilter::nothing(),
             reach: RowFilter::nothing(),
             counted: TypeSet::default(),
@@ -299,11 +302,31 @@ impl Gate<'_> {
         let is_readable = self.cover(Letters::READ).any().has(kind);
         let answers = if is_readable { Answers::Whole } else { Answers::Minimal };
         Ok(Granted {
+            guarded: Some(self.guarded(kind, act)?),
             changes: self.rows.filter(act, cover),
             reach: self.reach(),
             answers,
             defines_parameters: self.principal.role == Role::Admin,
             ..self.granted(filter)
         })
+    }
+
+    /// What the matrix says of a write beside its rows.
+    fn guarded(&self, kind: ResourceType, act: Acts) -> Result<Guarded> {
+        let rules = Matrix::get().guards((self.principal.role, act), kind);
+        let unknown = || FhirError::internal(format!("no guard of {act} for {kind}"));
+        let rule = rules.first().ok_or_else(unknown)?;
+        let guard = rule.note.map_or(Some(Guard::Plain), Guard::parse).ok_or_else(unknown)?;
+        Ok(Guarded { within: within(&rule.sights), guard })
+    }
+}
+
+/// In which rows a new resource must be.
+fn within(sights: &[Sight]) -> Within {
+    match sights.first() {
+        Some(Sight::Own) => Within::Author,
+        Some(Sight::Facility | Sight::Owner) => Within::Owner,
+        Some(Sight::All | Sight::Knowledge | Sight::Referred(_)) => Within::Any,
+        _ => Within::Subjects,
     }
 }

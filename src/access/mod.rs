@@ -4,11 +4,15 @@ mod authenticate;
 mod authorize;
 mod caller;
 mod ceiling;
+mod difference;
+pub mod guard;
 pub mod matrix;
 mod principal;
 mod role;
 mod rows;
 pub mod smart_scope;
+mod write_rules;
+mod writer;
 
 pub use authenticate::{
     Always, Authenticate, Bearer, BearerSettings, Bearers, Identities, Verified, bearer_token, jwt,
@@ -18,9 +22,11 @@ pub use authorize::redact::Redactor;
 pub use authorize::signed_out;
 pub use caller::{Asker, Caller, Origin};
 pub use ceiling::{Ceiling, ceiling, registered};
+pub use guard::{Guard, Guarded, Within};
 pub use matrix::type_set::TypeSet;
 pub use principal::{Launch, Link, Links, Principal};
 pub use role::Role;
 pub use rows::filter::{AllProof, Listings, RowFilter, RowGroup, RowTest, Test};
 pub use rows::granular::{AnyCode, Coded};
 pub use smart_scope::Scopes;
+pub use writer::Writer;

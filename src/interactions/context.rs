@@ -92,6 +92,7 @@ impl Context {
             zone: settings.default_zone,
             base_url: settings.base_url.clone(),
             indexes_content: settings.content_search,
+            link_days: settings.link_days,
         };
         let sealer = Sealer::new(store.server_key())?;
         let mut connection = store.connection().await?;

@@ -3,6 +3,8 @@
 
 use super::create::several_matches;
 use super::write::draft::{Draft, Found, Step};
+use crate::access::{Role, Writer};
+use crate::config::Settings;
 use crate::error::{ErrorKind, FhirError, Issue, IssueCode, Result};
 use crate::fhir::interaction::WriteGuard;
 use crate::fhir::json;
@@ -14,9 +16,30 @@ use std::borrow::Cow;
 
 /// Whether PUT may create a resource.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Upsert {
+pub enum Upsert<'a> {
     Allowed,
+    /// By nobody.
     Refused,
+    /// Under ids of this prefix.
+    WithPrefix(&'a str),
+    /// Not by this caller: to him a missing resource is as an invisible one.
+    Never,
+}
+
+impl<'a> Upsert<'a> {
+    /// Users do not choose ids, and systems do within the prefix that they are registered with
+    /// (SECURITY.md 2.5).
+    pub fn of(settings: &Settings, writer: &'a Writer) -> Upsert<'a> {
+        match (settings.update_creates, writer.role) {
+            (false, None) => Upsert::Refused,
+            (true, None | Some(Role::Admin | Role::Registrar)) => Upsert::Allowed,
+            (true, Some(Role::EhrSystem)) => match writer.id_prefix.as_deref() {
+                Some(prefix) if !prefix.is_empty() => Upsert::WithPrefix(prefix),
+                _ => Upsert::Never,
+            },
+            _ => Upsert::Never,
+        }
+    }
 }
 
 /// A new version; nothing where the content is the same; a new resource where there is none.
@@ -24,7 +47,7 @@ pub fn prepare<'a>(
     key: ResourceKey,
     resource: Cow<'a, Resource>,
     found: (Found, &WriteGuard),
-    upsert: Upsert,
+    upsert: Upsert<'_>,
 ) -> Result<Step<'a>> {
     let (found, guard) = found;
     match found {
@@ -51,11 +74,20 @@ fn of_key<'a>(
     key: ResourceKey,
     resource: Cow<'a, Resource>,
     found: (Visible, &WriteGuard),
-    upsert: Upsert,
+    upsert: Upsert<'_>,
 ) -> Result<Step<'a>> {
     let (visible, guard) = found;
+    let has_client_id = resource.id().is_some();
+    let upsert = match upsert {
+        _ if !has_client_id => Upsert::Allowed,
+        Upsert::WithPrefix(prefix) if key.id.as_str().starts_with(prefix) => Upsert::Allowed,
+        other => other,
+    };
     match visible {
         Visible::Live(stored) => replace(stored, resource, guard),
+        Visible::Deleted(stored) if upsert == Upsert::Never => {
+            Err(FhirError::gone(stored.key, stored.version))
+        }
         // An update brings a deleted resource back (http.html#delete).
         Visible::Deleted(stored) => {
             check_guard(guard, None)?;
@@ -63,9 +95,16 @@ fn of_key<'a>(
         }
         Visible::Absent { stub } if upsert == Upsert::Allowed => {
             check_guard(guard, None)?;
-            let has_client_id = resource.id().is_some();
             Ok(Step::Change(Draft { has_client_id, stub, ..Draft::new(key, resource) }))
         }
+        // Whether such a resource exists is none of the caller's business.
+        Visible::Absent { .. } | Visible::Hidden if let Upsert::WithPrefix(prefix) = upsert => {
+            let text = format!("Ids that you may choose begin with {prefix}");
+            let issue =
+                Issue::error(IssueCode::BusinessRule, format!("{}.id", key.resource_type), text);
+            Err(FhirError::of_issues(ErrorKind::Unprocessable, vec![issue]))
+        }
+        Visible::Absent { .. } if upsert == Upsert::Never => Err(FhirError::not_found(key)),
         Visible::Absent { .. } => {
             let text = format!("{key} does not exist, and clients may not choose ids here");
             let kind = ErrorKind::MethodNotAllowed;

@@ -14,6 +14,10 @@ use serde_json::Value;
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
+mod links;
+
+pub use links::LinkRules;
+
 /// What rows are made of.
 #[derive(Clone, Copy)]
 pub(super) struct Indexed<'a> {
@@ -44,7 +48,24 @@ impl Registry {
         let mut rows = self.index_itself(of, settings);
         rows.contained = self.index_contained((key, resource), settings);
         self.find_fragments(resource.resource_type(), &mut rows);
+        rows.links = self.links.links(key, resource, settings);
         rows
+    }
+
+    /// The Patients that a resource is about; the same as its index rows name.
+    pub fn subjects_of(
+        &self,
+        key: &ResourceKey,
+        resource: &Resource,
+        settings: &IndexSettings,
+    ) -> Vec<ResourceKey> {
+        let parameters = self.of(resource.resource_type());
+        let of = Indexed { key: Some(key), resource, container: resource };
+        let mut rows = IndexRows::default();
+        for parameter in parameters.subjects() {
+            index_parameter(parameter, of, settings, &mut rows);
+        }
+        subjects(parameters, Some(key), &rows)
     }
 
     /// The same without what it contains.

@@ -152,6 +152,48 @@ pub struct TextRow {
     pub words: Words,
 }
 
+/// Which relation an access link states (SECURITY.md 2.2).
+#[derive(serde::Deserialize, Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[serde(rename_all = "lowercase")]
+pub enum LinkKind {
+    /// A practitioner has a patient in care.
+    Care,
+    /// An organization has a patient.
+    Facility,
+    /// A person acts for a patient.
+    Proxy,
+    /// A practitioner works for an organization.
+    Role,
+    /// An organization is part of another.
+    Part,
+    /// A resource is released to a jurisdiction.
+    Release,
+}
+
+/// Until when a link is valid.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Until {
+    At(DateTime<Utc>),
+    /// So long after the version was made.
+    AfterVersion(chrono::Duration),
+}
+
+/// A relation that the resource states.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct LinkRow {
+    pub kind: LinkKind,
+    /// Number of the rule.
+    pub source: i16,
+    /// Who gains; None for the organization that owns the resource.
+    pub one: Option<ResourceKey>,
+    /// Whose record, or where.
+    pub other: ResourceKey,
+    /// Of a jurisdiction.
+    pub code: Option<String>,
+    pub from: DateTime<Utc>,
+    pub until: Until,
+}
+
 /// The main coding of a resource: an index into its tokens, and its type.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Lead {
@@ -195,4 +237,6 @@ pub struct IndexRows {
     pub present: Vec<ParameterId>,
     /// Of the resources that it contains, in their order.
     pub contained: Vec<ContainedRows>,
+    /// Who cares for whom, works where and acts for whom, by this resource.
+    pub links: Vec<LinkRow>,
 }

@@ -23,9 +23,9 @@ pub use contained::{
 pub use holds::Known;
 pub use horizon::{Horizon, Snapshot};
 pub use index_rows::{
-    CodeTextRow, CompositeRow, DateRow, FragmentRow, IdentifierRow, IndexRows, ParameterId,
-    PositionRow, QuantityRow, ReferenceRow, StringRow, TextRow, Token, TokenRow, UnitOfMeasure,
-    UriRow,
+    CodeTextRow, CompositeRow, DateRow, FragmentRow, IdentifierRow, IndexRows, LinkKind, LinkRow,
+    ParameterId, PositionRow, QuantityRow, ReferenceRow, StringRow, TextRow, Token, TokenRow,
+    UnitOfMeasure, Until, UriRow,
 };
 pub use page::{KEY_BYTES, Sealer, unknown_page};
 pub use plan::{

@@ -2,6 +2,7 @@
 //! (<https://hl7.org/fhir/R4/searchparameter-registry.html>) with their extraction programs.
 
 use super::elements;
+use super::extraction::LinkRules;
 use super::full_text::TextOf;
 use super::index_rows::{ParameterId, REMOVED_ITEM};
 use super::main_values::{MainValues, MainValuesTable};
@@ -168,6 +169,7 @@ pub struct Registry {
     /// Of the state of the custom parameters: each change of any raises it.
     number: i64,
     customs: Vec<Arc<Custom>>,
+    pub(super) links: Arc<LinkRules>,
 }
 
 impl Registry {
@@ -198,7 +200,8 @@ impl Registry {
             .enumerate()
             .map(|(index, row)| (ParameterId(index as i16 + 1), &*row.url, &*row.code))
             .collect();
-        Ok(Registry { types, parameters, number: 0, customs: Vec::new() })
+        let links = Arc::new(LinkRules::load()?);
+        Ok(Registry { types, parameters, number: 0, customs: Vec::new(), links })
     }
 
     /// The parameter of that name; `code` as in URLs, without modifier.

@@ -1,7 +1,7 @@
 //! How many statements a request sends to the database, whatever its size: sqlx tells each one,
 //! and a test's server runs on the test's own thread.
 
-use super::harness::{TestServer, observation, patient};
+use super::harness::{TestServer, encounter, observation, patient};
 use bhn_fhir::fhir::definitions::ResourceType;
 use bhn_fhir::fhir::interaction::{Handling, SearchScope};
 use futures_util::future::join_all;
@@ -66,6 +66,59 @@ async fn a_read_is_one_statement_and_a_create_at_most_three() {
     assert_eq!(counted.take(), 1, "coded values and references are known now");
     server.get(&format!("Observation/{}", reply.id())).await.expect(200);
     assert_eq!(counted.take(), 1);
+}
+
+#[tokio::test]
+async fn links_come_and_go_in_the_statement_that_writes_their_source() {
+    let server = TestServer::start().await;
+    let counted = Counted::start();
+    let source = || encounter("e", "p", "d");
+    let new = |mut resource: Value| {
+        resource.as_object_mut().unwrap().shift_remove("id");
+        resource
+    };
+    server.create(new(source())).await.expect(201);
+    counted.take();
+    server.create(new(source())).await.expect(201);
+    assert_eq!(counted.take(), 1);
+    server.create(new(observation().subject("Patient/p").into())).await.expect(201);
+    counted.take();
+    let plain = server.create(new(observation().subject("Patient/p").into())).await.expect(201);
+    assert_eq!(counted.take(), 1);
+    let made = server.create(new(source())).await.expect(201);
+    counted.take();
+    let update = |body: &Value, status: &str| {
+        let mut body = body.clone();
+        body["status"] = status.into();
+        body
+    };
+    let path = format!("Encounter/{}", made.id());
+    server.put(&path, &update(&made.body, "arrived")).await.expect(200);
+    server.put(&path, &update(&made.body, "in-progress")).await.expect(200);
+    counted.take();
+    server.put(&path, &update(&made.body, "arrived")).await.expect(200);
+    let of_source = counted.take();
+    let path = format!("Observation/{}", plain.id());
+    server.put(&path, &update(&plain.body, "amended")).await.expect(200);
+    server.put(&path, &update(&plain.body, "final")).await.expect(200);
+    counted.take();
+    server.put(&path, &update(&plain.body, "amended")).await.expect(200);
+    assert_eq!(of_source, counted.take(), "an update of a source takes as many as any other");
+}
+
+#[tokio::test]
+async fn a_guarded_create_asks_once_for_all_that_it_refers_to() {
+    let server = TestServer::start().await;
+    let doctor = server.doctor("d").await;
+    server.update(patient().id("p")).await.expect(201);
+    server.update(encounter("e", "p", "d")).await.expect(201);
+    let performer = json!([{"reference": "Practitioner/d"}]);
+    let of = observation().subject("Patient/p").with("performer", performer);
+    let resource: Value = of.with("encounter", json!({"reference": "Encounter/e"})).into();
+    doctor.post("Observation", &resource).await.expect(201);
+    let counted = Counted::start();
+    doctor.post("Observation", &resource).await.expect(201);
+    assert_eq!(counted.take(), 2);
 }
 
 #[tokio::test]

@@ -4,15 +4,19 @@
 use crate::access::authorize;
 use crate::access::authorize::redact::Redactor;
 use crate::access::caller::Caller;
+use crate::access::guard::Guarded;
 use crate::access::matrix::type_set::TypeSet;
 use crate::access::rows::filter::{AllProof, RowFilter};
+use crate::access::writer::Writer;
 use crate::error::{FhirError, Result};
 use crate::fhir::interaction::Interaction;
+use std::sync::Arc;
 
 /// What the gate lets through. Only [`Permit::authorize`] and the operator's own work make one.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Permit {
-    principal: String,
+    writer: Arc<Writer>,
+    guarded: Option<Guarded>,
     filter: RowFilter,
     included: RowFilter,
     changes: RowFilter,
@@ -35,6 +39,7 @@ pub enum Answers {
 
 /// What the gate found, as rows.
 pub(in crate::access) struct Granted {
+    pub guarded: Option<Guarded>,
     pub filter: RowFilter,
     pub included: RowFilter,
     pub changes: RowFilter,
@@ -52,10 +57,11 @@ impl Permit {
     pub fn authorize(caller: &Caller, interaction: &Interaction) -> Result<Permit> {
         match caller {
             Caller::InsecureNoAuth | Caller::Operator => Ok(Permit::unbounded(caller)),
-            Caller::Anonymous => authorize::anonymous(interaction)
-                .map(|granted| Permit::of(caller.principal(), granted)),
+            Caller::Anonymous => {
+                authorize::anonymous(interaction).map(|granted| Permit::of(caller, granted))
+            }
             Caller::Principal(principal) => authorize::principal(principal, interaction)
-                .map(|granted| Permit::of(&principal.name, granted)),
+                .map(|granted| Permit::of(caller, granted)),
         }
     }
 
@@ -67,6 +73,7 @@ impl Permit {
     fn unbounded(caller: &Caller) -> Permit {
         let all = RowFilter::All(AllProof::of_operator());
         let granted = Granted {
+            guarded: None,
             filter: all.clone(),
             included: all.clone(),
             changes: all.clone(),
@@ -76,12 +83,13 @@ impl Permit {
             redactor: Redactor::none(),
             defines_parameters: true,
         };
-        Permit::of(caller.principal(), granted)
+        Permit::of(caller, granted)
     }
 
-    fn of(principal: &str, granted: Granted) -> Permit {
+    fn of(caller: &Caller, granted: Granted) -> Permit {
         Permit {
-            principal: principal.to_owned(),
+            writer: Arc::new(Writer::of(caller)),
+            guarded: granted.guarded,
             filter: granted.filter,
             included: granted.included,
             changes: granted.changes,
@@ -95,7 +103,32 @@ impl Permit {
 
     /// Names the caller, see [`Caller::principal`].
     pub fn principal(&self) -> &str {
-        &self.principal
+        &self.writer.name
+    }
+
+    /// Who writes: stamps, and whom the writer may grant access.
+    pub fn writer(&self) -> &Arc<Writer> {
+        &self.writer
+    }
+
+    /// The organization that owns what is created.
+    pub fn owner(&self) -> Option<i64> {
+        self.writer.owner
+    }
+
+    /// The author of what is created: the writer's `fhirUser`.
+    pub fn author(&self) -> Option<i64> {
+        self.writer.author
+    }
+
+    /// What a write must keep to; None for the operator and without sign-in, whom no guard holds.
+    pub fn guarded(&self) -> Option<Guarded> {
+        self.guarded
+    }
+
+    /// The same permit over the rows that may be changed.
+    pub fn changing(&self) -> Permit {
+        Permit { filter: self.changes.clone(), ..self.clone() }
     }
 
     /// The rows that the interaction may find: those it shows, goes over, or, of a write, that

@@ -28,10 +28,7 @@ pub fn changes(context: &Context, set: &WriteSet, steps: &[Step]) -> Result<Vec<
                 let issues = context.registry.conflicts(wanted, &leaving, &coming);
                 refused(issues).map(|()| Some(wanted.clone()))
             });
-            let wanted = wanted.map_err(|error| match write.expression.is_empty() {
-                true => error,
-                false => error.within(&write.expression),
-            })?;
+            let wanted = wanted.map_err(|error| write.placed(error))?;
             changes.extend(change(&context.registry, draft, wanted.as_ref()));
             coming.extend(wanted);
         }

@@ -1,7 +1,8 @@
 //! A write before and after it is worked out. No IO: the same writes over the same facts give
 //! the same steps, so that a lost race is answered by doing it again.
 
-use crate::access::Permit;
+use crate::access::{Permit, Writer};
+use crate::error::FhirError;
 use crate::fhir::interaction::WriteGuard;
 use crate::fhir::meta::MetaEdit;
 use crate::fhir::patch::Patch;
@@ -9,6 +10,7 @@ use crate::fhir::resource::{Resource, ResourceKey};
 use crate::search::Plan;
 use crate::storage::{Stored, Visible};
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// One write that a request or a Bundle entry asks for.
 pub struct Write {
@@ -72,6 +74,21 @@ pub enum Step<'a> {
     Nothing,
 }
 
+impl Step<'_> {
+    /// Says who writes what the step stores.
+    pub fn by(mut self, writer: &Arc<Writer>) -> Self {
+        let drafts = match &mut self {
+            Step::Change(draft) => std::slice::from_mut(draft),
+            Step::Deletes(drafts) => drafts.as_mut_slice(),
+            Step::Unchanged(_) | Step::Nothing => &mut [],
+        };
+        for draft in drafts {
+            draft.writer = Some(writer.clone());
+        }
+        self
+    }
+}
+
 /// A version to be stored.
 pub struct Draft<'a> {
     pub key: ResourceKey,
@@ -83,6 +100,8 @@ pub struct Draft<'a> {
     pub has_client_id: bool,
     /// The rid that references to a new resource already use.
     pub stub: Option<i64>,
+    /// Whose stamps a new resource bears.
+    pub writer: Option<Arc<Writer>>,
 }
 
 impl Write {
@@ -97,6 +116,14 @@ impl Write {
                 _ => None,
             },
             (Target::Criteria(criteria), _) => self.created_key(criteria),
+        }
+    }
+
+    /// The error with the place of its entry, where it has one.
+    pub fn placed(&self, error: FhirError) -> FhirError {
+        match self.expression.is_empty() {
+            true => error,
+            false => error.within(&self.expression),
         }
     }
 
@@ -125,17 +152,31 @@ impl<'a> Draft<'a> {
     /// Version 1 under an id of the server's.
     pub fn new(key: ResourceKey, resource: Cow<'a, Resource>) -> Self {
         let resource = Some(resource);
-        Draft { key, resource, before: None, has_client_id: false, stub: None }
+        Draft { key, resource, before: None, has_client_id: false, stub: None, writer: None }
     }
 
     pub fn replacing(before: Stored, resource: Cow<'a, Resource>) -> Self {
         let key = before.key.clone();
         let resource = Some(resource);
-        Draft { key, resource, before: Some(before), has_client_id: false, stub: None }
+        Draft {
+            key,
+            resource,
+            before: Some(before),
+            has_client_id: false,
+            stub: None,
+            writer: None,
+        }
     }
 
     pub fn deleting(before: Stored) -> Self {
         let key = before.key.clone();
-        Draft { key, resource: None, before: Some(before), has_client_id: false, stub: None }
+        Draft {
+            key,
+            resource: None,
+            before: Some(before),
+            has_client_id: false,
+            stub: None,
+            writer: None,
+        }
     }
 }

@@ -94,9 +94,17 @@ fn change(context: &Context, draft: Draft<'_>, place: &mut Place) -> Result<(Cha
     };
     let adopts_stub = draft.stub.is_some() && draft.before.is_none();
     let key = draft.key;
-    let definitions = context.registry.number();
-    let change =
-        Change { rid, key, version, last_updated, adopts_stub, before, content, definitions };
+    let change = Change {
+        rid,
+        key,
+        version,
+        last_updated,
+        adopts_stub,
+        before,
+        content,
+        definitions: context.registry.number(),
+        writer: draft.writer.unwrap_or_default(),
+    };
     Ok((change, outcome))
 }
 

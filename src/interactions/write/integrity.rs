@@ -3,7 +3,7 @@
 
 use super::draft::Draft;
 use crate::access::Permit;
-use crate::error::{ErrorKind, FhirError, Issue, IssueCode, Result};
+use crate::error::{ErrorKind, FhirError, Issue, Result};
 use crate::fhir::links;
 use crate::fhir::resource::ResourceKey;
 use crate::interactions::context::Context;
@@ -26,15 +26,14 @@ pub async fn check(
     let (permit, targets) = wanted;
     let keys: Vec<ResourceKey> = targets.iter().map(|(_, key)| key.clone()).collect();
     let found = context.store.visible(unit.connection(), permit, &keys).await?;
-    let issues: Vec<Issue> = targets
+    let missing: Vec<&(String, ResourceKey)> = targets
         .iter()
         .zip(found)
         .filter(|(_, visible)| !matches!(visible, Visible::Live(_)))
-        .map(|((own, key), _)| {
-            let text = format!("The reference {key} cannot be resolved");
-            Issue::error(IssueCode::NotFound, own.clone(), text)
-        })
+        .map(|(target, _)| target)
         .collect();
+    let errors = missing.iter().map(|(own, key)| FhirError::unresolved(own, [key]));
+    let issues: Vec<Issue> = errors.flat_map(|error| error.issues).collect();
     match issues.is_empty() {
         true => Ok(()),
         false => Err(FhirError::of_issues(ErrorKind::Unprocessable, issues)),
@@ -42,7 +41,11 @@ pub async fn check(
 }
 
 /// 409 where a live resource outside the set refers to one that is to be deleted.
-pub async fn check_deletes(context: &Context, unit: &mut Unit, staged: &[Staged]) -> Result<()> {
+pub async fn check_deletes(
+    context: &Context,
+    unit: &mut Unit,
+    (permit, staged): (&Permit, &[Staged]),
+) -> Result<()> {
     let is_delete = |staged: &&Staged| staged.change.content.is_none();
     let deleted: Vec<i64> = staged.iter().filter(is_delete).map(|s| s.change.rid).collect();
     if deleted.is_empty() {
@@ -55,6 +58,11 @@ pub async fn check_deletes(context: &Context, unit: &mut Unit, staged: &[Staged]
     let referrer = context.store.referrer(unit.connection(), keys, &written).await?;
     match referrer {
         None => Ok(()),
+        Some((_, target)) if permit.guarded().is_some() => {
+            // The caller may not see who does.
+            let text = format!("Another resource refers to {target}: it cannot be deleted");
+            Err(FhirError::conflict(text))
+        }
         Some((key, target)) => {
             let text = format!("{key} refers to {target}, which can therefore not be deleted");
             Err(FhirError::conflict(text))

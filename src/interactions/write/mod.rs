@@ -9,6 +9,7 @@ mod definitions;
 pub mod draft;
 mod facts;
 mod finish;
+mod guards;
 pub mod idempotency;
 mod integrity;
 pub mod links;
@@ -142,6 +143,7 @@ async fn plan(
     let (under_way, is_again) = place;
     let signature = facts.signature();
     let steps = steps(context, set, facts)?;
+    guards::check(context, set, &steps).await?;
     let definitions = definitions::changes(context, set, &steps)?;
     let mut locks = Locks::of(context, set, &steps)?;
     if is_again {
@@ -249,13 +251,12 @@ fn steps<'a>(context: &Context, set: &'a WriteSet, facts: Facts) -> Result<Vec<S
     for (write, found) in set.writes.iter().zip(facts.found) {
         let prepared =
             identities.add(write, &found).and_then(|()| step(context, write, found, &links));
-        steps.push(prepared.map_err(|error| match write.expression.is_empty() {
-            true => error,
-            false => error.within(&write.expression),
-        })?);
+        let prepared = prepared.map(|step| step.by(write.permit.writer()));
+        steps.push(prepared.map_err(|error| write.placed(error))?);
     }
     let provenance = set.provenance.as_ref().and_then(|provenance| provenance.step(&steps));
-    steps.extend(provenance);
+    let writer = set.writes.first().map(|write| write.permit.writer());
+    steps.extend(provenance.zip(writer).map(|(step, writer)| step.by(writer)));
     Ok(steps)
 }
 
@@ -266,10 +267,7 @@ fn step<'a>(
     links: &links::Resolved,
 ) -> Result<Step<'a>> {
     let settings = &context.settings;
-    let upsert = match settings.update_creates {
-        true => update::Upsert::Allowed,
-        false => update::Upsert::Refused,
-    };
+    let upsert = update::Upsert::of(settings, write.permit.writer());
     let key = write.key(&found);
     let what = key.as_ref().map(ResourceKey::to_string).unwrap_or_else(|| "resource".to_owned());
     match (&write.act, key) {
@@ -383,12 +381,13 @@ impl Locks {
         work: (&WriteSet, &[Staged]),
     ) -> Result<()> {
         let (set, staged) = work;
-        self.uniques.check(context, unit, staged).await?;
-        if let Some(write) = set.writes.first().filter(|_| !self.targets.is_empty()) {
+        let Some(write) = set.writes.first() else { return Ok(()) };
+        self.uniques.check(context, unit, (&write.permit, staged)).await?;
+        if !self.targets.is_empty() {
             integrity::check(context, unit, (&write.permit, &self.targets)).await?;
         }
         match context.settings.integrity_on_delete {
-            true => integrity::check_deletes(context, unit, staged).await,
+            true => integrity::check_deletes(context, unit, (&write.permit, staged)).await,
             false => Ok(()),
         }
     }

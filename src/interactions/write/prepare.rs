@@ -2,6 +2,7 @@
 //! server are relative, its criteria are planned.
 
 use super::draft::{Act, Criteria, Target, Write};
+use super::guards;
 use crate::access::Permit;
 use crate::clock::new_id;
 use crate::error::{ErrorKind, FhirError, IssueCode, Result};
@@ -76,6 +77,7 @@ pub fn write(
         }
         _ => return Ok(None),
     };
+    guards::check_kept(&permit, &target, &act)?;
     let (full_url, expression) = (None, String::new());
     Ok(Some(Write { permit, target, act, guard, full_url, conditional, expression }))
 }

@@ -17,6 +17,7 @@ use std::borrow::Cow;
 pub struct Provenance {
     key: ResourceKey,
     resource: Resource,
+    pub permit: Permit,
 }
 
 /// 400 where the header holds no Provenance, an invalid one, or one with targets of its own.
@@ -29,12 +30,12 @@ pub fn checked(context: &Context, caller: &Caller, resource: Resource) -> Result
         return Err(fault("The target of the Provenance is filled in by the server"));
     }
     let create = Interaction::Create { resource: resource.clone(), if_none_exist: None };
-    Permit::authorize(caller, &create)?;
+    let permit = Permit::authorize(caller, &create)?;
     let complete = with_targets(&resource, vec![json!({"display": "the resource written"})]);
     validation::validate(complete.value(), &context.settings.limits)
         .map_err(|issues| FhirError::of_issues(ErrorKind::BadRequest, issues))?;
     let id = Id::parse(&new_id()).ok_or_else(|| FhirError::internal("a UUID is an id"))?;
-    Ok(Provenance { key: ResourceKey::new(resource.resource_type(), id), resource })
+    Ok(Provenance { key: ResourceKey::new(resource.resource_type(), id), resource, permit })
 }
 
 impl Provenance {

@@ -3,11 +3,12 @@
 
 use super::draft::Step;
 use super::drafts;
+use crate::access::Permit;
 use crate::error::{ErrorKind, FhirError, Issue, IssueCode, Result};
 use crate::fhir::resource::ResourceKey;
 use crate::interactions::context::Context;
 use crate::search::{Token, identifier_lock_key};
-use crate::storage::{Lock, Staged, Unit};
+use crate::storage::{Lock, Staged, Unit, Visible};
 use serde_json::Value;
 
 /// A value that one draft brings.
@@ -53,8 +54,14 @@ impl UniqueClaims {
     }
 
     /// Under the locks: 409 naming the resource that has a value already. Resources that the
-    /// same set writes do not count with what they held before.
-    pub async fn check(&self, context: &Context, unit: &mut Unit, staged: &[Staged]) -> Result<()> {
+    /// same set writes do not count with what they held before, and neither do those that the
+    /// caller does not see: a conflict would tell that they are there.
+    pub async fn check(
+        &self,
+        context: &Context,
+        unit: &mut Unit,
+        (permit, staged): (&Permit, &[Staged]),
+    ) -> Result<()> {
         if self.0.is_empty() {
             return Ok(());
         }
@@ -64,8 +71,11 @@ impl UniqueClaims {
             let sought = (claim.key.resource_type, parameter, &claim.identifier);
             let connection = unit.connection();
             let holder = context.store.identifier_holder(connection, sought, &rids).await?;
-            if let Some(holder) = holder {
-                return Err(taken(claim, &holder));
+            let Some(holder) = holder else { continue };
+            let keys = [holder];
+            let found = context.store.visible(unit.connection(), permit, &keys).await?;
+            if !matches!(found[..], [Visible::Hidden]) {
+                return Err(taken(claim, &keys[0]));
             }
         }
         Ok(())

@@ -18,7 +18,12 @@ fn registry() -> &'static Registry {
 
 fn settings() -> IndexSettings {
     let base_url = "http://localhost/fhir".to_owned();
-    IndexSettings { zone: FixedOffset::east_opt(0).unwrap(), base_url, indexes_content: true }
+    IndexSettings {
+        zone: FixedOffset::east_opt(0).unwrap(),
+        base_url,
+        indexes_content: true,
+        link_days: Default::default(),
+    }
 }
 
 fn key_of(resource: &Resource) -> ResourceKey {

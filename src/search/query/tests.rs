@@ -12,8 +12,12 @@ fn registry() -> &'static Registry {
 
 pub(super) fn plan_in(scope: &SearchScope, query: &str, handling: Handling) -> Result<Plan> {
     let base_url = "http://localhost/fhir".to_owned();
-    let settings =
-        IndexSettings { zone: FixedOffset::east_opt(0).unwrap(), base_url, indexes_content: true };
+    let settings = IndexSettings {
+        zone: FixedOffset::east_opt(0).unwrap(),
+        base_url,
+        indexes_content: true,
+        link_days: Default::default(),
+    };
     let planner = Planner {
         registry: registry(),
         limits: &Limits::default(),

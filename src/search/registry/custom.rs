@@ -140,6 +140,7 @@ impl Registry {
             types: self.types.keys().map(|kind| (*kind, of(kind))).collect(),
             parameters: self.parameters.clone(),
             number,
+            links: self.links.clone(),
             customs: customs.into_iter().map(Arc::new).collect(),
         })
     }

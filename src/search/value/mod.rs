@@ -17,6 +17,7 @@ pub mod uri;
 
 pub use token::TokenStore;
 
+use crate::config::LinkDays;
 use chrono::FixedOffset;
 use serde_json::Value;
 
@@ -44,6 +45,8 @@ pub struct IndexSettings {
     pub base_url: String,
     /// Whether all texts of a resource are indexed, for `_content`.
     pub indexes_content: bool,
+    /// How long care links outlive their sources.
+    pub link_days: LinkDays,
 }
 
 fn text_of<'a>(value: &'a Value, name: &str) -> Option<&'a str> {

@@ -114,6 +114,7 @@ mod tests {
             zone: FixedOffset::east_opt(0).unwrap(),
             base_url: BASE.to_owned(),
             indexes_content: false,
+            link_days: Default::default(),
         };
         let mut rows = IndexRows::default();
         index(Node { value: &value, type_name }, ParameterId(1), &settings, &mut rows);

@@ -27,6 +27,7 @@ fn plan(scope: &str, query: &str) -> Plan {
             zone: settings.default_zone,
             base_url: settings.base_url.clone(),
             indexes_content: true,
+            link_days: Default::default(),
         },
         now: "2024-01-01T00:00:00Z".parse().unwrap(),
     };

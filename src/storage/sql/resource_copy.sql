@@ -1,2 +1,3 @@
 copy resource (rid, type, id, version, last_updated, patient, date_low, date_high, lead, keys,
-  present, subject_rids, labels, profiles, body, epoch, generation) from stdin (format binary)
+  present, subject_rids, labels, profiles, body, epoch, generation, owner, author)
+  from stdin (format binary)

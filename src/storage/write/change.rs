@@ -1,9 +1,11 @@
 //! One version to be written, with everything that depends on it.
 
+use crate::access::Writer;
 use crate::fhir::resource::ResourceKey;
 use crate::search::IndexRows;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use std::sync::Arc;
 
 /// A create, an update or a delete, ready to be applied.
 #[derive(Clone, Debug)]
@@ -21,6 +23,8 @@ pub struct Change {
     pub content: Option<Content>,
     /// The number of the search parameters that the index rows were made by.
     pub definitions: i64,
+    /// Whose stamps a create bears, and who vouches for the links that it makes.
+    pub writer: Arc<Writer>,
 }
 
 /// What is indexed of the version before, so that only what differs is written.

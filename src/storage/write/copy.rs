@@ -6,6 +6,7 @@ use super::contained::unkeyed;
 use super::index_rows::{
     Composite, Dates, FurtherLead, Identifier, Quantity, SideRows, Text, TextWords, Uri,
 };
+use super::links;
 use super::sql::{GENERATION, stamps};
 use crate::search::contained_rid;
 use crate::storage::store::{Connection, Place};
@@ -171,6 +172,7 @@ pub async fn copy(
     side::<Composite>(connection, all).await?;
     side::<TextWords>(connection, all).await?;
     side::<FurtherLead>(connection, all).await?;
+    links::write(connection, staged).await?;
     // The lock on `resource` was taken before: see `sql::push_definitions`.
     let definitions = staged.iter().map(|staged| staged.change.definitions).min();
     sqlx::query(include_str!("../sql/definitions_verify.sql"))
@@ -183,7 +185,7 @@ pub async fn copy(
 fn resource(rows: &mut Rows, staged: &Staged, place: Place) -> Result<(), BoxDynError> {
     let Staged { change, after, body, .. } = staged;
     let row = &after.row;
-    rows.row(17);
+    rows.row(19);
     rows.field(change.rid)?;
     rows.field(change.key.resource_type.number())?;
     rows.field(change.key.id.as_str())?;
@@ -200,7 +202,9 @@ fn resource(rows: &mut Rows, staged: &Staged, place: Place) -> Result<(), BoxDyn
     rows.field(stamps(&row.profiles))?;
     rows.field(body.as_slice())?;
     rows.field(place.epoch)?;
-    rows.field(GENERATION)
+    rows.field(GENERATION)?;
+    rows.field(change.writer.owner)?;
+    rows.field(change.writer.author)
 }
 
 fn contained(rows: &mut Rows, staged: &Staged, _: Place) -> Result<(), BoxDynError> {

@@ -6,7 +6,8 @@ use crate::fhir::definitions::ResourceType;
 use crate::fhir::resource::ResourceKey;
 use crate::search::full_text::Words;
 use crate::search::{
-    ContainedRows, IndexRows, ParameterId, Token, UnitOfMeasure, contained_key, contained_rid,
+    ContainedRows, IndexRows, LinkKind, LinkRow, ParameterId, Token, UnitOfMeasure, Until,
+    contained_key, contained_rid,
 };
 use crate::storage::store::Store;
 use chrono::{DateTime, Utc};
@@ -132,6 +133,20 @@ pub struct Resolved {
     pub row: RowIndex,
     pub side: SideRows,
     pub contained: Vec<ResolvedContained>,
+    pub links: Vec<Link>,
+}
+
+/// A relation that a resource states.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Link {
+    pub kind: LinkKind,
+    pub source: i16,
+    /// None for the owner of the resource.
+    pub one: Option<i64>,
+    pub other: i64,
+    pub code: Option<String>,
+    pub from: DateTime<Utc>,
+    pub until: Until,
 }
 
 /// A contained resource.
@@ -210,6 +225,7 @@ impl<'a> Names<'a> {
         self.units.extend(rows.quantities.iter().filter_map(|row| row.unit.as_ref()));
         self.targets.extend(rows.references.iter().map(|row| &row.target));
         self.targets.extend(&rows.subjects);
+        self.targets.extend(rows.links.iter().flat_map(|row| row.one.iter().chain([&row.other])));
         for row in &rows.composites {
             self.units.extend(&row.unit);
             self.targets.extend(row.first_target.iter().chain(&row.second_target));
@@ -273,7 +289,17 @@ impl Ids<'_> {
             side.further_leads.clear();
             ResolvedContained { place: contained.place, key: contained.key.clone(), row, side }
         };
-        Resolved { row, side, contained: rows.contained.iter().map(of).collect() }
+        let link = |row: &LinkRow| Link {
+            kind: row.kind,
+            source: row.source,
+            one: row.one.as_ref().map(|key| self.target(key)),
+            other: self.target(&row.other),
+            code: row.code.clone(),
+            from: row.from,
+            until: row.until,
+        };
+        let links = rows.links.iter().map(link).collect();
+        Resolved { row, side, contained: rows.contained.iter().map(of).collect(), links }
     }
 
     fn resolve_itself(&self, rid: i64, rows: &IndexRows) -> (RowIndex, SideRows) {

@@ -5,11 +5,13 @@
 //! there now. Versions are therefore contiguous and never fork.
 
 pub mod answers;
+mod carers;
 pub mod change;
 pub mod contained;
 mod copy;
 pub mod index_rows;
 pub mod intern;
+pub mod links;
 pub mod sql;
 mod text_keys;
 mod tsvector;
@@ -22,13 +24,16 @@ use super::gather::Batch;
 use super::pool::{Pool, Pooled};
 use super::statement::Statement;
 use super::store::{Connection, Place, Store, Stored};
+use crate::access::{Caller, Writer};
 use crate::error::{FhirError, Result};
 use crate::fhir::resource::ResourceKey;
 use crate::search::IndexRows;
 use change::{Before, Change};
 use contained::Sides;
 use index_rows::{Ids, Resolved, SideRows};
+use links::Links;
 use sql::GENERATION;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -62,6 +67,7 @@ pub struct Staged {
     pub(super) clears_side: bool,
     /// True where there may be rows of contained resources that go.
     pub(super) replaces_contained: bool,
+    pub(super) links: Links,
     pub(super) body: Vec<u8>,
 }
 
@@ -121,6 +127,7 @@ impl Store {
             after.row.labels = before.row.labels.clone();
             after.row.profiles = before.row.profiles.clone();
         }
+        let links = Links::of(&change, &before, &mut after);
         let body = match &change.content {
             Some(content) => self.codec.compress(&content.json)?,
             None => Vec::new(),
@@ -132,7 +139,7 @@ impl Store {
                 (contained::rest(rid, &after, &before), contained::rest(rid, &before, &after))
             }
         };
-        Ok(Staged { change, after, added, removed, clears_side, replaces_contained, body })
+        Ok(Staged { change, after, added, removed, clears_side, replaces_contained, links, body })
     }
 
     /// Keeps the rids of what was committed at hand, for references to it.
@@ -305,6 +312,7 @@ impl Staged {
     /// Only the index data of a version that is there: its side rows replace all others.
     pub(super) fn of_index(stored: Stored, mut after: Resolved) -> Staged {
         let added = contained::whole(stored.rid, &mut after);
+        let links = Links::of_index(&stored, &mut after);
         let change = Change {
             rid: stored.rid,
             key: stored.key,
@@ -314,10 +322,20 @@ impl Staged {
             before: None,
             content: None,
             definitions: 0,
+            writer: Arc::new(Writer::of(&Caller::Operator)),
         };
         let removed = Sides::new();
         let (clears_side, replaces_contained) = (true, true);
-        Staged { change, after, added, removed, clears_side, replaces_contained, body: Vec::new() }
+        Staged {
+            change,
+            after,
+            added,
+            removed,
+            clears_side,
+            replaces_contained,
+            links,
+            body: Vec::new(),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::Staged;
 use super::contained::push_contained;
+use super::links::{self, Granting};
 use crate::search::contained_rid;
 use crate::storage::statement::Statement;
 use crate::storage::store::Place;
@@ -11,7 +12,7 @@ use std::borrow::Cow;
 use std::fmt::{Display, Write};
 
 /// Version of the index data that this program writes.
-pub const GENERATION: i16 = 6;
+pub const GENERATION: i16 = 7;
 
 /// What the values of a change take, roughly, without its body and JSON.
 const CHANGE_BYTES: usize = 800;
@@ -39,9 +40,7 @@ pub fn compose(statement: &mut Statement, staged: &[&Staged], place: Place) {
     }
     statement.push(")");
     if creates {
-        statement.push(include_str!("../sql/change_create.sql")).bind(epoch);
-        statement.push(", ").bind(GENERATION);
-        statement.push(include_str!("../sql/change_create_from.sql"));
+        push_create(statement, staged, epoch);
     }
     if staged.iter().any(|staged| staged.change.adopts_stub) {
         statement.push(include_str!("../sql/stub_adopt.sql"));
@@ -53,6 +52,7 @@ pub fn compose(statement: &mut Statement, staged: &[&Staged], place: Place) {
     }
     push_side_tables(statement, staged, gate(staged, shape));
     push_contained(statement, staged, gate(staged, shape));
+    links::push(statement, staged, (Granting::Writers, gate(staged, shape)));
     if keeps_jsonb {
         push_json(statement, staged, shape);
     }
@@ -62,6 +62,25 @@ pub fn compose(statement: &mut Statement, staged: &[&Staged], place: Place) {
         _ => "\nselect (select count(*) from updated)",
     });
     push_definitions(statement, staged.iter().map(|staged| staged.change.definitions).min());
+}
+
+/// New rows; with access stamps where the writer of any has some.
+fn push_create(statement: &mut Statement, staged: &[&Staged], epoch: i32) {
+    let writers = || staged.iter().filter(|s| s.change.is_create()).map(|s| &s.change.writer);
+    if !writers().any(|writer| writer.has_stamps()) {
+        statement.push(include_str!("../sql/change_create.sql")).bind(epoch);
+        statement.push(", ").bind(GENERATION);
+        statement.push(include_str!("../sql/change_create_from.sql"));
+        return;
+    }
+    let rids = staged.iter().filter(|s| s.change.is_create()).map(|s| s.change.rid);
+    statement.push(include_str!("../sql/change_create_stamped.sql")).bind(epoch);
+    statement.push(", ").bind(GENERATION);
+    statement.push(", s.owner, s.author\n  from change left join unnest(");
+    statement.bind(rids.collect::<Vec<_>>()).push(", ");
+    statement.bind(writers().map(|writer| writer.owner).collect::<Vec<_>>()).push(", ");
+    statement.bind(writers().map(|writer| writer.author).collect::<Vec<_>>());
+    statement.push(include_str!("../sql/change_create_stamped_from.sql"));
 }
 
 /// Adds nothing to the count, and fails where the rows were made by other search parameters than
@@ -216,6 +235,7 @@ type Instant = Option<DateTime<Utc>>;
 pub fn push_side_rows(statement: &mut Statement, staged: &[&Staged]) {
     push_side_tables(statement, staged, "");
     push_contained(statement, staged, "");
+    links::push(statement, staged, (Granting::Stamps, ""));
 }
 
 fn push_side_tables(statement: &mut Statement, staged: &[&Staged], gate: &'static str) {

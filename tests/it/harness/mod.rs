@@ -2,6 +2,7 @@
 
 mod builders;
 mod callers;
+mod cast;
 mod client;
 mod cluster;
 mod network;
@@ -13,6 +14,7 @@ mod strangers;
 
 pub use builders::{MRN, observation, patient};
 pub use callers::{TestCallers, principal};
+pub use cast::{appointment, encounter};
 pub use client::{FhirClient, Reply};
 pub use cluster::{TestDatabase, folder, search_path};
 pub use network::Network;

@@ -1,0 +1,2 @@
+) as a(one, patient, source_rid, source, valid_from, valid_to, writer)
+      left join  

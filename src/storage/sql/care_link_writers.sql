@@ -1,0 +1,3 @@
+ r on r.source_rid = a.one
+    ) n
+    join unnest(
