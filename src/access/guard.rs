@@ -439,3 +439,35 @@ fn check_addressees(question: &Question, after: Version) -> Result<()> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn e3_a_registry_changes_identifier_and_status() {
+        let writer = Writer { role: Some(Role::Registry), ..Writer::default() };
+        let before = json!({"resourceType": "Task", "status": "requested", "intent": "order"});
+        let judge = |after: Value| {
+            let version = |value| Version { value, subjects: &[] };
+            check(&Question {
+                writer: &writer,
+                guarded: Guarded { within: Within::Any, guard: Guard::E3 },
+                key: &ResourceKey::parse("Task/t").unwrap(),
+                before: Some(version(&before)),
+                after: Some(version(&after)),
+                is_changeable: true,
+                targets: &HashMap::new(),
+                carers: &[],
+                patient_reported: &[],
+            })
+        };
+        let of = |status: &str, intent: &str| {
+            judge(json!({"resourceType": "Task", "status": status, "intent": intent}))
+        };
+        assert!(of("accepted", "order").is_ok());
+        let refused = of("accepted", "plan").unwrap_err();
+        assert_eq!(refused.issues[0].expression, "Task.intent");
+    }
+}

@@ -299,14 +299,20 @@ async fn rt_099_a_conditional_update_reaches_nothing_invisible() {
     staff.put("Patient?identifier=none", &patient().into()).await.expect(201);
 }
 
+/// State of an application, which is its user's own.
+fn state(code: &str) -> Value {
+    json!({"resourceType": "Basic", "code": {"coding": [{"system": "http://app", "code": code}]}})
+}
+
 #[tokio::test]
 async fn a_conditional_delete_counts_what_is_visible() {
     let town = Town::start().await;
-    let staff = town.server.staff("org1").await;
-    let own = staff.post("Patient", &patient().mrn("2").into()).await.expect(201);
-    staff.delete("Patient?identifier=2").await.expect(204);
-    town.server.get(&format!("Patient/{}", own.id())).await.expect(410);
-    town.server.get("Patient/p2").await.expect(200);
+    let (doctor, other) = (town.doctor().await, town.server.doctor("d2").await);
+    let own = doctor.post("Basic", &state("x")).await.expect(201);
+    let hidden = other.post("Basic", &state("x")).await.expect(201);
+    doctor.delete("Basic?code=http://app|x").await.expect(204);
+    town.server.get(&format!("Basic/{}", own.id())).await.expect(410);
+    town.server.get(&format!("Basic/{}", hidden.id())).await.expect(200);
 }
 
 #[tokio::test]
@@ -341,11 +347,12 @@ async fn rt_103_a_unique_identifier_of_an_invisible_resource_is_no_conflict() {
 #[tokio::test]
 async fn a_delete_tells_nothing_of_what_refers() {
     let server = TestServer::start_with(|settings| settings.integrity_on_delete = true).await;
-    let staff = server.staff("org1").await;
-    let own = staff.post("Patient", &patient().into()).await.expect(201);
-    let path = format!("Patient/{}", own.id());
-    server.update(observation().id("secret").subject(&path)).await.expect(201);
-    let reply = staff.delete(&path).await.expect(409);
+    let doctor = server.doctor("d1").await;
+    let own = doctor.post("Basic", &state("x")).await.expect(201);
+    let path = format!("Basic/{}", own.id());
+    let focus = json!([{"reference": path}]);
+    server.update(observation().id("secret").with("focus", focus)).await.expect(201);
+    let reply = doctor.delete(&path).await.expect(409);
     assert!(!reply.text().contains("secret"), "{reply:?}");
 }
 
@@ -355,7 +362,7 @@ async fn who_may_not_choose_ids_does_not_bring_back_what_was_deleted() {
     let staff = town.server.staff("org1").await;
     let own = staff.post("Patient", &patient().into()).await.expect(201);
     let path = format!("Patient/{}", own.id());
-    staff.delete(&path).await.expect(204);
+    town.server.delete(&path).await.expect(204);
     let body = of_id(own.id());
     let reply = staff.put(&path, &body).await;
     assert!([404, 410].contains(&reply.status()), "{reply:?}");

@@ -13,6 +13,7 @@ impl TestServer {
         let link = self.link(key).await;
         if role == Role::Patient {
             principal.links.patients = vec![link.clone()];
+            principal.launch.patient = Some(link.clone());
         }
         principal.links.fhir_user = Some(link);
         principal
