@@ -49,6 +49,8 @@ pub fn parts(caller: &Caller, principal: &Principal, interaction: &Interaction) 
         Role::EhrSystem => (rows(true), owned),
         Role::HospitalStaff if name == "Appointment" => (rows(true), owned),
         Role::Registry => (rows(true), rows(true)),
+        // Nobody else's.
+        _ if name == "Basic" => (rows(false), rows(false)),
         _ => (rows(true), rows(false)),
     };
     let is_create = matches!(interaction, Interaction::Create { .. });
@@ -77,7 +79,7 @@ fn written(interaction: &Interaction) -> Option<ResourceType> {
     }
 }
 
-const OWN: [&str; 4] = ["Practitioner", "Schedule", "Slot", "Binary"];
+const OWN: [&str; 5] = ["Practitioner", "Schedule", "Slot", "Binary", "Basic"];
 
 fn guarded(role: Role, type_name: &str, is_create: bool) -> Guarded {
     let guard = match (role, type_name) {
