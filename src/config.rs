@@ -32,6 +32,42 @@ pub struct Settings {
     pub content_search: bool,
     /// Whether callers who have not signed in may do everything.
     pub insecure_no_auth: bool,
+    /// How the audit is kept; None where there is none.
+    pub audit: Option<AuditSettings>,
+}
+
+/// How the audit is kept.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AuditSettings {
+    /// Of the journal, the key of seals and the name of the node; None to have no journal.
+    pub folder: Option<PathBuf>,
+    pub durability: AuditDurability,
+    /// Bytes of the journal that the database may not have yet; beyond, nothing is answered.
+    pub backlog_bytes: u64,
+    /// What the node is called.
+    pub node: String,
+}
+
+/// What an answer waits for.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AuditDurability {
+    /// Its event is written to the journal: the end of the process loses nothing.
+    Journal,
+    /// The disk has it: the end of the machine loses nothing.
+    Strict,
+    /// The database has it; there is no journal.
+    Database,
+}
+
+impl Default for AuditSettings {
+    fn default() -> Self {
+        AuditSettings {
+            folder: None,
+            durability: AuditDurability::Database,
+            backlog_bytes: 1 << 30,
+            node: "node".to_owned(),
+        }
+    }
 }
 
 /// `Type|system`: one value of this system names one resource of this type.
@@ -54,6 +90,7 @@ impl Default for Settings {
             keeps_jsonb: true,
             content_search: false,
             insecure_no_auth: false,
+            audit: None,
         }
     }
 }
@@ -63,6 +100,8 @@ impl Default for Settings {
 pub struct Config {
     #[command(flatten)]
     pub server: ServerConfig,
+    #[command(flatten)]
+    pub audit: AuditConfig,
     #[command(flatten)]
     pub database: DatabaseConfig,
     #[command(flatten)]
@@ -87,6 +126,26 @@ pub struct ServerConfig {
     /// Addresses or networks of proxies whose forwarded headers are believed.
     #[arg(long, env = "BHN_TRUSTED_PROXIES", value_delimiter = ',')]
     pub trusted_proxies: Vec<Network>,
+}
+
+/// How the audit is kept.
+#[derive(Args, Clone, Debug)]
+pub struct AuditConfig {
+    /// Whether there is an audit; there always is, but with --insecure-no-auth only if asked for.
+    #[arg(long, env = "BHN_AUDIT", action = ArgAction::Set)]
+    pub audit: Option<bool>,
+    /// Folder of the audit's journal and keys; in the data folder where DATABASE_URL is not set.
+    #[arg(long, env = "BHN_AUDIT_FOLDER")]
+    pub audit_folder: Option<PathBuf>,
+    /// What an answer waits for: its event in the journal, on the disk, or in the database.
+    #[arg(long, env = "BHN_AUDIT_DURABILITY", default_value = "journal")]
+    pub audit_durability: AuditDurability,
+    /// Bytes of the journal that the database may not have yet; beyond, nothing is answered.
+    #[arg(long, env = "BHN_AUDIT_BACKLOG_BYTES", default_value_t = 1 << 30)]
+    pub audit_backlog_bytes: u64,
+    /// What this node is called in the audit.
+    #[arg(long, env = "BHN_AUDIT_NODE", default_value = "bhn")]
+    pub audit_node: String,
 }
 
 /// Where resources are stored.
@@ -234,14 +293,52 @@ pub enum LogFormat {
 }
 
 impl Config {
-    /// The settings of interactions; `listening` is the address that was bound.
-    pub fn settings(&self, listening: SocketAddr) -> Settings {
+    /// The settings of interactions; `listening` is the address that was bound. An error where
+    /// they do not go together.
+    pub fn settings(&self, listening: SocketAddr) -> Result<Settings, String> {
         let base_url = self.server.base_url.clone();
-        Settings {
+        let audit = self.audit.settings(&self.database, self.server.insecure_no_auth)?;
+        Ok(Settings {
             base_url: base_url.unwrap_or_else(|| default_base_url(listening)),
             insecure_no_auth: self.server.insecure_no_auth,
+            audit,
             ..self.fhir.settings(&self.database)
+        })
+    }
+}
+
+impl AuditConfig {
+    /// None where there is none, which only a server without sign-in may have.
+    fn settings(
+        &self,
+        database: &DatabaseConfig,
+        is_insecure: bool,
+    ) -> Result<Option<AuditSettings>, String> {
+        match (self.audit, is_insecure) {
+            (Some(true), _) | (None, false) => {}
+            (Some(false) | None, true) => return Ok(None),
+            (Some(false), false) => {
+                return Err("BHN_AUDIT=false is for servers with --insecure-no-auth".to_owned());
+            }
         }
+        let in_data = || database.data.join("audit");
+        let folder = match (&self.audit_folder, self.audit_durability) {
+            (Some(folder), _) => Some(folder.clone()),
+            (None, _) if database.database_url.is_none() => Some(in_data()),
+            (None, AuditDurability::Database) => None,
+            (None, _) => {
+                let text = "BHN_AUDIT_FOLDER: with DATABASE_URL the folder of the audit's journal \
+                            has to be named; where no disk outlives the process, set \
+                            BHN_AUDIT_DURABILITY=database";
+                return Err(text.to_owned());
+            }
+        };
+        Ok(Some(AuditSettings {
+            folder,
+            durability: self.audit_durability,
+            backlog_bytes: self.audit_backlog_bytes,
+            node: self.audit_node.clone(),
+        }))
     }
 }
 

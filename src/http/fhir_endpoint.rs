@@ -9,7 +9,7 @@ use super::negotiate::{BodyKind, Format, Wishes};
 use super::respond::{self, Asked};
 use super::router::base_path;
 use super::{App, body};
-use crate::access::{Asker, Origin};
+use crate::access::{Asker, Caller, Origin};
 use crate::error::{ErrorKind, FhirError, IssueCode, Result};
 use crate::fhir::interaction::{self, Body, Interaction, Method, RequestParts};
 use crate::interactions::Outcome;
@@ -24,17 +24,36 @@ pub async fn answer(State(app): State<Arc<App>>, request: Request) -> Response<a
     let request_id = RequestId::of(request.extensions());
     let (parts, stream) = request.into_parts();
     let wishes = headers::wishes(parts.uri.query(), &parts.headers, sent_format(&parts));
-    match carry(&app, &parts, &wishes, stream).await {
+    let mut asker = Asker { caller: Caller::Anonymous, origin: origin(&parts) };
+    match carry(&app, &parts, &wishes, (stream, &mut asker)).await {
         Ok(response) => response,
-        Err(error) => respond::error(&error, wishes.looks_of_error(), &request_id),
+        Err(error) => {
+            let error = told(&app, &asker, &parts, error).await;
+            respond::error(&error, wishes.looks_of_error(), &request_id)
+        }
     }
+}
+
+/// The refusal of a request that was not understood, after it was written down; 503 where it
+/// cannot be. `/metadata` says nothing about anybody and is not written down.
+async fn told(app: &App, asker: &Asker, parts: &request::Parts, error: FhirError) -> FhirError {
+    let path = path_after_base(app, parts);
+    if path.trim_matches('/') == "metadata" {
+        return error;
+    }
+    let path = match parts.uri.query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path.to_owned(),
+    };
+    let request = (parts.method.as_str(), path.as_str());
+    app.perform.refused(asker, request, &error).await.err().unwrap_or(error)
 }
 
 async fn carry(
     app: &Arc<App>,
     parts: &request::Parts,
     wishes: &Wishes,
-    stream: axum::body::Body,
+    (stream, asker): (axum::body::Body, &mut Asker),
 ) -> Result<Response<axum::body::Body>> {
     let path = path_after_base(app, parts);
     if parts.method == axum::http::Method::OPTIONS {
@@ -42,8 +61,8 @@ async fn carry(
     }
     let method = method(parts, path)?;
     // Before the body: strangers are not listened to.
-    let caller = app.sign_in.authenticate.caller(headers::authorization(&parts.headers)?).await?;
-    let asker = Asker { caller, origin: origin(parts) };
+    let authorization = headers::authorization(&parts.headers)?;
+    asker.caller = app.sign_in.authenticate.caller(authorization).await?;
     let texts = Texts::read(&parts.headers)?;
     let loaded = match method {
         Method::Post | Method::Put | Method::Patch => {
@@ -74,7 +93,7 @@ async fn carry(
     let asked = Asked::of(wishes, &request.interaction, (request.prefer, &request.subset));
     asked.looks()?;
     let traced = Traced::of(&request.interaction);
-    let (outcome, _loaded) = perform(app, asker, (request, loaded)).await;
+    let (outcome, _loaded) = perform(app, asker.clone(), (request, loaded)).await;
     let response = match outcome {
         Ok(outcome) => respond::answer(outcome, &asked, &app.settings.base_url).await,
         Err(error) => Err(error),

@@ -3,6 +3,7 @@
 use super::context::Context;
 use super::entry::{self, RequestEntry};
 use super::outcome::{Content, Outcome};
+use super::trail;
 use super::transaction::check_size;
 use crate::access::Asker;
 use crate::error::{ErrorKind, FhirError, IssueCode, Result};
@@ -62,7 +63,13 @@ async fn perform_entry(
 ) -> Result<Outcome> {
     let (entry, handling) = place;
     let RequestEntry { method, mut request, expression, .. } =
-        entry::read(entry, handling, &context.settings.limits)?;
+        match entry::read(entry, handling, &context.settings.limits) {
+            Ok(entry) => entry,
+            Err(error) => {
+                trail::refused(context, asker, ("POST", ""), &error).await?;
+                return Err(error);
+            }
+        };
     if matches!(request.interaction, Interaction::Bundle { .. }) {
         let text = "A batch cannot hold a batch or a transaction";
         return Err(FhirError::unprocessable(IssueCode::NotSupported, text).within(&expression));

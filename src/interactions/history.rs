@@ -7,6 +7,7 @@ use super::context::Context;
 use super::entry::status_line;
 use super::outcome::{Content, Outcome};
 use super::page::{self, PageLink};
+use super::trail;
 use crate::access::Permit;
 use crate::error::{FhirError, IssueCode, Result};
 use crate::fhir::bundle::{Bundle, Entry, Response};
@@ -184,6 +185,7 @@ fn bundle(
         };
         relations.push(("previous", links.sealed(&state(&newest, true))?));
     }
+    let shown = trail::shown(context, page.versions.iter().map(|(stored, _)| stored));
     let bundle = Bundle {
         kind: "history",
         last_updated: context.clock.now(),
@@ -191,7 +193,7 @@ fn bundle(
         links: relations,
         entries: page.versions.into_iter().map(|(stored, _)| entry(base_url, stored)).collect(),
     };
-    Ok(Outcome::ok(Content::Json(bundle.into_json())))
+    Ok(Outcome { shown, ..Outcome::ok(Content::Json(bundle.into_json())) })
 }
 
 /// Before everything.

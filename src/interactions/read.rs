@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use super::outcome::{Content, Outcome, ResourceVersion};
+use super::trail;
 use crate::access::Permit;
 use crate::error::{FhirError, Result};
 use crate::fhir::interaction::Unless;
@@ -16,8 +17,8 @@ pub async fn read(
     permit: &Permit,
     wanted: (&ResourceKey, &Unless),
 ) -> Result<Outcome> {
-    let (key, unless) = wanted;
-    answer_current(context.store.current_on(connection, permit, key).await?, key, unless)
+    let (key, _) = wanted;
+    answer_current(context, context.store.current_on(connection, permit, key).await?, wanted)
 }
 
 /// The same outside a transaction, together with what other requests read at the same time.
@@ -26,13 +27,18 @@ pub async fn read_alone(
     permit: &Permit,
     wanted: (&ResourceKey, &Unless),
 ) -> Result<Outcome> {
-    let (key, unless) = wanted;
-    answer_current(context.store.current(permit, key).await?, key, unless)
+    let (key, _) = wanted;
+    answer_current(context, context.store.current(permit, key).await?, wanted)
 }
 
-fn answer_current(current: Current, key: &ResourceKey, unless: &Unless) -> Result<Outcome> {
+fn answer_current(
+    context: &Context,
+    current: Current,
+    wanted: (&ResourceKey, &Unless),
+) -> Result<Outcome> {
+    let (key, unless) = wanted;
     match current {
-        Current::Live(stored) => Ok(answer(stored, unless)),
+        Current::Live(stored) => Ok(answer(context, stored, unless)),
         Current::Deleted(stored) => Err(FhirError::gone(key, stored.version)),
         Current::Absent => Err(FhirError::not_found(key)),
     }
@@ -56,12 +62,13 @@ pub async fn vread(
         Some(stored) if stored.is_deleted => {
             Err(FhirError::gone(format!("{key} in version {version}"), stored.version))
         }
-        Some(stored) => Ok(answer(stored, unless)),
+        Some(stored) => Ok(answer(context, stored, unless)),
         None => Err(absent()),
     }
 }
 
-fn answer(stored: Stored, unless: &Unless) -> Outcome {
+fn answer(context: &Context, stored: Stored, unless: &Unless) -> Outcome {
+    let shown = trail::shown(context, [&stored]);
     let is_known = unless.is_known(stored.version, stored.last_updated);
     let version = ResourceVersion {
         key: stored.key,
@@ -69,7 +76,12 @@ fn answer(stored: Stored, unless: &Unless) -> Outcome {
         last_updated: stored.last_updated,
     };
     match is_known {
-        true => Outcome { status: 304, version: Some(version), ..Outcome::ok(Content::None) },
-        false => Outcome { version: Some(version), ..Outcome::ok(Content::Json(stored.body)) },
+        true => {
+            Outcome { status: 304, version: Some(version), shown, ..Outcome::ok(Content::None) }
+        }
+        false => {
+            let content = Content::Json(stored.body);
+            Outcome { version: Some(version), shown, ..Outcome::ok(content) }
+        }
     }
 }

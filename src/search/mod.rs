@@ -14,6 +14,7 @@ mod plan;
 mod query;
 pub mod registry;
 mod sort;
+mod subjects;
 mod uses;
 pub mod value;
 
@@ -35,4 +36,5 @@ pub use plan::{
 pub use query::Planner;
 pub use registry::{Custom, CustomState, Definition, Registry, SearchParameter, is_of_r4};
 pub use sort::{Sort, SortKey, SortValue, Sorting, Standing};
+pub use subjects::SubjectPaths;
 pub use value::IndexSettings;

@@ -1,5 +1,6 @@
 //! All SQL. Every query takes a [`crate::access::Permit`] or a plan narrowed by one.
 
+mod audit;
 mod body;
 mod check;
 mod definitions;
@@ -20,6 +21,7 @@ mod statement;
 mod store;
 mod write;
 
+pub use audit::{AuditAfter, AuditFinding, AuditPage, AuditQuery, AuditRow, AuditTest, Verified};
 pub use check::{Finding, RowsRead};
 pub use definitions::{Build, BuildStatus, DefinitionChange};
 pub use embedded::{EmbeddedPostgres, EmbeddedSettings, Upgrade, upgrade};

@@ -7,6 +7,7 @@ mod versions;
 use super::context::Context;
 use super::outcome::{Content, Outcome};
 use super::page::{self, PageLink};
+use super::trail;
 use crate::access::Permit;
 use crate::error::{FhirError, Issue, IssueCode, Result};
 use crate::fhir::bundle::{Bundle, Entry};
@@ -195,6 +196,8 @@ fn bundle(
     let path = path_of(scope);
     let links = PageLink { context, permit, path: &path, presentation: &request.presentation };
     let relations = relations(&links, &asked, &page)?;
+    let matches = page.matches.iter().map(|placed| &placed.stored);
+    let shown = trail::shown(context, matches.chain(&page.included));
     let base_url = &context.settings.base_url;
     let mut entries = Vec::with_capacity(page.matches.len() + page.included.len());
     for placed in page.matches {
@@ -227,7 +230,7 @@ fn bundle(
         links: relations,
         entries,
     };
-    Ok(Outcome::ok(Content::Json(bundle.into_json())))
+    Ok(Outcome { shown, ..Outcome::ok(Content::Json(bundle.into_json())) })
 }
 
 /// The entry of a match. A contained resource is shown by itself, under the URL of its container

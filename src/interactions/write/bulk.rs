@@ -114,7 +114,7 @@ impl Set {
     pub fn of_items(items: Vec<Item>, names: &Names) -> Set {
         let mut writes: Vec<Write> = items.into_iter().map(|item| item.0).collect();
         let links = Links::of_full_urls(&mut writes, names.0.clone());
-        Set(WriteSet { writes, links, claim: None, provenance: None })
+        Set(WriteSet { writes, links, claim: None, provenance: None, audit: None })
     }
 
     /// The items with their links replaced.

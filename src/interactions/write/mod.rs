@@ -19,7 +19,8 @@ mod unique;
 use super::context::Context;
 use super::operations::meta;
 use super::outcome::Outcome;
-use super::{create, delete, patch, update};
+use super::{create, delete, patch, trail, update};
+use crate::audit::Seed;
 use crate::error::{FhirError, Result};
 use crate::fhir::resource::ResourceKey;
 use crate::storage::{Applied, DefinitionChange, Lock, Staged, Store, Unit, WriteUnderWay};
@@ -30,6 +31,7 @@ use idempotency::Claim;
 use links::Links;
 use provenance::Provenance;
 use std::collections::HashSet;
+use std::sync::Arc;
 use unique::UniqueClaims;
 
 /// Writes that are stored together or not at all.
@@ -41,6 +43,8 @@ pub struct WriteSet {
     pub claim: Option<Claim>,
     /// Stored with the versions that the writes make.
     pub provenance: Option<Provenance>,
+    /// Whose event is stored with the writes; None without an audit.
+    pub audit: Option<Arc<Seed>>,
 }
 
 /// What the store answered to a set of writes.
@@ -156,6 +160,7 @@ async fn plan(
         }
     }
     let staged = context.store.stage(changes).await?;
+    let staged = trail::attached(context, set.audit.as_deref(), (staged, &outcomes))?;
     Ok(Planned { staged, outcomes, locks, signature, definitions })
 }
 
@@ -199,6 +204,7 @@ async fn apply<A: AfterWrites>(
         if let Some(claim) = &set.claim
             && let Some(first) = claim.first_answer_on(context, &mut unit).await?
         {
+            trail::detached(set.audit.as_deref());
             return Ok(Some(Written::again(first)));
         }
         let now = facts::gather(context, unit.connection(), set).await?;
