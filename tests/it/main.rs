@@ -2,6 +2,7 @@
 //! cloned from a migrated template in one private cluster per run.
 
 mod access_gate;
+mod audit_chain;
 mod audit_writes;
 mod bad_input;
 mod binary;

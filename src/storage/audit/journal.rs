@@ -212,6 +212,12 @@ impl Journal {
         self.backlog.load(Ordering::Relaxed)
     }
 
+    /// Writes to another file, as if the disk were another.
+    #[cfg(test)]
+    pub(super) fn replace_file(&self, file: File) {
+        self.state().file = Arc::new(file);
+    }
+
     fn segment(&self, first: i64) -> Option<(Segment, Option<i64>)> {
         let state = self.state();
         let at = state.segments.iter().position(|segment| segment.first == first)?;

@@ -6,6 +6,7 @@ use bhn_fhir::config::{AuditDurability, AuditSettings, Settings};
 use bhn_fhir::jobs::audit::ship_all;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// A server that writes down what it does, and the folder of its journal. Nothing is shipped or
@@ -48,6 +49,11 @@ impl Audited {
         Audited { server: server.await, folder }
     }
 
+    /// The folder of a server that is stopped.
+    pub fn into_folder(self) -> TempDir {
+        self.folder
+    }
+
     /// Brings the journal to the database.
     pub async fn ship(&self) -> usize {
         ship_all(&self.context).await.unwrap()
@@ -56,6 +62,13 @@ impl Audited {
     /// Seals what is in the database.
     pub async fn seal(&self) -> usize {
         self.ship().await;
+        let mut connection = self.database.connect().await;
+        // Transactions of other tests are in the way: a seal waits for what was there before it.
+        let sql = "select coalesce(max(xid), 0) < pg_snapshot_xmin(pg_current_snapshot())::text::bigint \
+                   from audit_event";
+        while !sqlx::query_scalar::<_, bool>(sql).fetch_one(&mut connection).await.unwrap() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
         self.context.store.seal_audit(self.context.clock.precise()).await.unwrap()
     }
 
