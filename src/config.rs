@@ -2,10 +2,11 @@
 //! environment; `docs/configuration.md` has a heading for each variable.
 
 use crate::fhir::definitions::ResourceType;
+use crate::fhir::types::instant_range;
 use crate::limits::Limits;
 use crate::network::Network;
-use chrono::FixedOffset;
-use clap::{ArgAction, Args, ValueEnum};
+use chrono::{DateTime, FixedOffset, NaiveDate, Utc};
+use clap::{ArgAction, Args, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -179,6 +180,44 @@ pub struct DatabaseConfig {
         default_value_t = Limits::default().statement_seconds,
         value_parser = clap::value_parser!(u32).range(1..=3600))]
     pub statement_seconds: u32,
+}
+
+/// What is done about the audit.
+#[derive(Subcommand, Clone, Debug)]
+pub enum AuditCommand {
+    /// Say which events were edited, removed, inserted or reordered; changes nothing.
+    Verify(AuditTimeConfig),
+    /// Write the AuditEvents of a time to standard output, a line each.
+    Export(AuditTimeConfig),
+    /// Take the months before a day, seven years ago or more, out of the audit, to be archived.
+    Detach(AuditDetachConfig),
+}
+
+/// What `audit verify` and `audit export` take.
+#[derive(Args, Clone, Debug)]
+pub struct AuditTimeConfig {
+    /// From this day or instant on.
+    #[arg(long, value_parser = parse_instant)]
+    pub from: Option<DateTime<Utc>>,
+    /// Before this day or instant.
+    #[arg(long, value_parser = parse_instant)]
+    pub to: Option<DateTime<Utc>>,
+    /// The key of a node, as hexadecimal digits: seals by others are then refused. Repeat it for
+    /// each node.
+    #[arg(long = "key", value_parser = parse_hex)]
+    pub keys: Vec<Vec<u8>>,
+    #[command(flatten)]
+    pub beside: BesideConfig,
+}
+
+/// What `audit detach` takes.
+#[derive(Args, Clone, Debug)]
+pub struct AuditDetachConfig {
+    /// Months that ended before this day: YYYY-MM-DD.
+    #[arg(long)]
+    pub before: NaiveDate,
+    #[command(flatten)]
+    pub database: DatabaseConfig,
 }
 
 /// Everything that `import` takes.
@@ -449,6 +488,19 @@ fn parse_zone(text: &str) -> Result<FixedOffset, String> {
         "Z" => Ok(FixedOffset::east_opt(0).expect("zero is an offset")),
         _ => text.parse().map_err(|_| "an offset such as +06:00, or Z, is wanted".to_owned()),
     }
+}
+
+fn parse_instant(text: &str) -> Result<DateTime<Utc>, String> {
+    let range = instant_range(text, FixedOffset::east_opt(0).expect("zero is an offset"));
+    range.map(|range| range.low).ok_or_else(|| "a date, or a date and time".to_owned())
+}
+
+fn parse_hex(text: &str) -> Result<Vec<u8>, String> {
+    let wrong = || "an even number of hexadecimal digits is wanted".to_owned();
+    let digits: Option<Vec<u8>> =
+        text.chars().map(|c| c.to_digit(16).map(|digit| digit as u8)).collect();
+    let digits = digits.filter(|digits| digits.len() % 2 == 0).ok_or_else(wrong)?;
+    Ok(digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect())
 }
 
 #[cfg(test)]

@@ -259,7 +259,8 @@ fn with_query(path: String, parameters: &[Parameter]) -> String {
     if parameters.is_empty() {
         return path;
     }
-    let mut query = url::form_urlencoded::Serializer::new(format!("{path}?"));
+    let start = path.len() + 1;
+    let mut query = url::form_urlencoded::Serializer::for_suffix(format!("{path}?"), start);
     query.extend_pairs(parameters.iter().map(|(name, value)| (name, value)));
     query.finish()
 }

@@ -21,7 +21,9 @@ mod statement;
 mod store;
 mod write;
 
-pub use audit::{AuditAfter, AuditFinding, AuditPage, AuditQuery, AuditRow, AuditTest, Verified};
+pub use audit::{
+    AuditAfter, AuditFinding, AuditPage, AuditQuery, AuditRow, AuditTest, Verified, detach_audit,
+};
 pub use check::{Finding, RowsRead};
 pub use definitions::{Build, BuildStatus, DefinitionChange};
 pub use embedded::{EmbeddedPostgres, EmbeddedSettings, Upgrade, upgrade};

@@ -3,6 +3,9 @@
 
 mod access_gate;
 mod audit_chain;
+mod audit_losses;
+mod audit_reads;
+mod audit_search;
 mod audit_writes;
 mod bad_input;
 mod binary;

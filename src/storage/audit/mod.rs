@@ -1,6 +1,7 @@
 //! Where events go: those of writes into the statement of the write, all others into the journal of
 //! the node before they are answered, and from there to the database. docs/decisions/0020-audit.md
 
+mod detach;
 mod frame;
 mod identity;
 mod journal;
@@ -15,6 +16,7 @@ mod search;
 mod ship;
 mod verify;
 
+pub use detach::detach_audit;
 pub use rows::AuditRow;
 pub use search::{AuditAfter, AuditPage, AuditQuery, AuditTest};
 pub(in crate::storage) use ship::insert;

@@ -111,7 +111,7 @@ impl Audited {
         let always = (chrono::DateTime::UNIX_EPOCH, chrono::DateTime::<chrono::Utc>::MAX_UTC);
         let mut tell = |finding: &bhn_fhir::storage::AuditFinding| found.push(finding.to_string());
         let store = &self.context.store;
-        let (count, _) = store.verify_audit(always, &mut tell).await.unwrap();
+        let (count, _) = store.verify_audit((always, &[]), &mut tell).await.unwrap();
         assert_eq!(count as usize, found.len());
         found
     }
