@@ -394,6 +394,8 @@ impl ImportConfig {
                 ..settings.limits
             },
             update_creates: true,
+            // Its events are stored with what it writes; it has no others.
+            audit: Some(AuditSettings { node: "import".to_owned(), ..AuditSettings::default() }),
             ..settings
         }
     }

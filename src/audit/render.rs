@@ -59,7 +59,7 @@ impl fmt::Display for AuditId {
 /// One AuditEvent of a stored event; `base_url` is that of the server.
 pub fn render(id: &AuditId, event: &Event, base_url: &str, view: &View) -> Value {
     if let Some(sent) = &event.external {
-        return external(id, event, sent);
+        return external(id, event, (sent, view));
     }
     let drawn = Drawn { event, id, base_url, view };
     let mut value = json!({
@@ -97,14 +97,49 @@ pub fn render(id: &AuditId, event: &Event, base_url: &str, view: &View) -> Value
     value
 }
 
-/// What another system sent, under an id of this server's, and with the sender as observer.
-fn external(id: &AuditId, event: &Event, sent: &Value) -> Value {
+/// What another system sent, under an id of this server's, and with the sender as observer. A
+/// patient sees what was done to his resources, and by which roles.
+fn external(id: &AuditId, event: &Event, (sent, view): (&Value, &View)) -> Value {
     let mut value = sent.clone();
     value["id"] = id.to_string().into();
     value["meta"]["versionId"] = "1".into();
     value["meta"]["lastUpdated"] = format_instant(event.recorded).into();
     value["source"]["observer"] = json!({ "identifier": { "value": event.agent.name } });
+    if *view == View::All {
+        return value;
+    }
+    keep(&mut value, &SHOWN_TO_PATIENTS);
+    let patient = event.patients.get(id.nth as usize).map(|id| format!("Patient/{id}"));
+    for agent in value["agent"].as_array_mut().into_iter().flatten() {
+        keep(agent, &["type", "role", "requestor", "purposeOfUse"]);
+    }
+    if let Some(entities) = value["entity"].as_array_mut() {
+        entities.retain(|entity| entity["what"]["reference"].as_str() == patient.as_deref());
+        entities.iter_mut().for_each(|entity| keep(entity, &["what", "type", "role"]));
+    }
     value
+}
+
+/// Elements of an AuditEvent of another system.
+const SHOWN_TO_PATIENTS: [&str; 12] = [
+    "resourceType",
+    "id",
+    "meta",
+    "type",
+    "subtype",
+    "action",
+    "period",
+    "recorded",
+    "outcome",
+    "agent",
+    "source",
+    "entity",
+];
+
+fn keep(value: &mut Value, names: &[&str]) {
+    if let Some(object) = value.as_object_mut() {
+        object.retain(|name, _| names.contains(&name.as_str()));
+    }
 }
 
 /// An AuditEvent in the making.
@@ -378,3 +413,7 @@ fn coding(system: &str, code: &str, display: &str) -> Value {
 pub fn security_system(base_url: &str) -> String {
     format!("{base_url}/CodeSystem/security-event")
 }
+
+#[cfg(test)]
+#[path = "render_tests.rs"]
+mod render_tests;
