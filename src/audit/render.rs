@@ -90,7 +90,7 @@ pub fn render(id: &AuditId, event: &Event, base_url: &str, view: &View) -> Value
         "type": [{ "system": "http://terminology.hl7.org/CodeSystem/security-source-type",
             "code": "4", "display": "Application Server" }],
     });
-    let entities = drawn.entities();
+    let entities = drawn.objects();
     if !entities.is_empty() {
         value["entity"] = Value::Array(entities);
     }
@@ -339,7 +339,7 @@ impl Drawn<'_> {
         })
     }
 
-    fn entities(&self) -> Vec<Value> {
+    fn objects(&self) -> Vec<Value> {
         let mut entities = Vec::new();
         if let Some(patient) = self.patient() {
             entities.push(json!({

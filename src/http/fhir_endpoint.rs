@@ -41,12 +41,18 @@ async fn told(app: &App, asker: &Asker, parts: &request::Parts, error: FhirError
     if path.trim_matches('/') == "metadata" {
         return error;
     }
+    let (method, path) = named(app, parts);
+    app.perform.refused(asker, (&method, &path), &error).await.err().unwrap_or(error)
+}
+
+/// Method, and path with its query.
+fn named(app: &App, parts: &request::Parts) -> (String, String) {
+    let path = path_after_base(app, parts);
     let path = match parts.uri.query() {
         Some(query) => format!("{path}?{query}"),
         None => path.to_owned(),
     };
-    let request = (parts.method.as_str(), path.as_str());
-    app.perform.refused(asker, request, &error).await.err().unwrap_or(error)
+    (parts.method.as_str().to_owned(), path)
 }
 
 async fn carry(
@@ -93,7 +99,8 @@ async fn carry(
     let asked = Asked::of(wishes, &request.interaction, (request.prefer, &request.subset));
     asked.looks()?;
     let traced = Traced::of(&request.interaction);
-    let (outcome, _loaded) = perform(app, asker.clone(), (request, loaded)).await;
+    let (outcome, _loaded) =
+        perform(app, (asker.clone(), named(app, parts)), (request, loaded)).await;
     let response = match outcome {
         Ok(outcome) => respond::answer(outcome, &asked, &app.settings.base_url).await,
         Err(error) => Err(error),
@@ -111,7 +118,7 @@ async fn carry(
 /// history would miss it. 503 where it takes too long, as over connections that went silent.
 async fn perform(
     app: &Arc<App>,
-    asker: Asker,
+    (asker, named): (Asker, (String, String)),
     (request, loaded): (interaction::Request, Option<body::Loaded>),
 ) -> (Result<Outcome>, Option<body::Loaded>) {
     let is_bundle = matches!(request.interaction, Interaction::Bundle { .. });
@@ -122,8 +129,15 @@ async fn perform(
     };
     let app = app.clone();
     let work = async move {
-        let outcome = timeout(patience, app.perform.perform(&asker, request)).await;
-        (outcome.unwrap_or_else(|_| Err(too_long(is_write))), loaded)
+        let outcome = match timeout(patience, app.perform.perform(&asker, request)).await {
+            Ok(outcome) => outcome,
+            // Given up before it was written down.
+            Err(_) => {
+                let (error, named) = (too_long(is_write), (named.0.as_str(), named.1.as_str()));
+                Err(app.perform.refused(&asker, named, &error).await.err().unwrap_or(error))
+            }
+        };
+        (outcome, loaded)
     };
     match is_write {
         false => work.await,

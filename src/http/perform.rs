@@ -38,7 +38,7 @@ impl Perform for Context {
         request: (&'a str, &'a str),
         error: &'a FhirError,
     ) -> BoxFuture<'a, Result<()>> {
-        interactions::trail::refused(self, asker, request, error).boxed()
+        interactions::audit::trail::refused(self, asker, request, error).boxed()
     }
 
     /// A read that finds nothing proves the pool, the database and its schema.

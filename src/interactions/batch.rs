@@ -1,9 +1,9 @@
 //! batch: <https://hl7.org/fhir/R4/http.html#brules>. Every entry for itself, some at a time.
 
+use super::audit::trail;
 use super::context::Context;
 use super::entry::{self, RequestEntry};
 use super::outcome::{Content, Outcome};
-use super::trail;
 use super::transaction::check_size;
 use crate::access::Asker;
 use crate::error::{ErrorKind, FhirError, IssueCode, Result};

@@ -3,11 +3,11 @@
 //! Newest first. `next` leads to older versions. `previous` leads to what was committed since,
 //! and is always there: a poller who follows it sees every version once, whatever writers run.
 
+use super::audit::trail;
 use super::context::Context;
 use super::entry::status_line;
 use super::outcome::{Content, Outcome};
 use super::page::{self, PageLink};
-use super::trail;
 use crate::access::Permit;
 use crate::error::{FhirError, IssueCode, Result};
 use crate::fhir::bundle::{Bundle, Entry, Response};

@@ -1,7 +1,7 @@
 //! A file per interaction. A write is prepared into changes and applied in one place; a read is
 //! performed. Requests from HTTP and from Bundle entries walk the same functions.
 
-mod audit_events;
+pub mod audit;
 mod batch;
 pub mod capabilities;
 mod context;
@@ -15,7 +15,6 @@ mod page;
 mod patch;
 mod read;
 mod search;
-pub mod trail;
 mod transaction;
 mod update;
 mod write;
@@ -30,6 +29,7 @@ use crate::error::{FhirError, IssueCode, Result};
 use crate::fhir::interaction::{BundleKind, Interaction, Request};
 use crate::fhir::resource::Resource;
 use crate::storage::Connection;
+use audit::{events as audit_events, trail};
 use std::sync::Arc;
 use write::idempotency::Claim;
 use write::prepare::Validated;

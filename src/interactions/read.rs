@@ -1,8 +1,8 @@
 //! read, vread and conditional read: <https://hl7.org/fhir/R4/http.html#read>.
 
+use super::audit::trail;
 use super::context::Context;
 use super::outcome::{Content, Outcome, ResourceVersion};
-use super::trail;
 use crate::access::Permit;
 use crate::error::{FhirError, Result};
 use crate::fhir::interaction::Unless;

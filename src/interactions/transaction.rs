@@ -1,7 +1,7 @@
 //! transaction: <https://hl7.org/fhir/R4/http.html#trules>. All entries or none; DELETE, POST,
 //! PUT and PATCH are one set of changes, reads see them.
 
-use super::audit_events;
+use super::audit::events as audit_events;
 use super::context::Context;
 use super::entry::{self, RequestEntry};
 use super::outcome::{Content, Outcome};

@@ -12,6 +12,8 @@ const SHIPPED_EVERY: Duration = Duration::from_millis(250);
 const SEALED_EVERY: Duration = Duration::from_secs(60);
 /// Between two looks at whether so many events are there that they are sealed at once.
 const LOOKED_EVERY: Duration = Duration::from_secs(1);
+/// Between two looks at the clock of the database.
+const COMPARED_EVERY: Duration = Duration::from_secs(10);
 const MONTHS_EVERY: Duration = Duration::from_secs(12 * 3_600);
 
 /// Runs until dropped.
@@ -43,12 +45,19 @@ pub async fn seal(context: Arc<Context>) {
     let mut ticks = interval(LOOKED_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut sealed, mut looked_ahead) = (Instant::now(), Instant::now());
+    let mut compared = Instant::now();
     loop {
         ticks.tick().await;
         if sealed.elapsed() >= SEALED_EVERY || context.store.is_audit_seal_due() {
             sealed = Instant::now();
             if let Err(error) = context.store.seal_audit(context.clock.precise()).await {
                 tracing::warn!(%error, "the audit was not sealed");
+            }
+        }
+        if compared.elapsed() >= COMPARED_EVERY {
+            compared = Instant::now();
+            if let Err(error) = context.store.check_audit_clock(|| context.clock.precise()).await {
+                tracing::debug!(%error, "the clocks were not compared");
             }
         }
         if looked_ahead.elapsed() >= MONTHS_EVERY {

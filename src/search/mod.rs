@@ -14,13 +14,13 @@ mod plan;
 mod query;
 pub mod registry;
 mod sort;
-mod subjects;
 mod uses;
 pub mod value;
 
 pub use contained::{
     Contained, ContainedEntry, ContainedRows, contained_key, contained_place, contained_rid,
 };
+pub use extraction::SubjectPaths;
 pub use holds::Known;
 pub use horizon::{Horizon, Snapshot};
 pub use index_rows::{
@@ -36,5 +36,5 @@ pub use plan::{
 pub use query::Planner;
 pub use registry::{Custom, CustomState, Definition, Registry, SearchParameter, is_of_r4};
 pub use sort::{Sort, SortKey, SortValue, Sorting, Standing};
-pub use subjects::SubjectPaths;
+
 pub use value::IndexSettings;

@@ -210,7 +210,8 @@ async fn au_11_the_application_role_only_adds_to_the_audit() {
     let server = sealed().await;
     let mut connection = server.database.connect_as_application().await;
     let tables: Vec<String> = sqlx::query_scalar(
-        "select relname::text from pg_class where relname like 'audit\\_%' and relkind in ('r', 'p')",
+        "select relname::text from pg_class where relname like 'audit\\_%' \
+         and relkind in ('r', 'p')",
     )
     .fetch_all(&mut connection)
     .await

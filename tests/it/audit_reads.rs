@@ -242,6 +242,15 @@ async fn au_17_a_clock_that_is_behind_the_databases_is_refused() {
     let behind = server.context.clock.precise() - chrono::Duration::seconds(6);
     let refused = store.begin_audit(&settings, behind).await.unwrap_err().to_string();
     assert!(refused.contains("behind"), "{refused}");
+    // And one that falls behind later answers nothing until it is right again.
+    let now = server.context.clock.precise();
+    let store = &server.context.store;
+    store.check_audit_clock(|| now - chrono::Duration::seconds(60)).await.unwrap();
+    server.get("Patient/none").await.expect(503);
+    server.create(patient()).await.expect(503);
+    server.get("metadata").await.expect(200);
+    store.check_audit_clock(|| server.context.clock.precise()).await.unwrap();
+    server.get("Patient/none").await.expect(404);
 }
 
 /// The two readings of whom a resource is about: of index rows, for the stamps, and of JSON, for

@@ -339,3 +339,29 @@ async fn au_13_a_system_may_send_events_and_is_named_as_their_observer() {
     client.post("AuditEvent", &bad).await.expect(400);
     client.get("AuditEvent").await.expect(403);
 }
+
+#[tokio::test]
+async fn au_13_metadata_states_what_there_is_for_audit_events() {
+    let server = Audited::start().await;
+    let statement = server.get("metadata").await.expect(200).body;
+    let resources = statement["rest"][0]["resource"].as_array().unwrap();
+    let stated = resources.iter().find(|stated| stated["type"] == "AuditEvent").unwrap();
+    let names = |list: &str, name: &str| -> Vec<String> {
+        let items = stated[list].as_array().unwrap().iter();
+        items.map(|item| item[name].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names("interaction", "code"), ["read", "search-type", "create"]);
+    let parameters = names("searchParam", "name");
+    assert!(parameters.contains(&"patient".to_owned()) && !parameters.contains(&"policy".into()));
+    for parameter in parameters {
+        let value = match parameter.as_str() {
+            "date" | "_lastUpdated" => "2020",
+            "entity" | "agent" | "patient" => "Patient/1",
+            _ => "1",
+        };
+        server.get(&format!("AuditEvent?{parameter}={value}")).await.expect(200);
+    }
+    if let Err(issues) = validation::validate(&statement, &Limits::default()) {
+        panic!("{issues:?}");
+    }
+}

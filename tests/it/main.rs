@@ -3,6 +3,7 @@
 
 mod access_gate;
 mod audit_chain;
+mod audit_commands;
 mod audit_losses;
 mod audit_reads;
 mod audit_search;

@@ -4,10 +4,10 @@ mod horizon;
 mod linked;
 mod versions;
 
+use super::audit::trail;
 use super::context::Context;
 use super::outcome::{Content, Outcome};
 use super::page::{self, PageLink};
-use super::trail;
 use crate::access::Permit;
 use crate::error::{FhirError, Issue, IssueCode, Result};
 use crate::fhir::bundle::{Bundle, Entry};

@@ -16,10 +16,11 @@ pub mod prepare;
 pub mod provenance;
 mod unique;
 
+use super::audit::trail;
 use super::context::Context;
 use super::operations::meta;
 use super::outcome::Outcome;
-use super::{create, delete, patch, trail, update};
+use super::{create, delete, patch, update};
 use crate::audit::Seed;
 use crate::error::{FhirError, Result};
 use crate::fhir::resource::ResourceKey;

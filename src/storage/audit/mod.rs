@@ -36,7 +36,7 @@ use refusals::Refusals;
 use seal::Sealing;
 use ship::Inserts;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 /// Numbers below are places in the journal; above, they name the run and a number within it.
 const RUN_BITS: u32 = 40;
@@ -54,12 +54,14 @@ pub struct Audit {
     recording: Recording,
     refusals: Refusals,
     sealing: Sealing,
+    /// True while the clock is so far behind that of the database.
+    is_behind: AtomicBool,
 }
 
 /// Where events go that are not part of a write.
 enum Recording {
     /// Into the journal; with `is_synced` the answer waits for the disk.
-    Journal { journal: Journal, is_synced: bool },
+    Journal { journal: Box<Journal>, is_synced: bool },
     /// Into the database, together with those of other requests.
     Database(Gather<Inserts>),
 }
@@ -98,7 +100,7 @@ impl Store {
             (Some(folder), AuditDurability::Journal | AuditDurability::Strict) => {
                 let journal = Journal::open(folder.clone(), &node, settings.backlog_bytes)?;
                 let is_synced = settings.durability == AuditDurability::Strict;
-                Recording::Journal { journal, is_synced }
+                Recording::Journal { journal: Box::new(journal), is_synced }
             }
             _ => {
                 let inserts = Inserts { pool: self.pool.clone(), epoch: self.place.epoch };
@@ -107,7 +109,8 @@ impl Store {
         };
         let (next, refusals) = (AtomicI64::new(1), Refusals::default());
         let sealing = Sealing::default();
-        let audit = Audit { identity, node, next, recording, refusals, sealing };
+        let is_behind = AtomicBool::new(false);
+        let audit = Audit { identity, node, next, recording, refusals, sealing, is_behind };
         self.audit = Some(Arc::new(audit));
         Ok(())
     }
@@ -119,28 +122,28 @@ impl Store {
 
     /// Writes down an event that is not part of a write; after this it is not lost by the end of
     /// the process. 503 where that cannot be done, and then nothing may be answered.
-    pub async fn record(&self, event: Event) -> Result<()> {
+    pub async fn note(&self, event: Event) -> Result<()> {
         match &self.audit {
-            Some(audit) => audit.record(event).await.map(drop),
+            Some(audit) => audit.note(event).await.map(drop),
             None => Ok(()),
         }
     }
 
     /// The same for an AuditEvent of another system; under which id it is shown.
-    pub async fn record_external(&self, event: Event) -> Result<AuditId> {
+    pub async fn note_external(&self, event: Event) -> Result<AuditId> {
         let none = || FhirError::unavailable("There is no audit");
         let audit = self.audit.as_ref().ok_or_else(none)?;
-        let seq = audit.record(event).await?;
+        let seq = audit.note(event).await?;
         Ok(AuditId { node: audit.node.to_string(), seq, nth: 0 })
     }
 
     /// The same for the refusal of a stranger, of whom so many are written down in a minute.
-    pub async fn record_refusal(&self, mut event: Event) -> Result<()> {
+    pub async fn note_refusal(&self, mut event: Event) -> Result<()> {
         let Some(audit) = &self.audit else { return Ok(()) };
         match audit.refusals.admit(event.origin.address, event.recorded.timestamp()) {
             Some(left_out) => {
                 event.repeated = left_out;
-                self.record(event).await
+                self.note(event).await
             }
             None => Ok(()),
         }
@@ -156,8 +159,8 @@ impl Store {
             event.outcome != crate::audit::EventOutcome::Success && event.agent.role.is_none();
         let event = event.into_event(now);
         match is_refusal_of_stranger {
-            true => self.record_refusal(event).await,
-            false => self.record(event).await,
+            true => self.note_refusal(event).await,
+            false => self.note(event).await,
         }
     }
 
@@ -172,6 +175,24 @@ impl Store {
             Some(Recording::Journal { journal, .. }) => journal.backlog(),
             _ => 0,
         }
+    }
+
+    /// Compares the clock with that of the database. While it is too far behind nothing is
+    /// written down, and therefore nothing answered.
+    pub async fn check_audit_clock(&self, now: impl Fn() -> DateTime<Utc> + Send) -> Result<()> {
+        let Some(audit) = &self.audit else { return Ok(()) };
+        let mut connection = self.connection().await?;
+        let database: DateTime<Utc> =
+            sqlx::query_scalar(include_str!("../sql/audit_clock_read.sql"))
+                .fetch_one(&mut *connection)
+                .await
+                .map_err(of_sqlx)?;
+        connection.release();
+        let is_behind = database - now() > MOST_BEHIND;
+        if is_behind != audit.is_behind.swap(is_behind, Ordering::AcqRel) {
+            tracing::error!(is_behind, "the clock against that of the database");
+        }
+        Ok(())
     }
 
     /// Makes the partitions of the months to come.
@@ -189,7 +210,8 @@ impl Store {
 
 impl Audit {
     /// The number that the event got.
-    async fn record(&self, event: Event) -> Result<i64> {
+    async fn note(&self, event: Event) -> Result<i64> {
+        self.check_clock()?;
         match &self.recording {
             Recording::Journal { journal, is_synced } => {
                 let seq = journal.append(event)?;
@@ -210,7 +232,15 @@ impl Audit {
         }
     }
 
+    fn check_clock(&self) -> Result<()> {
+        match self.is_behind.load(Ordering::Acquire) {
+            true => Err(FhirError::unavailable("The clock of this server is behind")),
+            false => Ok(()),
+        }
+    }
+
     fn row(&self, event: Event) -> Result<AuditRow> {
+        self.check_clock()?;
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let row = AuditRow::new(&self.node, self.identity.run << RUN_BITS | number, event)?;
         self.sealing.expect(row.seq, row.hash);

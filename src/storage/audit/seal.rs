@@ -9,7 +9,6 @@ use super::Audit;
 use super::frame::Hash;
 use super::merkle;
 use super::ship::Shipped;
-use super::verify::{Row, read_window};
 use crate::error::{FhirError, Result};
 use crate::storage::failure::of_sqlx;
 use crate::storage::store::{Connection, Store};
@@ -43,6 +42,15 @@ struct Expected {
     seals: u32,
 }
 
+/// A row without its event.
+#[derive(sqlx::FromRow)]
+struct Hashed {
+    seq: i64,
+    hash: Vec<u8>,
+    /// Whether the hash is that of the event.
+    is_right: bool,
+}
+
 /// A seal without its leaves.
 #[derive(Clone, Debug)]
 pub struct Head {
@@ -68,6 +76,11 @@ impl Sealing {
     pub fn expect(&self, seq: i64, hash: Hash) {
         self.unsealed.fetch_add(1, Ordering::Relaxed);
         self.expected().insert(seq, Expected { hash, is_stored: false, seals: 0 });
+    }
+
+    /// So many events of the journal were stored.
+    pub fn count(&self, events: usize) {
+        self.unsealed.fetch_add(events as u64, Ordering::Relaxed);
     }
 
     /// The write of the event is known to be stored.
@@ -125,8 +138,7 @@ impl Store {
         let from = last.as_ref().filter(|last| last.epoch == epoch).map_or(0, |last| last.horizon);
         let horizon = horizon(&mut connection, (&audit.node, epoch), from).await?;
         let window = (audit.node.as_ref(), epoch, from, horizon);
-        let rows = read_window(&mut connection, window).await?;
-        let rows = audit.own(rows);
+        let rows = audit.own(hashes(&mut connection, window).await?);
         let missing = audit.missing(&mut connection, &rows).await?;
         if rows.is_empty() && missing.is_empty() {
             connection.release();
@@ -152,23 +164,23 @@ impl Store {
 impl Audit {
     /// Without rows that this run did not write: somebody else did, in its name. They are in no
     /// seal, and verification finds them.
-    fn own(&self, rows: Vec<Row>) -> Vec<Row> {
+    fn own(&self, rows: Vec<Hashed>) -> Vec<Hashed> {
         let expected = self.sealing.expected();
         let run = self.identity.run;
-        let is_own = |row: &Row| {
+        let is_own = |row: &Hashed| {
             let known = expected.get(&row.seq).map(|expected| expected.hash.as_slice());
             let is_of_this_run = row.seq >> super::RUN_BITS == run;
             let is_own = !is_of_this_run || known == Some(row.hash.as_slice());
             if !is_own {
                 tracing::error!(seq = row.seq, "an event that this node did not write is stored");
             }
-            is_own && row.is_hash_right(&self.node)
+            is_own && row.is_right
         };
         rows.into_iter().filter(is_own).collect()
     }
 
     /// Numbers that were stored, were in no seal, and are not there.
-    async fn missing(&self, connection: &mut Connection, rows: &[Row]) -> Result<Vec<i64>> {
+    async fn missing(&self, connection: &mut Connection, rows: &[Hashed]) -> Result<Vec<i64>> {
         let found: std::collections::HashSet<i64> = rows.iter().map(|row| row.seq).collect();
         let sought: Vec<i64> = {
             let mut expected = self.sealing.expected();
@@ -222,13 +234,28 @@ impl Audit {
         Ok(())
     }
 
-    fn sealed(&self, rows: &[Row], missing: &[i64]) {
+    fn sealed(&self, rows: &[Hashed], missing: &[i64]) {
         let mut expected = self.sealing.expected();
         for seq in rows.iter().map(|row| row.seq).chain(missing.iter().copied()) {
             expected.remove(&seq);
         }
         self.sealing.unsealed.store(expected.len() as u64, Ordering::Relaxed);
     }
+}
+
+/// The rows of a node whose transactions are in a window: epoch, from, and before which.
+async fn hashes(
+    connection: &mut Connection,
+    (node, epoch, from, horizon): (&str, i32, i64, i64),
+) -> Result<Vec<Hashed>> {
+    sqlx::query_as(include_str!("../sql/audit_hashes.sql"))
+        .bind(node)
+        .bind(epoch)
+        .bind(from)
+        .bind(horizon)
+        .fetch_all(connection)
+        .await
+        .map_err(of_sqlx)
 }
 
 async fn last_seal(connection: &mut Connection, node: &Arc<str>) -> Result<Option<Head>> {

@@ -43,6 +43,7 @@ impl Store {
         connection.release();
         if to != from {
             journal.stored(from, to);
+            audit.sealing.count(rows.len());
             audit.sealing.shipped.set(to);
         }
         Ok(rows.len())

@@ -12,14 +12,19 @@ use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use chrono::{DateTime, Utc};
+use futures_util::TryStreamExt;
+use futures_util::stream::BoxStream;
 use sqlx::FromRow;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
+/// From an instant on, and before another.
+pub type Within = (DateTime<Utc>, DateTime<Utc>);
+
 /// A row as it is stored.
 #[derive(FromRow, Clone, Debug)]
-pub struct Row {
-    pub seq: i64,
+struct Row {
+    seq: i64,
     recorded: DateTime<Utc>,
     kind: String,
     subtype: String,
@@ -31,7 +36,7 @@ pub struct Row {
     patients: Vec<String>,
     resources: Vec<String>,
     event: String,
-    pub hash: Vec<u8>,
+    hash: Vec<u8>,
 }
 
 /// A seal as it is stored.
@@ -86,7 +91,7 @@ impl fmt::Display for AuditFinding {
 
 impl Row {
     /// Whether the hash is that of the event.
-    pub fn is_hash_right(&self, node: &str) -> bool {
+    fn is_hash_right(&self, node: &str) -> bool {
         hash_of(node, self.seq, &self.event) == *self.hash
     }
 
@@ -113,20 +118,19 @@ impl Row {
     }
 }
 
-/// The rows of a node whose transactions are in a window: epoch, from, and before which.
-pub async fn read_window(
-    connection: &mut Connection,
-    window: (&str, i32, i64, i64),
-) -> Result<Vec<Row>> {
+/// The rows of a node whose transactions are in a window, one after the other: the node, the
+/// epoch, from which on, and before which.
+fn rows_of<'c>(
+    connection: &'c mut Connection,
+    window: (&'c str, i32, i64, i64),
+) -> BoxStream<'c, sqlx::Result<Row>> {
     let (node, epoch, from, horizon) = window;
     sqlx::query_as(include_str!("../sql/audit_window.sql"))
         .bind(node)
         .bind(epoch)
         .bind(from)
         .bind(horizon)
-        .fetch_all(connection)
-        .await
-        .map_err(of_sqlx)
+        .fetch(connection)
 }
 
 /// The verification of one node, seal by seal.
@@ -148,7 +152,7 @@ impl Store {
     /// may have put a key of his there.
     pub async fn verify_audit(
         &self,
-        (within, keys): ((DateTime<Utc>, DateTime<Utc>), &[Vec<u8>]),
+        (within, keys): (Within, &[Vec<u8>]),
         tell: &mut (dyn FnMut(&AuditFinding) + Send),
     ) -> Result<(u64, Verified)> {
         let mut connection = self.connection().await?;
@@ -178,11 +182,7 @@ impl Store {
 }
 
 impl Walk<'_> {
-    async fn node(
-        &mut self,
-        connection: &mut Connection,
-        within: (DateTime<Utc>, DateTime<Utc>),
-    ) -> Result<()> {
+    async fn node(&mut self, connection: &mut Connection, within: Within) -> Result<()> {
         let (mut n, mut root, mut epoch, mut from) = (0, Vec::new(), None, 0);
         while let Some(seal) = self.seal_after(connection, n).await? {
             if epoch != Some(seal.epoch) {
@@ -193,9 +193,7 @@ impl Walk<'_> {
                 self.tell(AuditFinding::SealBroken { node: self.node.to_owned(), n: seal.n });
             }
             if is_within {
-                let window = (self.node, seal.epoch, from, seal.horizon);
-                let rows = read_window(connection, window).await?;
-                self.rows(connection, &seal, rows).await?;
+                self.rows(connection, &seal, from).await?;
             } else {
                 self.journal = None;
             }
@@ -208,9 +206,7 @@ impl Walk<'_> {
                 .await
                 .map_err(of_sqlx)?,
         };
-        let rows = read_window(connection, (self.node, epoch, from, i64::MAX)).await?;
-        self.tail(&rows);
-        Ok(())
+        self.tail(connection, epoch, from).await
     }
 
     async fn seal_after(&self, connection: &mut Connection, n: i64) -> Result<Option<StoredSeal>> {
@@ -243,32 +239,25 @@ impl Walk<'_> {
         &mut self,
         connection: &mut Connection,
         seal: &StoredSeal,
-        rows: Vec<Row>,
+        from: i64,
     ) -> Result<()> {
         self.verified.seals += 1;
-        let leaves: HashMap<i64, &[u8]> =
+        let mut absent: HashMap<i64, &[u8]> =
             seal.leaves.chunks_exact(LEAF_BYTES).filter_map(split).collect();
-        let there: HashMap<i64, &Row> = rows.iter().map(|row| (row.seq, row)).collect();
-        let node = || self.node.to_owned();
-        let mut found: Vec<AuditFinding> = Vec::new();
-        for row in &rows {
-            let (node, seq) = (node(), row.seq);
-            match leaves.get(&seq) {
-                None => found.push(AuditFinding::Inserted { node, seq }),
-                Some(hash) if hash_of(self.node, seq, &row.event) != **hash => {
-                    found.push(match self.is_of_another(row, &leaves) {
-                        true => AuditFinding::Reordered { node, seq },
-                        false => AuditFinding::Edited { node, seq },
-                    });
-                }
-                Some(_) if !row.is_consistent(self.node) => {
-                    found.push(AuditFinding::Edited { node, seq });
-                }
-                Some(_) => self.verified.events += 1,
+        let leaves = absent.clone();
+        let mut rows = rows_of(connection, (self.node, seal.epoch, from, seal.horizon));
+        while let Some(row) = rows.try_next().await.map_err(of_sqlx)? {
+            absent.remove(&row.seq);
+            match self.difference(&row, &leaves) {
+                Some(finding) => self.tell(finding),
+                None => self.verified.events += 1,
+            }
+            if leaves.contains_key(&row.seq) {
+                self.follow(&row);
             }
         }
-        let mut absent: Vec<i64> =
-            leaves.keys().copied().filter(|seq| !there.contains_key(seq)).collect();
+        drop(rows);
+        let mut absent: Vec<i64> = absent.into_keys().collect();
         absent.sort_unstable();
         let elsewhere: Vec<i64> = match absent.is_empty() {
             true => Vec::new(),
@@ -279,15 +268,32 @@ impl Walk<'_> {
                 .await
                 .map_err(of_sqlx)?,
         };
+        let node = || self.node.to_owned();
+        let mut found: Vec<AuditFinding> = Vec::new();
         found.extend(absent.into_iter().map(|seq| match elsewhere.contains(&seq) {
             true => AuditFinding::Edited { node: node(), seq },
             false => AuditFinding::Removed { node: node(), seq },
         }));
         let missing = seal.missing.iter();
         found.extend(missing.map(|seq| AuditFinding::Removed { node: node(), seq: *seq }));
-        found.iter().for_each(|finding| self.tell(finding.clone()));
-        rows.iter().filter(|row| leaves.contains_key(&row.seq)).for_each(|row| self.follow(row));
+        found.into_iter().for_each(|finding| self.tell(finding));
         Ok(())
+    }
+
+    /// What is not as the seal has it.
+    fn difference(&self, row: &Row, leaves: &HashMap<i64, &[u8]>) -> Option<AuditFinding> {
+        let (node, seq) = (self.node.to_owned(), row.seq);
+        match leaves.get(&seq) {
+            None => Some(AuditFinding::Inserted { node, seq }),
+            Some(hash) if hash_of(self.node, seq, &row.event) != **hash => {
+                Some(match self.is_of_another(row, leaves) {
+                    true => AuditFinding::Reordered { node, seq },
+                    false => AuditFinding::Edited { node, seq },
+                })
+            }
+            Some(_) if !row.is_consistent(self.node) => Some(AuditFinding::Edited { node, seq }),
+            Some(_) => None,
+        }
     }
 
     /// Whether the row's event was sealed under another number.
@@ -296,8 +302,9 @@ impl Walk<'_> {
     }
 
     /// What no seal has yet.
-    fn tail(&mut self, rows: &[Row]) {
-        for row in rows {
+    async fn tail(&mut self, connection: &mut Connection, epoch: i32, from: i64) -> Result<()> {
+        let mut rows = rows_of(connection, (self.node, epoch, from, i64::MAX));
+        while let Some(row) = rows.try_next().await.map_err(of_sqlx)? {
             match row.is_consistent(self.node) {
                 true => self.verified.unsealed += 1,
                 false => {
@@ -305,8 +312,9 @@ impl Walk<'_> {
                     self.tell(AuditFinding::Edited { node, seq });
                 }
             }
+            self.follow(&row);
         }
-        rows.iter().for_each(|row| self.follow(row));
+        Ok(())
     }
 
     /// Along the journal: numbers without gaps, each event with the hash of the one before it.

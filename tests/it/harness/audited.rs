@@ -64,7 +64,8 @@ impl Audited {
         self.ship().await;
         let mut connection = self.database.connect().await;
         // Transactions of other tests are in the way: a seal waits for what was there before it.
-        let sql = "select coalesce(max(xid), 0) < pg_snapshot_xmin(pg_current_snapshot())::text::bigint \
+        let sql = "select coalesce(max(xid), 0) \
+                   < pg_snapshot_xmin(pg_current_snapshot())::text::bigint \
                    from audit_event";
         while !sqlx::query_scalar::<_, bool>(sql).fetch_one(&mut connection).await.unwrap() {
             tokio::time::sleep(Duration::from_millis(10)).await;

@@ -4,9 +4,7 @@
 //! Who reviews the audit sees all; a patient sees the events about himself, with people by their
 //! role and facility. Everybody else is refused.
 
-use super::context::Context;
-use super::outcome::{Content, Outcome, ResourceVersion};
-use super::page::{self, PageLink};
+use super::query;
 use crate::access::smart_scope::Letters;
 use crate::access::{Asker, Caller, Permit, Role};
 use crate::audit::{AuditId, Event, View, render};
@@ -16,12 +14,14 @@ use crate::fhir::definitions::ResourceType;
 use crate::fhir::interaction::{Interaction, Parameter, Request, SearchScope};
 use crate::fhir::resource::{Id, ResourceKey};
 use crate::fhir::subset::Subset;
+use crate::interactions::context::Context;
+use crate::interactions::outcome::{Content, Outcome, ResourceVersion};
+use crate::interactions::page::{self, PageLink};
 use crate::search::unknown_page;
 use crate::storage::{AuditAfter, AuditPage};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-
-mod query;
+use serde_json::{Value, json};
 
 /// Of an interaction with AuditEvents, where there is an audit.
 pub fn is_about(context: &Context, interaction: &Interaction) -> bool {
@@ -40,8 +40,30 @@ pub fn check_outside(context: &Context, interaction: &Interaction) -> Result<()>
     }
 }
 
-fn is_audit_event(resource_type: ResourceType) -> bool {
+/// AuditEvent itself.
+pub fn is_audit_event(resource_type: ResourceType) -> bool {
     resource_type.name() == "AuditEvent"
+}
+
+/// Leaves in `CapabilityStatement.rest.resource` what there is for AuditEvents.
+pub fn restrict(stated: &mut Value) {
+    let codes = ["read", "search-type", "create"].map(|code| json!({ "code": code }));
+    stated["interaction"] = codes.as_slice().into();
+    stated["versioning"] = "no-version".into();
+    stated["readHistory"] = false.into();
+    let Some(stated) = stated.as_object_mut() else { return };
+    for name in ["conditionalRead", "conditionalDelete", "searchInclude", "searchRevInclude"] {
+        stated.remove(name);
+    }
+    for name in ["updateCreate", "conditionalCreate", "conditionalUpdate"] {
+        stated.insert(name.to_owned(), false.into());
+    }
+    let parameters = stated.get_mut("searchParam").and_then(Value::as_array_mut);
+    let is_known = |parameter: &Value| {
+        let name = parameter["name"].as_str().unwrap_or_default();
+        query::PARAMETERS.contains(&name)
+    };
+    parameters.into_iter().for_each(|parameters| parameters.retain(is_known));
 }
 
 /// Read, search and, for an external feed, create. 401 for strangers, 403 for who may not, 405 for
@@ -229,11 +251,11 @@ fn may_send(caller: &Caller) -> Result<()> {
 }
 
 /// Takes an AuditEvent of another system into the audit (ATNA, ITI-20).
-async fn feed(context: &Context, asker: &Asker, sent: serde_json::Value) -> Result<Outcome> {
+async fn feed(context: &Context, asker: &Asker, sent: Value) -> Result<Outcome> {
     crate::fhir::validation::validate(&sent, &context.settings.limits)
         .map_err(|issues| FhirError::of_issues(ErrorKind::BadRequest, issues))?;
     let event = crate::audit::external(asker, sent, context.clock.precise());
-    let id = context.store.record_external(event).await?;
+    let id = context.store.note_external(event).await?;
     let id = Id::parse(&id.to_string()).ok_or_else(|| FhirError::internal("no id"))?;
     let kind = ResourceType::parse("AuditEvent");
     let kind = kind.ok_or_else(|| FhirError::internal("R4 has AuditEvents"))?;

@@ -1,10 +1,10 @@
 //! The Patients that a stored resource is about, read from its JSON without building its index
 //! rows: for the audit of reads. The same Patients as those of the access stamp.
 
-use super::main_values::MainValuesTable;
 use crate::error::Result;
 use crate::fhir::definitions::{Definitions, ResourceType};
 use crate::fhir::resource::{Id, ResourceKey};
+use crate::search::main_values::MainValuesTable;
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::collections::HashMap;

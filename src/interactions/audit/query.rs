@@ -1,12 +1,12 @@
 //! Search parameters of AuditEvents: <https://hl7.org/fhir/R4/auditevent.html#search>. Those that
 //! would tell a patient who hides behind a role are for reviewers alone.
 
-use super::super::context::Context;
 use crate::audit::{AuditId, Kind, View};
 use crate::error::{ErrorKind, FhirError, IssueCode, Result};
 use crate::fhir::interaction::{Handling, Parameter, Prefer, SearchScope};
 use crate::fhir::links;
 use crate::fhir::resource::ResourceKey;
+use crate::interactions::context::Context;
 use crate::search::value::date::{InstantTest, instant_test, search_range, test};
 use crate::search::value::prefix::Prefix;
 use crate::search::value::token::TokenTest;
@@ -25,6 +25,23 @@ const DCM: &str = "http://dicom.nema.org/resources/ontology/DCM";
 /// What may be searched by.
 const KNOWN: &str = "_count, _id, _lastUpdated, _sort, _total, action, address, agent, altid, \
                      date, entity, outcome, patient, site, source, subtype and type";
+/// Of these, those with definitions for AuditEvents.
+pub const PARAMETERS: [&str; 14] = [
+    "_id",
+    "_lastUpdated",
+    "action",
+    "address",
+    "agent",
+    "altid",
+    "date",
+    "entity",
+    "outcome",
+    "patient",
+    "site",
+    "source",
+    "subtype",
+    "type",
+];
 /// Of these, what is for reviewers.
 const OF_REVIEWERS: [&str; 4] = ["address", "agent", "altid", "entity"];
 

@@ -1,12 +1,12 @@
 //! Where interactions leave their trail: each is told to the audit once, with its write or before
 //! its answer.
 
-use super::context::Context;
-use super::outcome::{Content, Outcome};
 use crate::access::{Asker, Caller};
 use crate::audit::{Seed, Touched};
 use crate::error::{FhirError, Result};
 use crate::fhir::interaction::{BundleKind, Interaction};
+use crate::interactions::context::Context;
+use crate::interactions::outcome::{Content, Outcome};
 use crate::storage::{Staged, Stored};
 use std::sync::Arc;
 
@@ -79,15 +79,15 @@ pub async fn told(
             if !seed.went_with_write() || !outcome.shown.is_empty() {
                 let shown = shown_of(context, &outcome);
                 let event = seed.succeeded(now, outcome.status, &shown);
-                context.store.record(event).await?;
+                context.store.note(event).await?;
             }
             Ok(outcome)
         }
         Err(error) => {
             let event = seed.failed(now, error.kind.status(), reason(&error));
             match asker.caller {
-                Caller::Anonymous => context.store.record_refusal(event).await?,
-                _ => context.store.record(event).await?,
+                Caller::Anonymous => context.store.note_refusal(event).await?,
+                _ => context.store.note(event).await?,
             }
             Err(error)
         }
@@ -113,8 +113,8 @@ pub async fn refused(
     let seed = Seed::of_path(asker, method, path);
     let event = seed.failed(context.clock.precise(), error.kind.status(), reason(error));
     match asker.caller {
-        Caller::Anonymous => context.store.record_refusal(event).await,
-        _ => context.store.record(event).await,
+        Caller::Anonymous => context.store.note_refusal(event).await,
+        _ => context.store.note(event).await,
     }
 }
 
