@@ -1,12 +1,16 @@
 //! What an operator may set, as arguments or in the environment. Only this file reads the
 //! environment; `docs/configuration.md` has a heading for each variable.
 
+mod audit;
+
+pub use audit::AuditTimeConfig;
+pub use audit::{AuditCommand, AuditConfig, AuditDetachConfig, AuditDurability, AuditSettings};
+
 use crate::fhir::definitions::ResourceType;
-use crate::fhir::types::instant_range;
 use crate::limits::Limits;
 use crate::network::Network;
-use chrono::{DateTime, FixedOffset, NaiveDate, Utc};
-use clap::{ArgAction, Args, Subcommand, ValueEnum};
+use chrono::FixedOffset;
+use clap::{ArgAction, Args, ValueEnum};
 use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -35,40 +39,6 @@ pub struct Settings {
     pub insecure_no_auth: bool,
     /// How the audit is kept; None where there is none.
     pub audit: Option<AuditSettings>,
-}
-
-/// How the audit is kept.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct AuditSettings {
-    /// Of the journal, the key of seals and the name of the node; None to have no journal.
-    pub folder: Option<PathBuf>,
-    pub durability: AuditDurability,
-    /// Bytes of the journal that the database may not have yet; beyond, nothing is answered.
-    pub backlog_bytes: u64,
-    /// What the node is called.
-    pub node: String,
-}
-
-/// What an answer waits for.
-#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
-pub enum AuditDurability {
-    /// Its event is written to the journal: the end of the process loses nothing.
-    Journal,
-    /// The disk has it: the end of the machine loses nothing.
-    Strict,
-    /// The database has it; there is no journal.
-    Database,
-}
-
-impl Default for AuditSettings {
-    fn default() -> Self {
-        AuditSettings {
-            folder: None,
-            durability: AuditDurability::Database,
-            backlog_bytes: 1 << 30,
-            node: "node".to_owned(),
-        }
-    }
 }
 
 /// `Type|system`: one value of this system names one resource of this type.
@@ -127,26 +97,58 @@ pub struct ServerConfig {
     /// Addresses or networks of proxies whose forwarded headers are believed.
     #[arg(long, env = "BHN_TRUSTED_PROXIES", value_delimiter = ',')]
     pub trusted_proxies: Vec<Network>,
+    #[command(flatten)]
+    pub tls: TlsConfig,
+    #[command(flatten)]
+    pub rates: RateConfig,
+    /// Address and port where operators read metrics; none without it.
+    #[arg(long, env = "BHN_ADMIN_LISTEN")]
+    pub admin_listen: Option<SocketAddr>,
 }
 
-/// How the audit is kept.
+/// TLS that the server ends itself.
 #[derive(Args, Clone, Debug)]
-pub struct AuditConfig {
-    /// Whether there is an audit; there always is, but with --insecure-no-auth only if asked for.
-    #[arg(long, env = "BHN_AUDIT", action = ArgAction::Set)]
-    pub audit: Option<bool>,
-    /// Folder of the audit's journal and keys; in the data folder where DATABASE_URL is not set.
-    #[arg(long, env = "BHN_AUDIT_FOLDER")]
-    pub audit_folder: Option<PathBuf>,
-    /// What an answer waits for: its event in the journal, on the disk, or in the database.
-    #[arg(long, env = "BHN_AUDIT_DURABILITY", default_value = "journal")]
-    pub audit_durability: AuditDurability,
-    /// Bytes of the journal that the database may not have yet; beyond, nothing is answered.
-    #[arg(long, env = "BHN_AUDIT_BACKLOG_BYTES", default_value_t = 1 << 30)]
-    pub audit_backlog_bytes: u64,
-    /// What this node is called in the audit.
-    #[arg(long, env = "BHN_AUDIT_NODE", default_value = "bhn")]
-    pub audit_node: String,
+pub struct TlsConfig {
+    /// PEM file of the server's certificate and those above it.
+    #[arg(long, env = "BHN_TLS_CERTIFICATE", requires = "tls_key")]
+    pub tls_certificate: Option<PathBuf>,
+    /// PEM file of its private key.
+    #[arg(long, env = "BHN_TLS_KEY", requires = "tls_certificate")]
+    pub tls_key: Option<PathBuf>,
+    /// The oldest version of TLS that is spoken.
+    #[arg(long, env = "BHN_TLS_MINIMUM", default_value = "1.3")]
+    pub tls_minimum: TlsMinimum,
+}
+
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TlsMinimum {
+    #[value(name = "1.2")]
+    Tls12,
+    #[value(name = "1.3")]
+    Tls13,
+}
+
+/// Requests a second; 0 for no bound.
+#[derive(Args, Clone, Debug)]
+pub struct RateConfig {
+    /// Of a user in one client.
+    #[arg(long, env = "BHN_RATE_USER", default_value_t = 50)]
+    pub rate_user: u32,
+    /// Of a user in one client, at once.
+    #[arg(long, env = "BHN_RATE_USER_BURST", default_value_t = 200)]
+    pub rate_user_burst: u32,
+    /// Of a backend service.
+    #[arg(long, env = "BHN_RATE_SYSTEM", default_value_t = 200)]
+    pub rate_system: u32,
+    /// Of a backend service, at once.
+    #[arg(long, env = "BHN_RATE_SYSTEM_BURST", default_value_t = 1_000)]
+    pub rate_system_burst: u32,
+    /// Of an address whose requests bring no good token.
+    #[arg(long, env = "BHN_RATE_ADDRESS", default_value_t = 20)]
+    pub rate_address: u32,
+    /// Of such an address, at once.
+    #[arg(long, env = "BHN_RATE_ADDRESS_BURST", default_value_t = 100)]
+    pub rate_address_burst: u32,
 }
 
 /// Where resources are stored.
@@ -180,44 +182,6 @@ pub struct DatabaseConfig {
         default_value_t = Limits::default().statement_seconds,
         value_parser = clap::value_parser!(u32).range(1..=3600))]
     pub statement_seconds: u32,
-}
-
-/// What is done about the audit.
-#[derive(Subcommand, Clone, Debug)]
-pub enum AuditCommand {
-    /// Say which events were edited, removed, inserted or reordered; changes nothing.
-    Verify(AuditTimeConfig),
-    /// Write the AuditEvents of a time to standard output, a line each.
-    Export(AuditTimeConfig),
-    /// Take the months before a day, seven years ago or more, out of the audit, to be archived.
-    Detach(AuditDetachConfig),
-}
-
-/// What `audit verify` and `audit export` take.
-#[derive(Args, Clone, Debug)]
-pub struct AuditTimeConfig {
-    /// From this day or instant on.
-    #[arg(long, value_parser = parse_instant)]
-    pub from: Option<DateTime<Utc>>,
-    /// Before this day or instant.
-    #[arg(long, value_parser = parse_instant)]
-    pub to: Option<DateTime<Utc>>,
-    /// The key of a node, as hexadecimal digits: seals by others are then refused. Repeat it for
-    /// each node.
-    #[arg(long = "key", value_parser = parse_hex)]
-    pub keys: Vec<Vec<u8>>,
-    #[command(flatten)]
-    pub beside: BesideConfig,
-}
-
-/// What `audit detach` takes.
-#[derive(Args, Clone, Debug)]
-pub struct AuditDetachConfig {
-    /// Months that ended before this day: YYYY-MM-DD.
-    #[arg(long)]
-    pub before: NaiveDate,
-    #[command(flatten)]
-    pub database: DatabaseConfig,
 }
 
 /// Everything that `import` takes.
@@ -338,7 +302,7 @@ impl Config {
         let base_url = self.server.base_url.clone();
         let audit = self.audit.settings(&self.database, self.server.insecure_no_auth)?;
         Ok(Settings {
-            base_url: base_url.unwrap_or_else(|| default_base_url(listening)),
+            base_url: base_url.unwrap_or_else(|| default_base_url(self.server.scheme(), listening)),
             insecure_no_auth: self.server.insecure_no_auth,
             audit,
             ..self.fhir.settings(&self.database)
@@ -346,38 +310,9 @@ impl Config {
     }
 }
 
-impl AuditConfig {
-    /// None where there is none, which only a server without sign-in may have.
-    fn settings(
-        &self,
-        database: &DatabaseConfig,
-        is_insecure: bool,
-    ) -> Result<Option<AuditSettings>, String> {
-        match (self.audit, is_insecure) {
-            (Some(true), _) | (None, false) => {}
-            (Some(false) | None, true) => return Ok(None),
-            (Some(false), false) => {
-                return Err("BHN_AUDIT=false is for servers with --insecure-no-auth".to_owned());
-            }
-        }
-        let in_data = || database.data.join("audit");
-        let folder = match (&self.audit_folder, self.audit_durability) {
-            (Some(folder), _) => Some(folder.clone()),
-            (None, _) if database.database_url.is_none() => Some(in_data()),
-            (None, AuditDurability::Database) => None,
-            (None, _) => {
-                let text = "BHN_AUDIT_FOLDER: with DATABASE_URL the folder of the audit's journal \
-                            has to be named; where no disk outlives the process, set \
-                            BHN_AUDIT_DURABILITY=database";
-                return Err(text.to_owned());
-            }
-        };
-        Ok(Some(AuditSettings {
-            folder,
-            durability: self.audit_durability,
-            backlog_bytes: self.audit_backlog_bytes,
-            node: self.audit_node.clone(),
-        }))
+impl ServerConfig {
+    fn scheme(&self) -> &'static str {
+        if self.tls.tls_certificate.is_some() { "https" } else { "http" }
     }
 }
 
@@ -453,7 +388,7 @@ fn default_pool() -> u32 {
 }
 
 /// A server that listens everywhere is reached from this machine at its loopback address.
-fn default_base_url(listening: SocketAddr) -> String {
+fn default_base_url(scheme: &str, listening: SocketAddr) -> String {
     let mut reached = listening;
     match listening.ip() {
         IpAddr::V4(address) if address.is_unspecified() => reached.set_ip([127, 0, 0, 1].into()),
@@ -462,7 +397,7 @@ fn default_base_url(listening: SocketAddr) -> String {
         }
         _ => {}
     }
-    format!("http://{reached}/fhir")
+    format!("{scheme}://{reached}/fhir")
 }
 
 fn parse_base_url(text: &str) -> Result<String, String> {
@@ -492,19 +427,6 @@ fn parse_zone(text: &str) -> Result<FixedOffset, String> {
     }
 }
 
-fn parse_instant(text: &str) -> Result<DateTime<Utc>, String> {
-    let range = instant_range(text, FixedOffset::east_opt(0).expect("zero is an offset"));
-    range.map(|range| range.low).ok_or_else(|| "a date, or a date and time".to_owned())
-}
-
-fn parse_hex(text: &str) -> Result<Vec<u8>, String> {
-    let wrong = || "an even number of hexadecimal digits is wanted".to_owned();
-    let digits: Option<Vec<u8>> =
-        text.chars().map(|c| c.to_digit(16).map(|digit| digit as u8)).collect();
-    let digits = digits.filter(|digits| digits.len() % 2 == 0).ok_or_else(wrong)?;
-    Ok(digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -512,9 +434,12 @@ mod tests {
     #[test]
     fn the_base_url_follows_the_address_unless_it_is_set() {
         let address = |text: &str| text.parse().unwrap();
-        assert_eq!(default_base_url(address("127.0.0.1:8080")), "http://127.0.0.1:8080/fhir");
-        assert_eq!(default_base_url(address("0.0.0.0:80")), "http://127.0.0.1:80/fhir");
-        assert_eq!(default_base_url(address("[::]:80")), "http://[::1]:80/fhir");
+        assert_eq!(
+            default_base_url("http", address("127.0.0.1:8080")),
+            "http://127.0.0.1:8080/fhir"
+        );
+        assert_eq!(default_base_url("http", address("0.0.0.0:80")), "http://127.0.0.1:80/fhir");
+        assert_eq!(default_base_url("http", address("[::]:80")), "http://[::1]:80/fhir");
         assert_eq!(parse_base_url("https://fhir.example/r4/").unwrap(), "https://fhir.example/r4");
         for wrong in ["fhir.example", "ftp://a/", "http://a/?b", "http://u@a/fhir"] {
             assert!(parse_base_url(wrong).is_err(), "{wrong}");

@@ -58,8 +58,8 @@ impl Letters {
 
 impl fmt::Display for Letters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let has = Letters::ORDER.iter().filter(|(_, letter)| self.has(*letter));
-        has.map(|(letter, _)| write!(f, "{letter}")).collect()
+        let mut letters = Letters::ORDER.iter().filter(|(_, letter)| self.has(*letter));
+        letters.try_for_each(|(letter, _)| write!(f, "{letter}"))
     }
 }
 

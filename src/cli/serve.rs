@@ -4,8 +4,8 @@ use super::Failure;
 use super::database::{OpenDatabase, store_settings};
 use super::signals::Signals;
 use crate::clock::Clock;
-use crate::config::{Config, Settings};
-use crate::http::{self, HttpSettings};
+use crate::config::{Config, ServerConfig, Settings, TlsConfig, TlsMinimum};
+use crate::http::{self, HttpSettings, Rate, RateSettings, TlsFiles};
 use crate::interactions::Context;
 use crate::jobs::{self, demo, reindex};
 use crate::search::Registry;
@@ -38,11 +38,7 @@ pub async fn serve(config: Config) -> Result<(), Failure> {
         if let Some(audit) = &settings.audit {
             store.begin_audit(audit, Clock::System.precise()).await?;
         }
-        let http = HttpSettings {
-            trusted_proxies: config.server.trusted_proxies.clone(),
-            drain: DRAINED_WITHIN,
-            ..HttpSettings::default()
-        };
+        let http = http_settings(&config.server);
         let context = Context::open(store, registry, Clock::System, settings).await?;
         reindex::bring_up_to_date(&context).await?;
         let has_demo = config.server.demo && load_demo(&context).await;
@@ -64,6 +60,29 @@ pub async fn serve(config: Config) -> Result<(), Failure> {
     };
     opened.close().await?;
     result
+}
+
+fn http_settings(server: &ServerConfig) -> HttpSettings {
+    let TlsConfig { tls_certificate, tls_key, tls_minimum } = server.tls.clone();
+    let tls = tls_certificate.zip(tls_key).map(|(certificate, key)| TlsFiles {
+        certificate,
+        key,
+        allows_tls12: tls_minimum == TlsMinimum::Tls12,
+    });
+    let rate = |per_second, burst| Rate { per_second, burst };
+    let rates = &server.rates;
+    HttpSettings {
+        trusted_proxies: server.trusted_proxies.clone(),
+        tls,
+        admin: server.admin_listen,
+        rates: RateSettings {
+            user: rate(rates.rate_user, rates.rate_user_burst),
+            system: rate(rates.rate_system, rates.rate_system_burst),
+            address: rate(rates.rate_address, rates.rate_address_burst),
+        },
+        drain: DRAINED_WITHIN,
+        ..HttpSettings::default()
+    }
 }
 
 async fn serve_until_stopped(

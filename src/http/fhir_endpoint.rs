@@ -2,10 +2,12 @@
 //! <https://hl7.org/fhir/R4/http.html>
 
 use super::headers::{self, Texts};
+use super::listen::PlaceInCrowd;
 use super::middleware::forwarded::ClientAddress;
 use super::middleware::request_id::RequestId;
 use super::middleware::trace::Traced;
 use super::negotiate::{BodyKind, Format, Wishes};
+use super::rates;
 use super::respond::{self, Asked};
 use super::router::base_path;
 use super::{App, body};
@@ -67,8 +69,8 @@ async fn carry(
     }
     let method = method(parts, path)?;
     // Before the body: strangers are not listened to.
-    let authorization = headers::authorization(&parts.headers)?;
-    asker.caller = app.sign_in.authenticate.caller(authorization).await?;
+    authenticate(app, parts, asker).await?;
+    let _place = place(app, &asker.caller)?;
     let texts = Texts::read(&parts.headers)?;
     let loaded = match method {
         Method::Post | Method::Put | Method::Patch => {
@@ -89,6 +91,7 @@ async fn carry(
         prefer: texts.prefer.as_deref(),
         body,
     })?;
+    app.rates.admit(asker, rates::further_weight(&request.interaction))?;
     if method == Method::Post {
         request.idempotency_key = headers::idempotency_key(&parts.headers)?;
     }
@@ -170,6 +173,31 @@ fn method(parts: &request::Parts, path: &str) -> Result<Method> {
 fn path_after_base<'a>(app: &App, parts: &'a request::Parts) -> &'a str {
     let path = parts.uri.path();
     path.strip_prefix(base_path(&app.settings.base_url)).unwrap_or(path)
+}
+
+/// Who asks: 401 for credentials that are not good, 429 for who comes too often.
+async fn authenticate(app: &App, parts: &request::Parts, asker: &mut Asker) -> Result<()> {
+    let authorization = headers::authorization(&parts.headers)?;
+    match app.sign_in.authenticate.caller(authorization).await {
+        Ok(caller) => {
+            asker.caller = caller;
+            app.rates.admit(asker, 1)
+        }
+        Err(error) => {
+            app.rates.stranger(asker.origin.address, 1)?;
+            Err(error)
+        }
+    }
+}
+
+/// The caller's place among the requests in work. 503 where he has as many as he may.
+fn place(app: &App, caller: &Caller) -> Result<Option<PlaceInCrowd<String>>> {
+    let Caller::Principal(principal) = caller else {
+        return Ok(None);
+    };
+    let place = app.in_work.enter(principal.name.clone(), false);
+    let too_many = || FhirError::unavailable("Too many requests of yours are in work");
+    place.ok_or_else(too_many).map(Some)
 }
 
 /// Where the request came from, for the audit.

@@ -1,9 +1,9 @@
 //! All axum: bytes and headers in, bytes and headers out. Translates; decides nothing.
 //! <https://hl7.org/fhir/R4/http.html>
 //!
-//! `serve` takes connections, `router` has every route on one page, `fhir_endpoint` carries one
+//! `listen` takes connections, `router` has every route on one page, `fhir_endpoint` carries one
 //! request through `negotiate`, `body`, [`crate::fhir::interaction::read`], [`Perform`] and
-//! `respond`. TLS ends before this server.
+//! `respond`. TLS ends here, or at a proxy before this server.
 
 mod binary;
 mod body;
@@ -11,23 +11,23 @@ mod content;
 mod fhir_endpoint;
 mod headers;
 mod health;
+mod listen;
 mod media_type;
 mod middleware;
 mod negotiate;
-mod paced_io;
 mod perform;
+mod rates;
 mod respond;
 mod router;
-mod serve;
-#[cfg(test)]
-mod serve_tests;
 mod settings;
 #[cfg(test)]
 mod tests;
 
+pub use listen::TlsFiles;
 pub use middleware::forwarded::ClientAddress;
 pub use middleware::request_id::RequestId;
 pub use perform::Perform;
+pub use rates::{Rate, RateSettings};
 pub use router::router;
 pub use settings::HttpSettings;
 
@@ -36,7 +36,9 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::interactions::Context;
 use crate::oauth::AuthorizationServer;
+use listen::Crowd;
 use middleware::admission::Admission;
+use rates::Rates;
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
@@ -77,7 +79,7 @@ pub async fn serve_with(
 ) -> io::Result<()> {
     let settings = context.settings.clone();
     let app = App::new(context, settings, http, sign_in);
-    serve::serve(app, listener, shutdown).await
+    listen::serve(app, listener, shutdown).await
 }
 
 /// What the routes share.
@@ -88,6 +90,8 @@ pub struct App {
     sign_in: SignIn,
     clock: Clock,
     admission: Admission,
+    rates: Rates,
+    in_work: Crowd<String>,
     is_draining: AtomicBool,
 }
 
@@ -100,8 +104,19 @@ impl App {
         sign_in: SignIn,
     ) -> Arc<Self> {
         let admission = Admission::new(settings.limits.admitted_bytes, http.admission_wait);
+        let (rates, in_work) = (Rates::new(&http.rates), Crowd::new(http.requests_of_caller));
         let (clock, is_draining) = (Clock::default(), AtomicBool::new(false));
-        Arc::new(App { perform, settings, http, sign_in, clock, admission, is_draining })
+        Arc::new(App {
+            perform,
+            settings,
+            http,
+            sign_in,
+            clock,
+            admission,
+            rates,
+            in_work,
+            is_draining,
+        })
     }
 
     /// From here on `/readyz` answers 503, so that no more requests are sent here.

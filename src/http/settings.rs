@@ -1,6 +1,9 @@
 //! What an operator may set of the HTTP side alone.
 
+use super::listen::TlsFiles;
+use super::rates::RateSettings;
 use crate::network::Network;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Timers and bounds of connections. Bounds of content are in [`crate::limits::Limits`].
@@ -22,6 +25,16 @@ pub struct HttpSettings {
     pub form_bytes: usize,
     /// Connections at once; more wait to be accepted.
     pub connections: usize,
+    /// Connections of one address at once, unless it is a trusted proxy; more are closed.
+    pub connections_of_address: usize,
+    /// Requests of one caller in work at once; more are told to come again.
+    pub requests_of_caller: usize,
+    /// Where the server ends TLS itself.
+    pub tls: Option<TlsFiles>,
+    /// Where operators read metrics.
+    pub admin: Option<SocketAddr>,
+    /// How often callers may come.
+    pub rates: RateSettings,
     /// How long a body waits for room among those admitted.
     pub admission_wait: Duration,
     /// How long one interaction may take, retries included: longer than any single statement.
@@ -43,6 +56,11 @@ impl Default for HttpSettings {
             header_count: 100,
             form_bytes: 64 << 10,
             connections: 4_096,
+            connections_of_address: 200,
+            requests_of_caller: 100,
+            tls: None,
+            admin: None,
+            rates: RateSettings::default(),
             admission_wait: Duration::from_secs(5),
             interaction_timeout: Duration::from_secs(30),
             bundle_timeout: Duration::from_secs(120),

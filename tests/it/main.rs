@@ -70,5 +70,6 @@ mod statements;
 mod tidy;
 mod transaction;
 mod transaction_links;
+mod transport;
 mod unavailable;
 mod update;

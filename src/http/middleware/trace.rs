@@ -7,6 +7,9 @@ use axum::http::Method;
 use axum::response::Response;
 use std::time::Instant;
 
+/// Statuses by their first digit: single ones would be too many series.
+const STATUS_CLASSES: [&str; 6] = ["", "1xx", "2xx", "3xx", "4xx", "5xx"];
+
 /// What the log may know of an interaction; the endpoint leaves it with the response.
 #[derive(Clone, Copy, Debug)]
 pub struct Traced {
@@ -38,13 +41,26 @@ impl Log {
     pub fn end(self, response: &Response) {
         let unread = Traced { interaction: "", resource_type: "" };
         let traced = response.extensions().get::<Traced>().copied().unwrap_or(unread);
+        let seconds = self.start.elapsed().as_secs_f64();
+        let status = response.status().as_u16();
+        metrics::counter!(
+            "bhn_http_requests_total",
+            "interaction" => traced.interaction,
+            "type" => traced.resource_type,
+            "status" => STATUS_CLASSES[usize::from(status / 100).min(5)]
+        )
+        .increment(1);
+        metrics::histogram!(
+            "bhn_http_request_seconds", "interaction" => traced.interaction
+        )
+        .record(seconds);
         tracing::info!(
             request_id = self.request_id.as_str(),
             method = self.method.as_str(),
             interaction = traced.interaction,
             resource.r#type = traced.resource_type,
-            status = response.status().as_u16(),
-            duration_ms = self.start.elapsed().as_secs_f64() * 1_000.0,
+            status,
+            duration_ms = seconds * 1_000.0,
             "request"
         );
     }

@@ -3,7 +3,7 @@
 
 use crate::access::{Asker, Caller};
 use crate::audit::{Seed, Touched};
-use crate::error::{FhirError, Result};
+use crate::error::{ErrorKind, FhirError, Result};
 use crate::fhir::interaction::{BundleKind, Interaction};
 use crate::interactions::context::Context;
 use crate::interactions::outcome::{Content, Outcome};
@@ -112,8 +112,11 @@ pub async fn refused(
     }
     let seed = Seed::of_path(asker, method, path);
     let event = seed.failed(context.clock.precise(), error.kind.status(), reason(error));
-    match asker.caller {
-        Caller::Anonymous => context.store.note_refusal(event).await,
+    match (&asker.caller, error.kind) {
+        // Who comes too often is to fill no disk, whoever he is.
+        (Caller::Anonymous, _) | (_, ErrorKind::TooManyRequests) => {
+            context.store.note_refusal(event).await
+        }
         _ => context.store.note(event).await,
     }
 }

@@ -1,8 +1,10 @@
 //! A small FHIR client.
 
+use super::strangers::Strangers;
 use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
+use std::sync::Arc;
 
 pub const FHIR_JSON: &str = "application/fhir+json";
 
@@ -12,11 +14,13 @@ pub struct FhirClient {
     base: String,
     http: reqwest::Client,
     authorization: Option<String>,
+    strangers: Option<Arc<Strangers>>,
 }
 
 /// A request that is being put together.
 pub struct Request {
     builder: reqwest::RequestBuilder,
+    strangers: Option<Arc<Strangers>>,
 }
 
 /// A whole answer.
@@ -36,12 +40,17 @@ impl FhirClient {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .unwrap();
-        FhirClient { base: base.to_owned(), http, authorization: None }
+        FhirClient { base: base.to_owned(), http, authorization: None, strangers: None }
     }
 
     /// The same, with this `Authorization` on every request.
     pub fn with_authorization(&self, authorization: String) -> FhirClient {
         FhirClient { authorization: Some(authorization), ..self.clone() }
+    }
+
+    /// The same, where strangers send each request first.
+    pub fn with_strangers(&self, strangers: Option<Arc<Strangers>>) -> FhirClient {
+        FhirClient { strangers, ..self.clone() }
     }
 
     /// The FHIR base, without a trailing slash.
@@ -61,7 +70,7 @@ impl FhirClient {
         if let Some(authorization) = &self.authorization {
             builder = builder.header("Authorization", authorization);
         }
-        Request { builder }
+        Request { builder, strangers: self.strangers.clone() }
     }
 
     pub async fn get(&self, path: &str) -> Reply {
@@ -97,7 +106,7 @@ impl Request {
     pub fn header(self, name: &str, value: &str) -> Request {
         let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
         let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
-        Request { builder: self.builder.header(name, value) }
+        Request { builder: self.builder.header(name, value), ..self }
     }
 
     /// A body of FHIR JSON.
@@ -106,7 +115,8 @@ impl Request {
     }
 
     pub fn body(self, content_type: &str, body: impl Into<reqwest::Body>) -> Request {
-        Request { builder: self.builder.header(CONTENT_TYPE, content_type).body(body) }
+        let builder = self.builder.header(CONTENT_TYPE, content_type).body(body);
+        Request { builder, ..self }
     }
 
     /// Panics where the server does not answer at all.
@@ -115,6 +125,9 @@ impl Request {
     }
 
     pub async fn try_send(self) -> reqwest::Result<Reply> {
+        if let Some(strangers) = &self.strangers {
+            strangers.try_out(&self.builder).await;
+        }
         let response = self.builder.send().await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let bytes = response.bytes().await?.to_vec();

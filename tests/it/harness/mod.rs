@@ -7,6 +7,7 @@ mod client;
 mod cluster;
 mod outcome;
 mod process;
+mod strangers;
 
 pub use audited::Audited;
 pub use bhn_fhir::access::Role;
@@ -28,6 +29,7 @@ use bhn_fhir::storage::{Database, StartError, Store, StoreSettings};
 use serde_json::Value;
 use std::ops::Deref;
 use std::sync::Arc;
+use strangers::Strangers;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
@@ -80,6 +82,7 @@ impl TestServer {
         });
         let context = Context::open(store, registry, Clock::System, settings).await.unwrap();
         let context = Arc::new(context);
+        let client = client.with_strangers(Strangers::of(&callers));
         let (stop, stopped) = oneshot::channel::<()>();
         let served = (context.clone(), HttpSettings::default());
         let sign_in = SignIn { authenticate: callers.clone(), oauth: None };

@@ -56,6 +56,24 @@ impl ServerProcess {
         started.unwrap_or_else(|status| panic!("the server ended: {status}"))
     }
 
+    /// The same, with what it logs at a level, as JSON in a file.
+    pub fn start_logging(
+        database: &TestDatabase,
+        arguments: &[&str],
+        (level, file): (&str, &Path),
+    ) -> ServerProcess {
+        let mut command = command_on(database, arguments);
+        command.env("BHN_LOG", level).env("BHN_LOG_FORMAT", "json");
+        command.stderr(std::fs::File::create(file).unwrap());
+        ServerProcess::start(command).unwrap_or_else(|status| panic!("the server ended: {status}"))
+    }
+
+    /// With arguments that it does not start with; returns how it ended and what it said.
+    pub fn refused_on(database: &TestDatabase, arguments: &[&str]) -> (ExitStatus, String) {
+        let output = command_on(database, arguments).stderr(Stdio::piped()).output().unwrap();
+        (output.status, String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+
     /// The same, and nobody waits until it serves: it answers nothing.
     pub fn begin_on(database: &TestDatabase) -> ServerProcess {
         let mut command = command_on(database, &[]);
@@ -169,6 +187,6 @@ fn clean_command() -> Command {
 fn command(arguments: &[String]) -> Command {
     let mut command = clean_command();
     command.args(["serve", "--listen", "127.0.0.1:0", "--insecure-no-auth"]).args(arguments);
-    command.args(["--log", "warn"]).stdin(Stdio::null()).stderr(Stdio::null());
+    command.env("BHN_LOG", "warn").stdin(Stdio::null()).stderr(Stdio::null());
     command
 }

@@ -1,8 +1,18 @@
-//! Takes connections: HTTP/1.1 and HTTP/2 without TLS, each with its timers, until told to stop.
+//! Takes connections: HTTP/1.1 and HTTP/2, with TLS or without, each with its timers, until told
+//! to stop.
 
-use super::middleware::forwarded::Peer;
-use super::paced_io::{Pace, PacedIo};
+mod admin;
+mod crowd;
+mod paced_io;
+#[cfg(test)]
+mod tests;
+mod tls;
+
+use super::middleware::forwarded::{IsSecure, Peer};
 use super::{App, HttpSettings};
+pub use crowd::{Crowd, PlaceInCrowd};
+pub use tls::TlsFiles;
+
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
@@ -11,11 +21,14 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use paced_io::{Pace, PacedIo};
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tls::Tls;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
@@ -37,6 +50,13 @@ pub async fn serve(
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let router = super::router(app.clone());
+    let tls = app.http.tls.clone().map(Tls::open).transpose()?;
+    let admin = match app.http.admin {
+        Some(address) => Some(admin::start(address, app.clone()).await?),
+        None => None,
+    };
+    let following = tls.clone().map(|tls| tokio::spawn(async move { tls.follow().await }));
+    let crowd = Crowd::new(app.http.connections_of_address);
     let places = Arc::new(Semaphore::new(app.http.connections));
     let graceful = GracefulShutdown::new();
     let mut shutdown = std::pin::pin!(shutdown);
@@ -48,15 +68,20 @@ pub async fn serve(
         let Some((stream, peer, place)) = accepted else {
             continue;
         };
+        let is_proxy = app.http.trusted_proxies.iter().any(|proxy| proxy.contains(peer.ip()));
+        let Some(place_of_address) = crowd.enter(peer.ip().to_canonical(), is_proxy) else {
+            continue;
+        };
         let connection = Connection {
             router: router.clone(),
+            tls: tls.clone(),
             http: app.http.clone(),
             watcher: graceful.watcher(),
             peer,
         };
         tokio::spawn(async move {
             connection.serve(stream).await;
-            drop(place);
+            drop((place, place_of_address));
         });
     }
     app.drain();
@@ -64,6 +89,7 @@ pub async fn serve(
     if timeout(app.http.drain, graceful.shutdown()).await.is_err() {
         tracing::warn!("requests were still under way at the end of the drain");
     }
+    admin.into_iter().chain(following).for_each(|task| task.abort());
     Ok(())
 }
 
@@ -84,6 +110,7 @@ async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> Option<Accep
 
 struct Connection {
     router: Router,
+    tls: Option<Arc<Tls>>,
     http: HttpSettings,
     watcher: Watcher,
     peer: SocketAddr,
@@ -93,10 +120,30 @@ impl Connection {
     async fn serve(self, stream: TcpStream) {
         // Answers are written whole; waiting for more would only delay them.
         let _ = stream.set_nodelay(true);
-        let Ok(Some(protocol)) = timeout(self.http.head_timeout, protocol(&stream)).await else {
+        let Some(tls) = &self.tls else {
+            let protocol = timeout(self.http.head_timeout, protocol(&stream)).await;
+            if let Ok(Some(protocol)) = protocol {
+                self.carry(stream, protocol).await;
+            }
             return;
         };
+        let Some(stream) = tls.accept(stream).await else {
+            return;
+        };
+        let protocol = match stream.get_ref().1.alpn_protocol() {
+            Some(b"h2") => Protocol::Http2,
+            _ => Protocol::Http1,
+        };
+        self.carry(stream, protocol).await;
+    }
+
+    /// Answers the requests of a connection, from the first to the last.
+    async fn carry<S>(self, stream: S, protocol: Protocol)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let pace = Pace::default();
+        let is_secure = self.tls.is_some();
         let io = TokioIo::new(match protocol {
             Protocol::Http1 => PacedIo::new(stream, pace.clone(), self.http.head_timeout),
             Protocol::Http2 => PacedIo::unpaced(stream),
@@ -106,6 +153,9 @@ impl Connection {
             let busy = pace.busy();
             let mut request: Request = request.map(Body::new);
             request.extensions_mut().insert(Peer(peer));
+            if is_secure {
+                request.extensions_mut().insert(IsSecure);
+            }
             let answer = router.clone().oneshot(request);
             async move {
                 let response = answer.await;

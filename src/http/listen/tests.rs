@@ -1,5 +1,5 @@
-use super::tests::Server;
-use super::*;
+use crate::http::HttpSettings;
+use crate::http::tests::Server;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -26,7 +26,7 @@ impl Running {
         let shutdown = async move {
             let _ = stopped.await;
         };
-        let task = tokio::spawn(serve::serve(server.app, listener, shutdown));
+        let task = tokio::spawn(super::serve(server.app, listener, shutdown));
         Running { address, stop, task }
     }
 

@@ -12,7 +12,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// What the reading side learns from the routing side: how many requests are in work, and how
@@ -46,20 +45,20 @@ impl Drop for Busy {
 }
 
 /// The stream; reads fail with `TimedOut` where a head takes too long.
-pub struct PacedIo {
-    stream: TcpStream,
+pub struct PacedIo<S> {
+    stream: S,
     paced: Option<(Pace, Duration)>,
     /// The head under way: its timer, and the count of requests when it began.
     head: Option<(Pin<Box<Sleep>>, usize)>,
 }
 
-impl PacedIo {
-    pub fn new(stream: TcpStream, pace: Pace, head_timeout: Duration) -> Self {
+impl<S> PacedIo<S> {
+    pub fn new(stream: S, pace: Pace, head_timeout: Duration) -> Self {
         PacedIo { stream, paced: Some((pace, head_timeout)), head: None }
     }
 
     /// For HTTP/2, whose frames come at any time.
-    pub fn unpaced(stream: TcpStream) -> Self {
+    pub fn unpaced(stream: S) -> Self {
         PacedIo { stream, paced: None, head: None }
     }
 
@@ -90,7 +89,7 @@ impl PacedIo {
     }
 }
 
-impl AsyncRead for PacedIo {
+impl<S: AsyncRead + Unpin> AsyncRead for PacedIo<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -108,7 +107,7 @@ impl AsyncRead for PacedIo {
     }
 }
 
-impl AsyncWrite for PacedIo {
+impl<S: AsyncWrite + Unpin> AsyncWrite for PacedIo<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
