@@ -77,7 +77,8 @@ async fn te_40_answers_that_were_received_are_in_the_audit_after_kill_9() {
     let mut server = start(&database, folder.path());
     server.client.get("Patient/none").await.expect(404);
     assert!(server.stop().success());
-    check(&database, &received.lock().unwrap()).await;
+    let received = received.lock().unwrap().clone();
+    check(&database, &received).await;
     let (status, said) = ServerProcess::command_on(&database, &["audit", "verify"]);
     assert!(status.success(), "{said}");
 }

@@ -154,7 +154,7 @@ async fn au_06_lost_races_leave_one_event_for_each_version() {
     let id = server.create(patient()).await.expect(201).id().to_owned();
     let path = format!("Patient/{id}");
     let put = |n: usize| {
-        let resource = json!({"resourceType": "Patient", "id": id, "active": n % 2 == 0,
+        let resource = json!({"resourceType": "Patient", "id": id, "active": n.is_multiple_of(2),
             "birthDate": format!("20{n:02}")});
         let (path, server) = (&path, &server);
         async move { server.put(path, &resource).await.expect(200) }
