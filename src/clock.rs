@@ -21,6 +21,15 @@ impl Clock {
             Clock::Fixed(instant) => *instant,
         }
     }
+
+    /// The time to the microsecond, for the audit.
+    #[allow(clippy::disallowed_methods)]
+    pub fn precise(&self) -> DateTime<Utc> {
+        match self {
+            Clock::System => Utc::now().trunc_subsecs(6),
+            Clock::Fixed(instant) => *instant,
+        }
+    }
 }
 
 /// A new logical id: UUID version 7, so that ids of one moment stand together in the index.

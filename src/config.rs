@@ -6,6 +6,10 @@ mod sign_in;
 
 pub use people::{MailSettings, PeopleConfig};
 pub use sign_in::{OAuthSettings, SignInConfig};
+mod audit;
+
+pub use audit::AuditTimeConfig;
+pub use audit::{AuditCommand, AuditConfig, AuditDetachConfig, AuditDurability, AuditSettings};
 
 use crate::fhir::definitions::ResourceType;
 use crate::limits::Limits;
@@ -47,6 +51,8 @@ pub struct Settings {
     pub link_days: LinkDays,
     /// Codes of Observations that patients may report themselves, each `system|code`.
     pub patient_reported: Vec<String>,
+    /// How the audit is kept; None where there is none.
+    pub audit: Option<AuditSettings>,
 }
 
 /// Days after the end of its source that a practitioner still has a patient in care.
@@ -109,6 +115,7 @@ impl Default for Settings {
             oauth: OAuthSettings::default(),
             link_days: LinkDays::default(),
             patient_reported: PATIENT_REPORTED.map(str::to_owned).to_vec(),
+            audit: None,
         }
     }
 }
@@ -118,6 +125,8 @@ impl Default for Settings {
 pub struct Config {
     #[command(flatten)]
     pub server: ServerConfig,
+    #[command(flatten)]
+    pub audit: AuditConfig,
     #[command(flatten)]
     pub database: DatabaseConfig,
     #[command(flatten)]
@@ -362,17 +371,20 @@ pub enum LogFormat {
 }
 
 impl Config {
-    /// The settings of interactions; `listening` is the address that was bound.
-    pub fn settings(&self, listening: SocketAddr) -> Settings {
+    /// The settings of interactions; `listening` is the address that was bound. An error where
+    /// they do not go together.
+    pub fn settings(&self, listening: SocketAddr) -> Result<Settings, String> {
         let base_url = self.server.base_url.clone();
-        Settings {
+        let audit = self.audit.settings(&self.database, self.server.insecure_no_auth)?;
+        Ok(Settings {
             base_url: base_url.unwrap_or_else(|| default_base_url(self.server.scheme(), listening)),
             insecure_no_auth: self.server.insecure_no_auth,
             registration_enabled: self.people.account_registration,
             mail: self.people.mail(&self.database),
             oauth: self.sign_in.settings(&self.database),
+            audit,
             ..self.fhir.settings(&self.database)
-        }
+        })
     }
 }
 
@@ -395,6 +407,8 @@ impl ImportConfig {
                 ..settings.limits
             },
             update_creates: true,
+            // Its events are stored with what it writes; it has no others.
+            audit: Some(AuditSettings { node: "import".to_owned(), ..AuditSettings::default() }),
             ..settings
         }
     }

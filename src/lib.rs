@@ -2,6 +2,7 @@
 //! imports only from the rooms after it.
 
 pub mod access;
+pub mod audit;
 pub mod cli;
 pub mod fhir;
 pub mod http;

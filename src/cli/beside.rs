@@ -49,7 +49,10 @@ impl Beside {
                 statement_seconds: STATEMENT_SECONDS,
                 ..store_settings(&config.database)
             };
-            let store = Store::open(&opened.database, &registry, &store).await?;
+            let mut store = Store::open(&opened.database, &registry, &store).await?;
+            if let Some(audit) = &settings.audit {
+                store.begin_audit(audit, Clock::System.precise()).await?;
+            }
             Ok::<_, Failure>(Context::open(store, registry, Clock::System, settings).await?)
         };
         match context.await {

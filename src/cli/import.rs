@@ -4,6 +4,7 @@
 use super::Failure;
 use super::beside::Beside;
 use crate::config::ImportConfig;
+use crate::jobs::audit;
 use crate::jobs::import::{self, ImportSettings, Progress};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -27,7 +28,12 @@ pub async fn run(config: ImportConfig) -> Result<ExitCode, Failure> {
     let shown = progress.clone();
     let import = {
         let context = beside.context.clone();
-        import::import(context, &settings, progress.clone(), stop.clone())
+        let import = import::import(context.clone(), &settings, progress.clone(), stop.clone());
+        async move {
+            let imported = import.await;
+            audit::finish(&context).await;
+            imported
+        }
     };
     let result = beside.run(import, stop, move || line(&shown, started.elapsed())).await;
     tell(&progress, started.elapsed());

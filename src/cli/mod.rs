@@ -1,5 +1,6 @@
 //! The commands of `bhn-fhir`, a file each.
 
+mod audit;
 mod beside;
 mod check;
 mod client;
@@ -16,7 +17,9 @@ mod signals;
 mod upgrade_cluster;
 mod user;
 
-use crate::config::{BesideConfig, Config, DatabaseConfig, ImportConfig, LogConfig, ReindexConfig};
+use crate::config::{
+    AuditCommand, BesideConfig, Config, DatabaseConfig, ImportConfig, LogConfig, ReindexConfig,
+};
 use clap::{Parser, Subcommand};
 use client::ClientConfig;
 use keys::KeysConfig;
@@ -46,6 +49,9 @@ pub enum Command {
     Reindex(Box<ReindexConfig>),
     /// Say what in the store is not as it should be; changes nothing.
     Check(Box<BesideConfig>),
+    /// Verify or export the audit, or take old months out of it.
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Bring the schema of the database up to date, and end.
     Migrate(DatabaseConfig),
     /// Make and change accounts of people.
@@ -69,6 +75,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Import(config) => Ok(import::run(*config).await.unwrap_or_else(failed)),
         Command::Reindex(config) => Ok(reindex::run(*config).await.unwrap_or_else(failed)),
         Command::Check(config) => Ok(check::run(*config).await.unwrap_or_else(failed)),
+        Command::Audit(command) => Ok(audit::run(command).await.unwrap_or_else(failed)),
         Command::Migrate(config) => migrate::migrate(config).await.map(done),
         Command::User(config) => user::run(*config).await.map(done),
         Command::Client(config) => client::run(*config).await.map(done),

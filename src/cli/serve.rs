@@ -41,10 +41,13 @@ pub async fn serve(config: Config) -> Result<(), Failure> {
     let registry = tokio::task::spawn_blocking(Registry::r4);
     let opened = OpenDatabase::open(&config.database).await?;
     let ready = async {
-        let settings = config.settings(listener.local_addr()?);
+        let settings = config.settings(listener.local_addr()?)?;
         let registry = registry.await??;
         let store = store_settings(&config.database);
-        let store = Store::open(&opened.database, &registry, &store).await?;
+        let mut store = Store::open(&opened.database, &registry, &store).await?;
+        if let Some(audit) = &settings.audit {
+            store.begin_audit(audit, Clock::System.precise()).await?;
+        }
         let http = http_settings(&config.server);
         let context = Context::open(store, registry, Clock::System, settings).await?;
         reindex::bring_up_to_date(&context).await?;
@@ -138,6 +141,7 @@ async fn serve_until_stopped(
         () = drained => Ok(()),
     };
     jobs.abort_all();
+    let _ = tokio::time::timeout(CLOSED_WITHIN, jobs::audit::finish(&context)).await;
     let _ = tokio::time::timeout(CLOSED_WITHIN, context.store.close()).await;
     Ok(result?)
 }

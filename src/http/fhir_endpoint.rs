@@ -28,9 +28,14 @@ pub async fn answer(State(app): State<Arc<App>>, request: Request) -> Response<a
     let request_id = RequestId::of(request.extensions());
     let (parts, stream) = request.into_parts();
     let wishes = headers::wishes(parts.uri.query(), &parts.headers, sent_format(&parts));
-    let mut response = match carry(&app, &parts, &wishes, stream).await {
+    let origin = origin(&parts.extensions, &parts.headers);
+    let mut asker = Asker { caller: Caller::Anonymous, origin };
+    let mut response = match carry(&app, &parts, &wishes, (stream, &mut asker)).await {
         Ok(response) => response,
-        Err(error) => respond::error(&error, wishes.looks_of_error(), &request_id),
+        Err(error) => {
+            let error = told(&app, &asker, &parts, error).await;
+            respond::error(&error, wishes.looks_of_error(), &request_id)
+        }
     };
     // RFC 6750, 3.1: who sent nothing is told no error.
     if response.status() == StatusCode::UNAUTHORIZED && parts.headers.contains_key(AUTHORIZATION) {
@@ -40,11 +45,32 @@ pub async fn answer(State(app): State<Arc<App>>, request: Request) -> Response<a
     response
 }
 
+/// The refusal of a request that was not understood, after it was written down; 503 where it
+/// cannot be. `/metadata` says nothing about anybody and is not written down.
+async fn told(app: &App, asker: &Asker, parts: &request::Parts, error: FhirError) -> FhirError {
+    let path = path_after_base(app, parts);
+    if path.trim_matches('/') == "metadata" {
+        return error;
+    }
+    let (method, path) = named(app, parts);
+    app.perform.refused(asker, (&method, &path), &error).await.err().unwrap_or(error)
+}
+
+/// Method, and path with its query.
+fn named(app: &App, parts: &request::Parts) -> (String, String) {
+    let path = path_after_base(app, parts);
+    let path = match parts.uri.query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path.to_owned(),
+    };
+    (parts.method.as_str().to_owned(), path)
+}
+
 async fn carry(
     app: &Arc<App>,
     parts: &request::Parts,
     wishes: &Wishes,
-    stream: axum::body::Body,
+    (stream, asker): (axum::body::Body, &mut Asker),
 ) -> Result<Response<axum::body::Body>> {
     let path = path_after_base(app, parts);
     if parts.method == axum::http::Method::OPTIONS {
@@ -52,7 +78,7 @@ async fn carry(
     }
     let method = method(parts, path)?;
     // Before the body: strangers are not listened to.
-    let asker = asker(app, parts).await?;
+    authenticate(app, parts, asker).await?;
     // What is open to everybody has no body.
     if asker.caller == Caller::Anonymous && !method.is_safe() {
         return Err(signed_out());
@@ -78,7 +104,7 @@ async fn carry(
         prefer: texts.prefer.as_deref(),
         body,
     })?;
-    app.rates.admit(&asker, rates::further_weight(&request.interaction))?;
+    app.rates.admit(asker, rates::further_weight(&request.interaction))?;
     if method == Method::Post {
         request.idempotency_key = headers::idempotency_key(&parts.headers)?;
     }
@@ -89,7 +115,8 @@ async fn carry(
     let asked = Asked::of(wishes, &request.interaction, (request.prefer, &request.subset));
     asked.looks()?;
     let traced = Traced::of(&request.interaction);
-    let (outcome, _loaded) = perform(app, asker, (request, loaded)).await;
+    let (outcome, _loaded) =
+        perform(app, (asker.clone(), named(app, parts)), (request, loaded)).await;
     let response = match outcome {
         Ok(outcome) => respond::answer(outcome, &asked, &app.settings.base_url).await,
         Err(error) => Err(error),
@@ -107,7 +134,7 @@ async fn carry(
 /// history would miss it. 503 where it takes too long, as over connections that went silent.
 async fn perform(
     app: &Arc<App>,
-    asker: Asker,
+    (asker, named): (Asker, (String, String)),
     (request, loaded): (interaction::Request, Option<body::Loaded>),
 ) -> (Result<Outcome>, Option<body::Loaded>) {
     let is_bundle = matches!(request.interaction, Interaction::Bundle { .. });
@@ -118,8 +145,15 @@ async fn perform(
     };
     let app = app.clone();
     let work = async move {
-        let outcome = timeout(patience, app.perform.perform(&asker, request)).await;
-        (outcome.unwrap_or_else(|_| Err(too_long(is_write))), loaded)
+        let outcome = match timeout(patience, app.perform.perform(&asker, request)).await {
+            Ok(outcome) => outcome,
+            // Given up before it was written down.
+            Err(_) => {
+                let (error, named) = (too_long(is_write), (named.0.as_str(), named.1.as_str()));
+                Err(app.perform.refused(&asker, named, &error).await.err().unwrap_or(error))
+            }
+        };
+        (outcome, loaded)
     };
     match is_write {
         false => work.await,
@@ -173,17 +207,15 @@ pub async fn tell_origin(
 }
 
 /// Who asks: 401 for credentials that are not good, 429 for who comes too often.
-async fn asker(app: &App, parts: &request::Parts) -> Result<Asker> {
-    let origin = origin(&parts.extensions, &parts.headers);
+async fn authenticate(app: &App, parts: &request::Parts, asker: &mut Asker) -> Result<()> {
     let authorization = headers::authorization(&parts.headers)?;
     match app.sign_in.authenticate.caller(authorization).await {
         Ok(caller) => {
-            let asker = Asker { caller, origin };
-            app.rates.admit(&asker, 1)?;
-            Ok(asker)
+            asker.caller = caller;
+            app.rates.admit(asker, 1)
         }
         Err(error) => {
-            app.rates.stranger(origin.address, 1)?;
+            app.rates.stranger(asker.origin.address, 1)?;
             Err(error)
         }
     }

@@ -1,7 +1,7 @@
 //! What stands behind the routes.
 
 use crate::access::{Asker, Permit};
-use crate::error::Result;
+use crate::error::{FhirError, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::interaction::Request;
 use crate::fhir::resource::{Id, ResourceKey};
@@ -14,6 +14,15 @@ pub trait Perform: Send + Sync + 'static {
     /// Carries one interaction to its answer.
     fn perform<'a>(&'a self, asker: &'a Asker, request: Request) -> BoxFuture<'a, Result<Outcome>>;
 
+    /// Writes down that a request was refused before it was understood, from whom as far as that
+    /// is known; `request` is its method and path. 503 where that cannot be done.
+    fn refused<'a>(
+        &'a self,
+        asker: &'a Asker,
+        request: (&'a str, &'a str),
+        error: &'a FhirError,
+    ) -> BoxFuture<'a, Result<()>>;
+
     /// True where interactions can be answered now.
     fn is_ready(&self) -> BoxFuture<'_, bool>;
 }
@@ -21,6 +30,15 @@ pub trait Perform: Send + Sync + 'static {
 impl Perform for Context {
     fn perform<'a>(&'a self, asker: &'a Asker, request: Request) -> BoxFuture<'a, Result<Outcome>> {
         async move { interactions::perform(&self.current(), asker, request).await }.boxed()
+    }
+
+    fn refused<'a>(
+        &'a self,
+        asker: &'a Asker,
+        request: (&'a str, &'a str),
+        error: &'a FhirError,
+    ) -> BoxFuture<'a, Result<()>> {
+        interactions::audit::trail::refused(self, asker, request, error).boxed()
     }
 
     /// A read that finds nothing proves the pool, the database and its schema.

@@ -90,6 +90,15 @@ impl Perform for Scripted {
         .boxed()
     }
 
+    fn refused<'a>(
+        &'a self,
+        _: &'a Asker,
+        _: (&'a str, &'a str),
+        _: &'a FhirError,
+    ) -> BoxFuture<'a, Result<()>> {
+        async { Ok(()) }.boxed()
+    }
+
     fn is_ready(&self) -> BoxFuture<'_, bool> {
         async { true }.boxed()
     }

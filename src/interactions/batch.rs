@@ -1,5 +1,6 @@
 //! batch: <https://hl7.org/fhir/R4/http.html#brules>. Every entry for itself, some at a time.
 
+use super::audit::trail;
 use super::context::Context;
 use super::entry::{self, RequestEntry};
 use super::outcome::{Content, Outcome};
@@ -62,7 +63,13 @@ async fn perform_entry(
 ) -> Result<Outcome> {
     let (entry, handling) = place;
     let RequestEntry { method, mut request, expression, .. } =
-        entry::read(entry, handling, &context.settings.limits)?;
+        match entry::read(entry, handling, &context.settings.limits) {
+            Ok(entry) => entry,
+            Err(error) => {
+                trail::refused(context, asker, ("POST", ""), &error).await?;
+                return Err(error);
+            }
+        };
     if matches!(request.interaction, Interaction::Bundle { .. }) {
         let text = "A batch cannot hold a batch or a transaction";
         return Err(FhirError::unprocessable(IssueCode::NotSupported, text).within(&expression));

@@ -5,6 +5,7 @@
 //! so it cannot promise more or less than there is. `capability-statement.json` is its text for
 //! the default settings with `--insecure-no-auth`.
 
+use super::audit::events as audit_events;
 use super::{Content, Outcome};
 use crate::config::Settings;
 use crate::error::{FhirError, Result};
@@ -205,6 +206,9 @@ fn resource(resource_type: ResourceType, settings: &Settings, registry: &Registr
         row.is_of(resource_type) && row.levels.iter().any(|level| *level != OperationLevel::System)
     };
     add_operations(&mut stated, settings, is_below);
+    if settings.audit.is_some() && audit_events::is_audit_event(resource_type) {
+        audit_events::restrict(&mut stated);
+    }
     stated
 }
 

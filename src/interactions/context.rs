@@ -9,7 +9,9 @@ use crate::fhir::interaction::{Handling, Parameter, SearchScope};
 use crate::fhir::json;
 use crate::fhir::resource::{Resource, ResourceKey};
 use crate::search::registry::Kind;
-use crate::search::{IndexRows, IndexSettings, ParameterId, Plan, Planner, Registry, Sealer};
+use crate::search::{
+    IndexRows, IndexSettings, ParameterId, Plan, Planner, Registry, Sealer, SubjectPaths,
+};
 use crate::storage::{Connection, Store, Stored};
 use chrono::{DateTime, Utc};
 use std::ops::Deref;
@@ -34,6 +36,8 @@ pub struct Shared {
     pub index_settings: IndexSettings,
     /// Of page links; the same for all nodes.
     pub sealer: Sealer,
+    /// Whom resources are about, for the audit.
+    pub subjects: SubjectPaths,
     /// The search parameters of R4 alone.
     r4: Registry,
     newest: RwLock<Newest>,
@@ -105,6 +109,7 @@ impl Context {
             settings,
             index_settings,
             sealer,
+            subjects: SubjectPaths::r4()?,
             r4,
             newest: RwLock::new(newest),
             refreshing: Mutex::new(()),

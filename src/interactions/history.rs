@@ -3,6 +3,7 @@
 //! Newest first. `next` leads to older versions. `previous` leads to what was committed since,
 //! and is always there: a poller who follows it sees every version once, whatever writers run.
 
+use super::audit::trail;
 use super::context::Context;
 use super::entry::status_line;
 use super::outcome::{Content, Outcome};
@@ -184,6 +185,7 @@ fn bundle(
         };
         relations.push(("previous", links.sealed(&state(&newest, true))?));
     }
+    let shown = trail::shown(context, page.versions.iter().map(|(stored, _)| stored));
     let mut entries = Vec::with_capacity(page.versions.len());
     for (mut stored, _) in page.versions {
         if !stored.is_deleted {
@@ -198,7 +200,7 @@ fn bundle(
         links: relations,
         entries,
     };
-    Ok(Outcome::ok(Content::Json(bundle.into_json())))
+    Ok(Outcome { shown, ..Outcome::ok(Content::Json(bundle.into_json())) })
 }
 
 /// Before everything.

@@ -1,6 +1,7 @@
 //! A file per interaction. A write is prepared into changes and applied in one place; a read is
 //! performed. Requests from HTTP and from Bundle entries walk the same functions.
 
+pub mod audit;
 mod batch;
 pub mod capabilities;
 mod context;
@@ -23,10 +24,13 @@ pub use outcome::{Content, Outcome, ResourceVersion};
 pub use write::{bulk, idempotency};
 
 use crate::access::{Asker, Caller, Permit};
+use crate::audit::Seed;
 use crate::error::{FhirError, IssueCode, Result};
 use crate::fhir::interaction::{BundleKind, Interaction, Request};
 use crate::fhir::resource::Resource;
 use crate::storage::Connection;
+use audit::{events as audit_events, trail};
+use std::sync::Arc;
 use write::idempotency::Claim;
 use write::prepare::Validated;
 use write::provenance::Provenance;
@@ -35,10 +39,26 @@ use write::{NothingAfter, WriteSet};
 /// Carries one interaction to its answer. Errors are answers too: the caller makes an
 /// OperationOutcome of them.
 pub async fn perform(context: &Context, asker: &Asker, request: Request) -> Result<Outcome> {
+    let seed = trail::seed(context, asker, &request.interaction);
+    let is_batch = trail::is_batch(&request.interaction);
+    let answer = perform_untold(context, asker, request, seed.clone()).await;
+    trail::told(context, (asker, seed.as_deref()), is_batch, answer).await
+}
+
+/// The same before it is told to the audit; a write takes its event along.
+async fn perform_untold(
+    context: &Context,
+    asker: &Asker,
+    request: Request,
+    seed: Option<Arc<Seed>>,
+) -> Result<Outcome> {
     let caller = &asker.caller;
+    if audit_events::is_about(context, &request.interaction) {
+        return audit_events::perform(context, asker, request).await;
+    }
     let permit = Permit::authorize(caller, &request.interaction)?;
     if request.interaction.is_write() {
-        return perform_write(context, (caller, permit), request).await;
+        return perform_write(context, (caller, permit), request, seed).await;
     }
     let claim = Claim::of(caller, &request);
     match request.interaction {
@@ -53,7 +73,7 @@ pub async fn perform(context: &Context, asker: &Asker, request: Request) -> Resu
         }
         Interaction::Bundle { kind: BundleKind::Transaction, bundle } => {
             let provenance = provenance(context, caller, request.provenance)?;
-            let beside = (claim, provenance);
+            let beside = (claim, provenance, seed);
             transaction::transaction(context, caller, (bundle, request.prefer), beside).await
         }
         Interaction::Capabilities { mode } => {
@@ -130,6 +150,7 @@ async fn perform_write(
     context: &Context,
     gate: (&Caller, Permit),
     request: Request,
+    audit: Option<Arc<Seed>>,
 ) -> Result<Outcome> {
     let (caller, permit) = gate;
     let claim = Claim::of(caller, &request);
@@ -137,8 +158,8 @@ async fn perform_write(
     let subset = request.subset;
     let write = write::prepare::write(context, permit.clone(), request.interaction, Validated::No)?
         .ok_or_else(|| FhirError::internal("a write interaction without a write"))?;
-    let set =
-        WriteSet { writes: vec![write], links: write::links::Links::default(), claim, provenance };
+    let links = write::links::Links::default();
+    let set = WriteSet { writes: vec![write], links, claim, provenance, audit };
     let written = write::store(context, &set, &NothingAfter).await?;
     let missing = || FhirError::internal("a write without an answer");
     let outcome = written.kept_answer.or_else(|| written.outcomes.into_iter().next());

@@ -1,6 +1,7 @@
 //! What an interaction answers, before it is put into HTTP or a Bundle entry.
 
 use crate::access::{Answers, Permit};
+use crate::audit::Touched;
 use crate::error::{Issue, Result};
 use crate::fhir::interaction::Method;
 use crate::fhir::json;
@@ -24,6 +25,8 @@ pub struct Outcome {
     pub is_read: bool,
     /// Warnings and hints that go with a success.
     pub issues: Vec<Issue>,
+    /// The resources that the answer shows, where there is an audit.
+    pub shown: Vec<Touched>,
 }
 
 /// Names one version of a resource.
@@ -53,6 +56,7 @@ impl Outcome {
             is_created: false,
             is_read: false,
             issues: Vec::new(),
+            shown: Vec::new(),
         }
     }
 

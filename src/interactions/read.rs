@@ -1,5 +1,6 @@
 //! read, vread and conditional read: <https://hl7.org/fhir/R4/http.html#read>.
 
+use super::audit::trail;
 use super::context::Context;
 use super::outcome::{Content, Outcome, ResourceVersion};
 use crate::access::Permit;
@@ -17,7 +18,7 @@ pub async fn read(
     wanted: (&ResourceKey, &Unless),
 ) -> Result<Outcome> {
     let current = context.store.current_on(connection, permit, wanted.0).await?;
-    answer_current(current, permit, wanted)
+    answer_current(context, current, (permit, wanted))
 }
 
 /// The same outside a transaction, together with what other requests read at the same time.
@@ -27,16 +28,16 @@ pub async fn read_alone(
     wanted: (&ResourceKey, &Unless),
 ) -> Result<Outcome> {
     let current = context.store.current(permit, wanted.0).await?;
-    answer_current(current, permit, wanted)
+    answer_current(context, current, (permit, wanted))
 }
 
 fn answer_current(
+    context: &Context,
     current: Current,
-    permit: &Permit,
-    (key, unless): (&ResourceKey, &Unless),
+    (permit, (key, unless)): (&Permit, (&ResourceKey, &Unless)),
 ) -> Result<Outcome> {
     match current {
-        Current::Live(stored) => answer(stored, permit, unless),
+        Current::Live(stored) => answer(context, stored, (permit, unless)),
         Current::Deleted(stored) => Err(FhirError::gone(key, stored.version)),
         Current::Absent => Err(FhirError::not_found(key)),
     }
@@ -60,12 +61,17 @@ pub async fn vread(
         Some(stored) if stored.is_deleted => {
             Err(FhirError::gone(format!("{key} in version {version}"), stored.version))
         }
-        Some(stored) => answer(stored, permit, unless),
+        Some(stored) => answer(context, stored, (permit, unless)),
         None => Err(absent()),
     }
 }
 
-fn answer(stored: Stored, permit: &Permit, unless: &Unless) -> Result<Outcome> {
+fn answer(
+    context: &Context,
+    stored: Stored,
+    (permit, unless): (&Permit, &Unless),
+) -> Result<Outcome> {
+    let shown = trail::shown(context, [&stored]);
     let is_known = unless.is_known(stored.version, stored.last_updated);
     let version = ResourceVersion {
         key: stored.key,
@@ -74,8 +80,8 @@ fn answer(stored: Stored, permit: &Permit, unless: &Unless) -> Result<Outcome> {
     };
     if is_known {
         let outcome = Outcome::ok(Content::None);
-        return Ok(Outcome { status: 304, version: Some(version), ..outcome });
+        return Ok(Outcome { status: 304, version: Some(version), shown, ..outcome });
     }
     let body = permit.redactor().shown(&version.key, stored.body)?;
-    Ok(Outcome { version: Some(version), ..Outcome::ok(Content::Json(body)) })
+    Ok(Outcome { version: Some(version), shown, ..Outcome::ok(Content::Json(body)) })
 }

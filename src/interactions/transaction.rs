@@ -1,6 +1,7 @@
 //! transaction: <https://hl7.org/fhir/R4/http.html#trules>. All entries or none; DELETE, POST,
 //! PUT and PATCH are one set of changes, reads see them.
 
+use super::audit::events as audit_events;
 use super::context::Context;
 use super::entry::{self, RequestEntry};
 use super::outcome::{Content, Outcome};
@@ -11,6 +12,7 @@ use super::write::prepare::{self, Validated};
 use super::write::provenance::Provenance;
 use super::write::{AfterWrites, WriteSet, Written, store};
 use crate::access::{Caller, Permit};
+use crate::audit::Seed;
 use crate::error::{ErrorKind, FhirError, IssueCode, Result};
 use crate::fhir::bundle::Bundle;
 use crate::fhir::definitions::ResourceType;
@@ -18,6 +20,7 @@ use crate::fhir::interaction::{Interaction, Method, Prefer, Request, Returning, 
 use crate::fhir::resource::Resource;
 use crate::fhir::validation;
 use crate::storage::Unit;
+use std::sync::Arc;
 
 /// Where the answer of an entry comes from.
 #[derive(Clone, Copy)]
@@ -55,12 +58,13 @@ pub async fn transaction(
     context: &Context,
     caller: &Caller,
     request: (Resource, Prefer),
-    beside: (Option<Claim>, Option<Provenance>),
+    beside: (Option<Claim>, Option<Provenance>, Option<Arc<Seed>>),
 ) -> Result<Outcome> {
     let (bundle, prefer) = request;
-    let (claim, provenance) = beside;
+    let (claim, provenance, audit) = beside;
     let mut transaction = understand(context, caller, bundle, (prefer, claim))?;
     transaction.set.provenance = provenance;
+    transaction.set.audit = audit;
     let mut reads = transaction.reads;
     reads.places = transaction.places;
     let written = store(context, &transaction.set, &reads).await?;
@@ -93,6 +97,8 @@ fn understand(
     for (index, entry) in entries.into_iter().enumerate() {
         let RequestEntry { method, full_url, expression, request } =
             entry::read((entry, index), prefer.handling, &context.settings.limits)?;
+        audit_events::check_outside(context, &request.interaction)
+            .map_err(|error| error.within(&expression))?;
         let permit = Permit::authorize(caller, &request.interaction)
             .map_err(|error| error.within(&expression))?;
         if !request.interaction.is_write() {
@@ -119,7 +125,7 @@ fn understand(
     check_criteria(&writes)?;
     let links = Links::of_transaction(&mut writes, conditional)?;
     let permits = writes.iter().map(|write| write.permit.clone()).collect();
-    let set = WriteSet { writes, links, claim, provenance: None };
+    let set = WriteSet { writes, links, claim, provenance: None, audit: None };
     let reads = Reads { requests, permits, places: Vec::new(), returning: prefer.returning };
     Ok(Transaction { places, set, reads })
 }
@@ -205,6 +211,7 @@ impl AfterWrites for Reads {
             links: Vec::new(),
             entries,
         };
-        Ok(Outcome::ok(Content::Json(bundle.into_json())))
+        let shown = written.reads.iter().flat_map(|read| read.shown.clone()).collect();
+        Ok(Outcome { shown, ..Outcome::ok(Content::Json(bundle.into_json())) })
     }
 }

@@ -1,5 +1,6 @@
 //! Work that is not a request: each can be cut off at any moment and done again.
 
+pub mod audit;
 pub mod check;
 pub mod demo;
 pub mod import;
@@ -16,6 +17,8 @@ use tokio::task::JoinSet;
 /// Starts the jobs that run beside a server; they end where the set is dropped.
 pub fn start(context: &Arc<Context>) -> JoinSet<()> {
     let mut jobs = JoinSet::new();
+    jobs.spawn(audit::ship(context.clone()));
+    jobs.spawn(audit::seal(context.clone()));
     jobs.spawn(key_index::keep_short(context.clone()));
     jobs.spawn(kept_answers::keep_short(context.clone()));
     jobs.spawn(sign_ins::keep_short(context.clone()));

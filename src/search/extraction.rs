@@ -1,6 +1,10 @@
 //! From a resource to its index rows: every parameter's program is run and its nodes are
 //! written as rows of the parameter's type.
 
+mod subjects;
+
+pub use subjects::SubjectPaths;
+
 use super::full_text::{self, TextOf, Words};
 use super::index_rows::{IndexRows, Lead, ParameterId, ReferenceRow, TextRow, Token};
 use super::registry::{Kind, ListItems, Registry, SearchParameter, TypeParameters};

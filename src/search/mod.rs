@@ -20,6 +20,7 @@ pub mod value;
 pub use contained::{
     Contained, ContainedEntry, ContainedRows, contained_key, contained_place, contained_rid,
 };
+pub use extraction::SubjectPaths;
 pub use holds::Known;
 pub use horizon::{Horizon, Snapshot};
 pub use index_rows::{

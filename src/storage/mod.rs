@@ -1,5 +1,6 @@
 //! All SQL. Every query takes a [`crate::access::Permit`] or a plan narrowed by one.
 
+mod audit;
 mod body;
 mod check;
 mod definitions;
@@ -21,6 +22,9 @@ mod statement;
 mod store;
 mod write;
 
+pub use audit::{
+    AuditAfter, AuditFinding, AuditPage, AuditQuery, AuditRow, AuditTest, Verified, detach_audit,
+};
 pub use check::{Finding, RowsRead};
 pub use definitions::{Build, BuildStatus, DefinitionChange};
 pub use embedded::{EmbeddedPostgres, EmbeddedSettings, Upgrade, upgrade};

@@ -1,5 +1,6 @@
 //! The store: its pools, the codec of bodies, and what was read from the database at start.
 
+use super::audit::Audit;
 use super::body::BodyCodec;
 use super::failure::of_sqlx;
 use super::gather::Gather;
@@ -15,6 +16,7 @@ use crate::fhir::resource::ResourceKey;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use sqlx::postgres::PgConnectOptions;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A connection that statements run on: of a pool, or of a transaction under way.
@@ -44,6 +46,8 @@ pub struct Store {
     /// True until the index data that an older server wrote was built anew.
     pub(super) has_older_index: AtomicBool,
     pub(super) place: Place,
+    /// From where it was begun on.
+    pub(super) audit: Option<Arc<Audit>>,
     /// 32 random bytes, the same in every process on this database.
     pub(super) server_key: Vec<u8>,
 }

@@ -11,7 +11,7 @@ use std::io::Read;
 /// Examples under work at once: fewer than the server has connections to its database.
 const PARALLEL: usize = 3;
 
-fn examples() -> Vec<Value> {
+pub fn examples() -> Vec<Value> {
     let packed = include_bytes!("../data/r4-examples/examples.ndjson.gz");
     let mut text = String::new();
     GzDecoder::new(packed.as_slice()).read_to_string(&mut text).unwrap();

@@ -4,6 +4,7 @@ mod horizon;
 mod linked;
 mod versions;
 
+use super::audit::trail;
 use super::context::Context;
 use super::outcome::{Content, Outcome};
 use super::page::{self, PageLink};
@@ -228,6 +229,8 @@ fn bundle(
     let path = path_of(scope);
     let links = PageLink { context, permit, path: &path, presentation: &request.presentation };
     let relations = relations(&links, &asked, &page)?;
+    let matches = page.matches.iter().map(|placed| &placed.stored);
+    let shown = trail::shown(context, matches.chain(&page.included));
     let base_url = &context.settings.base_url;
     let mut entries = Vec::with_capacity(page.matches.len() + page.included.len());
     for placed in page.matches {
@@ -261,7 +264,7 @@ fn bundle(
         links: relations,
         entries,
     };
-    Ok(Outcome::ok(Content::Json(bundle.into_json())))
+    Ok(Outcome { shown, ..Outcome::ok(Content::Json(bundle.into_json())) })
 }
 
 /// The entry of a match. A contained resource is shown by itself, under the URL of its container

@@ -6,6 +6,7 @@ use super::links::{FullUrls, Links, Named};
 use super::prepare::{self, Validated};
 use super::{AfterWrites, WriteSet, Written, store};
 use crate::access::{Caller, Permit};
+use crate::audit::Seed;
 use crate::error::{FhirError, Result};
 use crate::fhir::interaction::{Handling, Interaction, WriteGuard};
 use crate::fhir::resource::{Resource, ResourceKey};
@@ -107,14 +108,15 @@ pub struct Set(WriteSet);
 impl Set {
     /// Of a transaction Bundle, without its reads. The errors are those of the transaction.
     pub fn of_transaction(context: &Context, bundle: Resource) -> Result<Set> {
-        transaction::write_set(context, &Caller::Operator, bundle).map(Set)
+        let set = transaction::write_set(context, &Caller::Operator, bundle)?;
+        Ok(Set(WriteSet { audit: seed(), ..set }))
     }
 
     /// Links to these names are replaced.
     pub fn of_items(items: Vec<Item>, names: &Names) -> Set {
         let mut writes: Vec<Write> = items.into_iter().map(|item| item.0).collect();
         let links = Links::of_full_urls(&mut writes, names.0.clone());
-        Set(WriteSet { writes, links, claim: None, provenance: None })
+        Set(WriteSet { writes, links, claim: None, provenance: None, audit: seed() })
     }
 
     /// The items with their links replaced.
@@ -141,6 +143,11 @@ impl Set {
             },
         }
     }
+}
+
+/// Each set is an event of the operator's.
+fn seed() -> Option<Arc<Seed>> {
+    Some(Arc::new(Seed::of_import()))
 }
 
 impl Stored {

@@ -122,6 +122,7 @@ impl Claim {
             version,
             is_read: false,
             issues: Vec::new(),
+            shown: Vec::new(),
         })
     }
 

@@ -17,10 +17,12 @@ pub mod prepare;
 pub mod provenance;
 mod unique;
 
+use super::audit::trail;
 use super::context::Context;
 use super::operations::meta;
 use super::outcome::Outcome;
 use super::{create, delete, patch, update};
+use crate::audit::Seed;
 use crate::error::{FhirError, Result};
 use crate::fhir::resource::ResourceKey;
 use crate::storage::{Applied, DefinitionChange, Lock, Staged, Store, Unit, WriteUnderWay};
@@ -31,6 +33,7 @@ use idempotency::Claim;
 use links::Links;
 use provenance::Provenance;
 use std::collections::HashSet;
+use std::sync::Arc;
 use unique::UniqueClaims;
 
 /// Writes that are stored together or not at all.
@@ -42,6 +45,8 @@ pub struct WriteSet {
     pub claim: Option<Claim>,
     /// Stored with the versions that the writes make.
     pub provenance: Option<Provenance>,
+    /// Whose event is stored with the writes; None without an audit.
+    pub audit: Option<Arc<Seed>>,
 }
 
 /// What the store answered to a set of writes.
@@ -158,6 +163,7 @@ async fn plan(
         }
     }
     let staged = context.store.stage(changes).await?;
+    let staged = trail::attached(context, set.audit.as_deref(), (staged, &outcomes))?;
     Ok(Planned { staged, outcomes, locks, signature, definitions })
 }
 
@@ -201,6 +207,7 @@ async fn apply<A: AfterWrites>(
         if let Some(claim) = &set.claim
             && let Some(first) = claim.first_answer_on(context, &mut unit).await?
         {
+            trail::detached(set.audit.as_deref());
             return Ok(Some(Written::again(first)));
         }
         let now = facts::gather(context, unit.connection(), set).await?;

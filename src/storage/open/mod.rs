@@ -113,6 +113,7 @@ impl Store {
             has_older_index: AtomicBool::new(has_older_index),
             server_key: contents.server_key,
             place,
+            audit: None,
         })
     }
 

@@ -64,6 +64,17 @@ pub enum StartError {
          written by a newer server, and an older one must not go on with it"
     )]
     NewerIndex { newest: i16, own: i16 },
+    #[error(
+        "The journal of the audit is damaged: {} at byte {at}. What it holds from there on was \
+         answered and is perhaps not in the database; keep the file, and move it away to start",
+        path.display()
+    )]
+    Journal { path: PathBuf, at: usize },
+    #[error(
+        "The clock of this machine is {seconds} seconds behind that of the database; the audit \
+         needs the right time"
+    )]
+    ClockBehind { seconds: i64 },
     #[error("{0}")]
     Cluster(String),
 }

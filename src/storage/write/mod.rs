@@ -19,14 +19,16 @@ pub mod under_way;
 
 pub use text_keys::OWN_TEXTS;
 
+use super::audit::{AuditRow, insert as audit_insert};
 use super::failure::{is_lost_race, of_sqlx};
 use super::gather::Batch;
 use super::pool::{Pool, Pooled};
 use super::statement::Statement;
 use super::store::{Connection, Place, Store, Stored};
 use crate::access::{Caller, Writer};
+use crate::audit::{Action, Touched};
 use crate::error::{FhirError, Result};
-use crate::fhir::resource::ResourceKey;
+use crate::fhir::resource::{Id, ResourceKey};
 use crate::search::IndexRows;
 use change::{Before, Change};
 use contained::Sides;
@@ -69,6 +71,8 @@ pub struct Staged {
     pub(super) replaces_contained: bool,
     pub(super) links: Links,
     pub(super) body: Vec<u8>,
+    /// The event that is stored with the change, or with the set that begins with it.
+    pub audit: Option<AuditRow>,
 }
 
 /// One database transaction, holding its locks until its end.
@@ -139,11 +143,24 @@ impl Store {
                 (contained::rest(rid, &after, &before), contained::rest(rid, &before, &after))
             }
         };
-        Ok(Staged { change, after, added, removed, clears_side, replaces_contained, links, body })
+        Ok(Staged {
+            change,
+            after,
+            added,
+            removed,
+            clears_side,
+            replaces_contained,
+            links,
+            body,
+            audit: None,
+        })
     }
 
-    /// Keeps the rids of what was committed at hand, for references to it.
+    /// Keeps the rids of what was committed at hand, for references to it; tells the audit.
     pub fn remember(&self, staged: &[Staged]) {
+        if let Some(audit) = &self.audit {
+            staged.iter().filter_map(|one| one.audit.as_ref()).for_each(|row| audit.stored(row));
+        }
         for staged in staged.iter().filter(|staged| staged.change.is_create()) {
             self.interned.remember(&staged.change.key, staged.change.rid);
         }
@@ -204,7 +221,12 @@ impl Store {
         }
         self.has_written.store(true, Ordering::Relaxed);
         let copied = copy::copy(&mut unit.connection, staged, self.place).await;
-        settled(copied.map(|()| Applied::Yes))
+        if let Err(error) = copied {
+            return settled(Err(error));
+        }
+        let rows = staged.iter().filter_map(|one| one.audit.as_ref()).collect::<Vec<_>>();
+        let audited = audit_insert(&mut unit.connection, &rows, self.place.epoch).await;
+        settled(audited.map(|_| Applied::Yes))
     }
 
     async fn apply_on(&self, connection: &mut Connection, staged: &[Staged]) -> Result<Applied> {
@@ -309,6 +331,22 @@ fn settled(applied: std::result::Result<Applied, sqlx::Error>) -> Result<Applied
 }
 
 impl Staged {
+    /// What the change does to which resource, and whom it is or was about.
+    pub fn touched(&self) -> Touched {
+        let Change { key, version, before, content, .. } = &self.change;
+        let action = match (content, before) {
+            (None, _) => Action::Delete,
+            (Some(_), None) => Action::Create,
+            (Some(_), Some(_)) => Action::Update,
+        };
+        let before = before.iter().flat_map(|before| &before.rows.subjects);
+        let after = content.iter().flat_map(|content| &content.rows.subjects);
+        let mut patients: Vec<Id> = before.chain(after).map(|key| key.id.clone()).collect();
+        patients.sort_unstable();
+        patients.dedup();
+        Touched { key: key.clone(), version: Some(*version), action: Some(action), patients }
+    }
+
     /// Only the index data of a version that is there: its side rows replace all others.
     pub(super) fn of_index(stored: Stored, mut after: Resolved) -> Staged {
         let added = contained::whole(stored.rid, &mut after);
@@ -335,6 +373,7 @@ impl Staged {
             replaces_contained,
             links,
             body: Vec::new(),
+            audit: None,
         }
     }
 }

@@ -5,6 +5,7 @@ use super::Staged;
 use super::contained::push_contained;
 use super::links::{self, Granting};
 use crate::search::contained_rid;
+use crate::storage::audit::rows::push_insert;
 use crate::storage::statement::Statement;
 use crate::storage::store::Place;
 use chrono::{DateTime, Utc};
@@ -56,6 +57,7 @@ pub fn compose(statement: &mut Statement, staged: &[&Staged], place: Place) {
     if keeps_jsonb {
         push_json(statement, staged, shape);
     }
+    push_audit(statement, staged, (gate(staged, shape), epoch));
     statement.push(match (creates, updates) {
         (true, true) => include_str!("../sql/change_count_both.sql"),
         (true, false) => "\nselect (select count(*) from created)",
@@ -81,6 +83,17 @@ fn push_create(statement: &mut Statement, staged: &[&Staged], epoch: i32) {
     statement.bind(writers().map(|writer| writer.owner).collect::<Vec<_>>()).push(", ");
     statement.bind(writers().map(|writer| writer.author).collect::<Vec<_>>());
     statement.push(include_str!("../sql/change_create_stamped_from.sql"));
+}
+
+/// The events of the changes, where there is an audit: one for each request.
+fn push_audit(statement: &mut Statement, staged: &[&Staged], place: (&'static str, i32)) {
+    let (gate, epoch) = place;
+    let rows: Vec<_> = staged.iter().filter_map(|staged| staged.audit.as_ref()).collect();
+    if !rows.is_empty() {
+        statement.push(", audited as (");
+        push_insert(statement, &rows, epoch);
+        statement.push(gate).push(")");
+    }
 }
 
 /// Adds nothing to the count, and fails where the rows were made by other search parameters than

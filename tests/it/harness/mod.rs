@@ -1,5 +1,6 @@
 //! What tests start and talk to.
 
+mod audited;
 mod builders;
 mod callers;
 mod cast;
@@ -12,6 +13,8 @@ mod process;
 mod sign_in;
 mod strangers;
 
+pub use audited::Audited;
+pub use bhn_fhir::access::Role;
 pub use builders::{MRN, observation, patient};
 pub use callers::{TestCallers, principal};
 pub use cast::{appointment, encounter};
@@ -87,7 +90,10 @@ impl TestServer {
             indexes_content: settings.content_search,
             ..store_settings()
         };
-        let store = Store::open(&database.database, &registry, &store).await.unwrap();
+        let mut store = Store::open(&database.database, &registry, &store).await.unwrap();
+        if let Some(audit) = &settings.audit {
+            store.begin_audit(audit, Clock::System.precise()).await.unwrap();
+        }
         let client = FhirClient::new(&settings.base_url);
         let callers = TestCallers::new(match settings.insecure_no_auth {
             true => Caller::InsecureNoAuth,

@@ -1,0 +1,3 @@
+) as a(node, seq, recorded, epoch, kind, subtype, action, outcome, agent, person, address,
+    patients, resources, event, hash)
+  where true

@@ -1,0 +1,1 @@
+select audit_event_months($1)

@@ -1,0 +1,1 @@
+select node, public_key from audit_node order by started, node

@@ -1,0 +1,1 @@
+select seq from audit_event where node = $1 and seq = any($2)
