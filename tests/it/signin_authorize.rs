@@ -345,8 +345,10 @@ async fn staff_picks_a_patient_and_an_encounter_that_a_search_of_theirs_finds() 
         "subject": {"reference": "Patient/p1"}
     });
     server.update(encounter).await.expect(201);
-    server.account("admin@hospital.example", Role::Admin).await;
-    server.account(DOCTOR, Role::Doctor).await;
+    let admin = server.account("admin@hospital.example", Role::Admin).await;
+    server.link_account(&admin, "Practitioner/admin").await;
+    let doctor = server.account(DOCTOR, Role::Doctor).await;
+    server.link_account(&doctor, "Practitioner/doctor").await;
     let scope = ("scope", "openid launch/patient launch/encounter user/*.rs");
     let mut doctor = server.browser();
     let (at, _) = doctor.open(&server.authorize_path(&[scope])).await;

@@ -49,7 +49,9 @@ impl TestServer {
     ) -> TestServer {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base_url = format!("http://{}/fhir", listener.local_addr().unwrap());
-        let mut settings = Settings { base_url, insecure_no_auth: true, ..Settings::default() };
+        let oauth = super::sign_in::settings();
+        let mut settings =
+            Settings { base_url, insecure_no_auth: true, oauth, ..Settings::default() };
         change(&mut settings);
         let registry = Registry::r4().unwrap();
         let store = Store::open(&database.database, &registry, &store_settings()).await.unwrap();

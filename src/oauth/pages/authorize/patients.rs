@@ -106,7 +106,10 @@ async fn found(
     let outcome = perform(visit, account, Interaction::Search { scope, parameters }).await;
     let content = match outcome {
         Ok(outcome) => outcome.content,
-        Err(error) if error.kind == ErrorKind::Forbidden => return Ok(Vec::new()),
+        // Also for an account that is no Practitioner yet.
+        Err(error) if matches!(error.kind, ErrorKind::Forbidden | ErrorKind::Unauthorized) => {
+            return Ok(Vec::new());
+        }
         Err(error) => return Err(error),
     };
     let bundle = value(content)?;
