@@ -5,6 +5,7 @@ mod beside;
 mod check;
 mod client;
 mod database;
+mod demo_people;
 mod import;
 mod keys;
 mod log_buffer;

@@ -2,6 +2,7 @@
 
 use super::Failure;
 use super::database::{OpenDatabase, store_settings};
+use super::demo_people as people;
 use super::signals::Signals;
 use crate::access::{Always, Caller};
 use crate::clock::Clock;
@@ -54,7 +55,11 @@ pub async fn serve(config: Config) -> Result<(), Failure> {
         let has_demo = config.server.demo && load_demo(&context).await;
         let context = Arc::new(context);
         let sign_in = sign_in(&context).await?;
-        announce(&context.settings, has_demo);
+        let people = match &sign_in.oauth {
+            Some(oauth) if has_demo => people::people(oauth).await?,
+            _ => String::new(),
+        };
+        announce(&context.settings, has_demo, &people);
         invite_first_admin(&context).await?;
         Ok((context, http, sign_in))
     };
@@ -178,16 +183,8 @@ async fn invite_first_admin(context: &Context) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What there is to see of the demonstration set.
-const DEMO_QUERIES: [&str; 4] = [
-    "Patient?family=Gutierrez",
-    "Observation?patient=Patient/demo-child-rafi&_sort=date",
-    "Appointment?patient=Patient/demo-amina",
-    "Patient?gender=female&birthdate=ge2025",
-];
-
 /// Tells people where the server is, on standard output.
-fn announce(settings: &Settings, has_demo: bool) {
+fn announce(settings: &Settings, has_demo: bool, people: &str) {
     let base = &settings.base_url;
     let mut text = format!(
         "bhn-fhir {} serves FHIR R4 at {base}\n  curl {base}/metadata\n",
@@ -204,10 +201,11 @@ fn announce(settings: &Settings, has_demo: bool) {
         )),
     }
     if has_demo && settings.insecure_no_auth {
-        for query in DEMO_QUERIES {
+        for query in people::QUERIES {
             text.push_str(&format!("  curl '{base}/{query}'\n"));
         }
     }
+    text.push_str(people);
     // Nobody may be reading.
     let _ = std::io::stdout().write_all(text.as_bytes());
 }

@@ -1,6 +1,8 @@
 //! What happened that concerns security: each is told at one place, for the audit.
 
-use crate::access::Origin;
+use crate::access::{Asker, Caller, Origin};
+use crate::audit;
+use crate::error::Result;
 use crate::interactions::Context;
 use std::net::IpAddr;
 
@@ -14,6 +16,27 @@ pub struct Actor {
     pub address: Option<IpAddr>,
     pub user_agent: Option<String>,
     pub request_id: String,
+}
+
+impl Actor {
+    /// The event as the audit has it.
+    fn entry(&self, event: &SecurityEvent) -> audit::SecurityEvent {
+        let origin = Origin {
+            address: self.address,
+            user_agent: self.user_agent.clone(),
+            request_id: self.request_id.clone(),
+        };
+        let asker = Asker { caller: Caller::Anonymous, origin };
+        let entry = audit::SecurityEvent::of(&asker, event.name());
+        let entry = match &self.principal {
+            Some(principal) => entry.by(principal.clone(), self.client_id.clone()),
+            None => entry.by("anonymous", self.client_id.clone()),
+        };
+        match event.refusal() {
+            Some(reason) => entry.refused(reason),
+            None => audit::SecurityEvent { reason: event.granted(), ..entry },
+        }
+    }
 }
 
 impl From<Origin> for Actor {
@@ -123,6 +146,46 @@ impl SecurityEvent {
         }
     }
 
+    /// Why something was refused.
+    fn refusal(&self) -> Option<String> {
+        match self {
+            SecurityEvent::ClientRefused { reason } | SecurityEvent::SignInRefused { reason } => {
+                Some(reason.clone())
+            }
+            SecurityEvent::TokenRefused { error, reason } => Some(format!("{error}: {reason}")),
+            SecurityEvent::AssertionReplayed => Some("an assertion came again".to_owned()),
+            SecurityEvent::CodeReplayed { grant } => {
+                Some(format!("the code of grant {grant} came again"))
+            }
+            SecurityEvent::RefreshReused { grant } => {
+                Some(format!("a refresh token of grant {grant} came again"))
+            }
+            SecurityEvent::ConsentDenied => Some("the person has refused".to_owned()),
+            _ => None,
+        }
+    }
+
+    /// What was granted or ended.
+    fn granted(&self) -> Option<String> {
+        match self {
+            SecurityEvent::TokenIssued { grant, grant_type, scopes } => {
+                Some(format!("grant {grant} by {grant_type}: {scopes}"))
+            }
+            SecurityEvent::ConsentGiven { grant, scopes }
+            | SecurityEvent::ConsentSkipped { grant, scopes } => {
+                Some(format!("grant {grant}: {scopes}"))
+            }
+            SecurityEvent::TokenRevoked { grant } | SecurityEvent::GrantRevoked { grant } => {
+                Some(format!("grant {grant}"))
+            }
+            SecurityEvent::TokenIntrospected { is_active } => Some(match is_active {
+                true => "active".to_owned(),
+                false => "not active".to_owned(),
+            }),
+            _ => None,
+        }
+    }
+
     /// True for what points to an attack.
     fn is_alarming(&self) -> bool {
         matches!(
@@ -134,12 +197,15 @@ impl SecurityEvent {
     }
 }
 
-/// Tells of an event. Logs hold neither addresses nor names of people.
-pub async fn report(context: &Context, actor: &Actor, event: &SecurityEvent) {
+/// Tells the audit of an event, and the log. Logs hold neither addresses nor names of people. 503
+/// where it cannot be written down: then nothing is answered.
+pub async fn report(context: &Context, actor: &Actor, event: &SecurityEvent) -> Result<()> {
     let (name, request_id, at) = (event.name(), &actor.request_id, context.clock.now());
     let client = actor.client_id.as_deref().unwrap_or_default();
     match event.is_alarming() {
         true => tracing::warn!(event = name, request_id, client, %at, "security event"),
         false => tracing::info!(event = name, request_id, client, %at, "security event"),
     }
+    let entry = actor.entry(event);
+    context.store.record_security_event(context.clock.precise(), entry).await
 }

@@ -37,7 +37,7 @@ pub async fn introspect(
     let seen = seen.filter(|(client, _)| inspector.sees_all || *client == inspector.client);
     let actor = Actor { client_id: Some(inspector.client), ..form.actor() };
     let event = SecurityEvent::TokenIntrospected { is_active: seen.is_some() };
-    report(&server.context, &actor, &event).await;
+    report(&server.context, &actor, &event).await?;
     Ok(answer(200, seen.map_or_else(|| json!({ "active": false }), |(_, body)| body)))
 }
 

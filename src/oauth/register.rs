@@ -92,7 +92,7 @@ pub async fn register(
     let origin = parts.extensions.get::<Origin>().cloned().unwrap_or_default();
     let by = (Some(bearer.name.clone()), Some(client.id));
     let actor = Actor { principal: by.0, client_id: by.1, ..Actor::from(origin) };
-    report(&server.context, &actor, &SecurityEvent::ClientRegistered).await;
+    report(&server.context, &actor, &SecurityEvent::ClientRegistered).await?;
     Ok(answer(201, body))
 }
 

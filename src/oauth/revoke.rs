@@ -25,7 +25,7 @@ pub async fn revoke(
     }
     if server.context.store.revoke_grant(grant, server.context.clock.now()).await? {
         let actor = Actor { client_id: Some(client.id), ..form.actor() };
-        report(&server.context, &actor, &SecurityEvent::TokenRevoked { grant }).await;
+        report(&server.context, &actor, &SecurityEvent::TokenRevoked { grant }).await?;
     }
     Ok(not_kept())
 }

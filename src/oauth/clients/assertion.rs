@@ -90,7 +90,7 @@ impl AuthorizationServer {
         if self.context.store.use_jti(&client.id, &hash(&claims.jti), until).await? {
             return Ok(Ok(()));
         }
-        report(&self.context, actor, &SecurityEvent::AssertionReplayed).await;
+        report(&self.context, actor, &SecurityEvent::AssertionReplayed).await?;
         Ok(Err("the jti was used before"))
     }
 }

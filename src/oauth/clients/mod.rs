@@ -45,13 +45,13 @@ impl AuthorizationServer {
         match self.proven(&credentials, &actor).await {
             Ok(client) => {
                 let event = SecurityEvent::ClientAuthenticated;
-                report(&self.context, &actor, &event).await;
+                report(&self.context, &actor, &event).await?;
                 Ok(client)
             }
             Err(Unproven::Failed(error)) => Err(error),
             Err(Unproven::Refused(reason)) => {
                 let event = SecurityEvent::ClientRefused { reason: reason.to_owned() };
-                report(&self.context, &actor, &event).await;
+                report(&self.context, &actor, &event).await?;
                 let challenge = credentials.is_basic.then_some("Basic realm=\"bhn-fhir\"");
                 Err(OAuthError { challenge, ..OAuthError::invalid_client() })
             }

@@ -1,6 +1,7 @@
 //! Events of the pages, told with whom they are about.
 
 use crate::access::Origin;
+use crate::error::Result;
 use crate::oauth::AuthorizationServer;
 use crate::oauth::events::{Actor, SecurityEvent, report};
 
@@ -11,19 +12,19 @@ pub struct About<'a> {
     pub client: Option<&'a str>,
 }
 
-/// Tells of an event.
+/// Tells of an event; 503 where it cannot be written down, and then nothing is answered.
 pub async fn tell(
     server: &AuthorizationServer,
     event: SecurityEvent,
     about: About<'_>,
     origin: &Origin,
-) {
+) -> Result<()> {
     let actor = Actor {
         principal: about.account.map(|account| format!("account/{account}")),
         client_id: about.client.map(str::to_owned),
         ..Actor::from(origin.clone())
     };
-    report(&server.context, &actor, &event).await;
+    report(&server.context, &actor, &event).await
 }
 
 /// A sign-in that was refused for this reason.

@@ -79,14 +79,14 @@ pub async fn submit(posted: Posted) -> Result<Response<Body>, Problem> {
     let about = About { account: Some(&account.account), client: None };
     let attempt = counted(&visit, &account.account).await?;
     if !is_taken(&visit, &account.account, fields.get("code")).await? {
-        tell(&visit.server, refused("wrong code"), about, &visit.origin).await;
+        tell(&visit.server, refused("wrong code"), about, &visit.origin).await?;
         let problem = Some(visit.texts.wrong_code.to_owned());
         return asked(&visit, fields.request(), problem).await;
     }
     attempt.succeed(&visit.server.context.store).await?;
     visit.begin(&account, OTP).await?;
     visit.remember_device(&account).await?;
-    tell(&visit.server, SecurityEvent::SignedIn, about, &visit.origin).await;
+    tell(&visit.server, SecurityEvent::SignedIn, about, &visit.origin).await?;
     Ok(render::see_other(&visit, &onward(&visit, fields.request())))
 }
 
@@ -98,7 +98,7 @@ async fn counted(visit: &Visit, account: &str) -> Result<Attempt, Problem> {
         Ok(attempt) => Ok(attempt),
         Err(until) => {
             let about = About { account: Some(account), client: None };
-            tell(server, refused("too many attempts"), about, &visit.origin).await;
+            tell(server, refused("too many attempts"), about, &visit.origin).await?;
             Err(Problem::too_many((until - visit.now).num_seconds()))
         }
     }
@@ -190,8 +190,8 @@ pub async fn confirm(posted: Posted) -> Result<Response<Body>, Problem> {
     visit.begin(&now_has, OTP).await?;
     visit.remember_device(&now_has).await?;
     let about = About { account: Some(&account), client: None };
-    tell(&server, SecurityEvent::FactorAdded, about, &visit.origin).await;
-    tell(&server, SecurityEvent::SignedIn, about, &visit.origin).await;
+    tell(&server, SecurityEvent::FactorAdded, about, &visit.origin).await?;
+    tell(&server, SecurityEvent::SignedIn, about, &visit.origin).await?;
     let onward = onward(&visit, fields.request());
     let template = Codes { page: Page::of(&visit), codes, onward };
     Ok(render::page(&visit, &template, &[]))

@@ -121,7 +121,7 @@ async fn made(server: &Arc<AuthorizationServer>, request: Request) -> Result<Str
     let times = (visit.now, visit.now + GOOD_FOR);
     server.context.store.create_launch(&secrets::hash(&handle), of_client, times).await?;
     let about = About { account, client: Some(&app.client) };
-    tell(server, SecurityEvent::Launched, about, &visit.origin).await;
+    tell(server, SecurityEvent::Launched, about, &visit.origin).await?;
     Ok(handle)
 }
 

@@ -162,7 +162,7 @@ pub async fn submit(posted: Posted) -> Result<Response<Body>, Problem> {
             let code = accounts::code_for(store, purpose, visit.now).await?;
             send_verification(&visit, &person.email, &code);
             let about = About { account: Some(&account), client: None };
-            tell(&visit.server, SecurityEvent::AccountMade, about, &visit.origin).await;
+            tell(&visit.server, SecurityEvent::AccountMade, about, &visit.origin).await?;
         }
         None => {
             let text = filled(visit.texts.letter_has_account, visit.server.issuer());
@@ -297,7 +297,7 @@ async fn choose(visit: &Visit, fields: &Fields) -> Result<Response<Body>, Proble
     let account = account.ok_or_else(|| Problem::new(400, |texts| texts.code_ended))?;
     accounts::set_password((store, passwords), &account, password, visit.now).await?;
     let about = About { account: Some(&account.account), client: None };
-    tell(server, SecurityEvent::PasswordChanged, about, &visit.origin).await;
+    tell(server, SecurityEvent::PasswordChanged, about, &visit.origin).await?;
     let template = told(visit, visit.texts.password_changed, visit.texts.now_sign_in);
     Ok(render::page(visit, &template, &[]))
 }
@@ -348,7 +348,7 @@ pub async fn bootstrap(posted: Posted) -> Result<Response<Body>, Problem> {
         return Err(Problem::new(400, |texts| texts.code_ended));
     }
     let about = About { account: Some(&account), client: None };
-    tell(&visit.server, SecurityEvent::AccountMade, about, &visit.origin).await;
+    tell(&visit.server, SecurityEvent::AccountMade, about, &visit.origin).await?;
     let template = told(&visit, visit.texts.account_made, visit.texts.now_sign_in);
     Ok(render::page(&visit, &template, &[]))
 }

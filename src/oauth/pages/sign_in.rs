@@ -67,21 +67,22 @@ pub async fn submit(posted: Posted) -> Result<Response<Body>, Problem> {
     // What is no address is nobody's, and counted for itself.
     let typed = typed.unwrap_or_else(|| fields.get("email").chars().take(254).collect());
     let (kind, name) = visit.counted_for(&typed).await?;
-    let attempt =
-        match Attempt::count(store, (kind, &name), visit.origin.address, visit.now).await? {
-            Ok(attempt) => attempt,
-            Err(until) => {
-                tell(&server, refused("too many attempts"), About::default(), &visit.origin).await;
-                return Err(Problem::too_many((until - visit.now).num_seconds()));
-            }
-        };
+    let attempt = match Attempt::count(store, (kind, &name), visit.origin.address, visit.now)
+        .await?
+    {
+        Ok(attempt) => attempt,
+        Err(until) => {
+            tell(&server, refused("too many attempts"), About::default(), &visit.origin).await?;
+            return Err(Problem::too_many((until - visit.now).num_seconds()));
+        }
+    };
     let account = store.account_of_email(&typed).await?;
     let stored = account.as_ref().and_then(|account| account.password.as_deref());
     let verdict = server.people.passwords.verify(fields.get("password"), stored).await?;
     let account =
         account.filter(|account| verdict != Verdict::Wrong && account.status != Status::Disabled);
     let Some(account) = account else {
-        tell(&server, refused("wrong password"), About::default(), &visit.origin).await;
+        tell(&server, refused("wrong password"), About::default(), &visit.origin).await?;
         return login(&visit, &fields, Some(visit.texts.wrong_password)).await;
     };
     attempt.succeed(store).await?;
@@ -97,7 +98,7 @@ pub async fn submit(posted: Posted) -> Result<Response<Body>, Problem> {
     visit.begin(&account, &["pwd"]).await?;
     if visit.signed_in.as_ref().is_some_and(SignedIn::is_complete) {
         let about = About { account: Some(&account.account), client: None };
-        tell(&server, SecurityEvent::SignedIn, about, &visit.origin).await;
+        tell(&server, SecurityEvent::SignedIn, about, &visit.origin).await?;
     }
     Ok(render::see_other(&visit, &onward(&visit, fields.request())))
 }
@@ -142,7 +143,7 @@ pub async fn leave(posted: Posted) -> Result<Response<Body>, Problem> {
     let mut visit = posted.visit;
     if let Some(left) = visit.end().await? {
         let about = About { account: Some(&left.account.account), client: None };
-        tell(&visit.server, SecurityEvent::SignedOut, about, &visit.origin).await;
+        tell(&visit.server, SecurityEvent::SignedOut, about, &visit.origin).await?;
     }
     let template = Logout { page: Page::of(&visit), is_done: true };
     Ok(render::page(&visit, &template, &[]))

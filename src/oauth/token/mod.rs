@@ -52,8 +52,10 @@ pub async fn token(State(server): State<Arc<AuthorizationServer>>, form: Form) -
             };
             let client_id = form.get("client_id").map(str::to_owned);
             let actor = Actor { client_id, ..form.actor() };
-            report(&server.context, &actor, &event).await;
-            error.into_response()
+            match report(&server.context, &actor, &event).await {
+                Ok(()) => error.into_response(),
+                Err(unwritten) => OAuthError::from(unwritten).into_response(),
+            }
         }
     }
 }
@@ -102,14 +104,14 @@ impl AuthorizationServer {
             ..form.actor()
         };
         let event = SecurityEvent::TokenIssued { grant: grant.id, grant_type, scopes };
-        report(&self.context, &actor, &event).await;
+        report(&self.context, &actor, &event).await?;
         Ok(body)
     }
 
     /// Ends a grant because something of it was used twice.
     async fn end_misused(&self, event: SecurityEvent, grant: i64, form: &Form) -> OAuthResult<()> {
         self.context.store.revoke_grant(grant, self.context.clock.now()).await?;
-        report(&self.context, &form.actor(), &event).await;
+        report(&self.context, &form.actor(), &event).await?;
         Ok(())
     }
 

@@ -61,7 +61,7 @@ pub async fn revoke(posted: Posted) -> Result<Response<Body>, Problem> {
     for grant in revoked {
         let about = About { account: Some(&account), client: Some(client) };
         let event = SecurityEvent::GrantRevoked { grant };
-        tell(&visit.server, event, about, &visit.origin).await;
+        tell(&visit.server, event, about, &visit.origin).await?;
     }
     Ok(render::see_other(&visit, "/account/apps"))
 }

@@ -113,7 +113,7 @@ pub async fn end_session(posted: Posted) -> Result<Response<Body>, Problem> {
     };
     store.end_sessions(&account.account, &hashes, visit.now).await?;
     let about = About { account: Some(&account.account), client: None };
-    tell(&visit.server, SecurityEvent::SignedOut, about, &visit.origin).await;
+    tell(&visit.server, SecurityEvent::SignedOut, about, &visit.origin).await?;
     Ok(render::see_other(&visit, "/account"))
 }
 
@@ -144,7 +144,7 @@ pub async fn change_password(posted: Posted) -> Result<Response<Body>, Problem> 
     }
     accounts::set_password((store, passwords), account, new, visit.now).await?;
     let about = About { account: Some(&account.account), client: None };
-    tell(&server, SecurityEvent::PasswordChanged, about, &visit.origin).await;
+    tell(&server, SecurityEvent::PasswordChanged, about, &visit.origin).await?;
     let changed = store.account(&account.account).await?;
     let changed = changed.ok_or_else(|| Problem::new(404, |texts| texts.not_found))?;
     let methods: Vec<&str> = signed_in.session.methods.iter().map(String::as_str).collect();
@@ -182,6 +182,6 @@ pub async fn claim(posted: Posted) -> Result<Response<Body>, Problem> {
     }
     attempt.succeed(store).await?;
     let about = About { account: Some(&account.account), client: None };
-    tell(&visit.server, SecurityEvent::AccountLinked, about, &visit.origin).await;
+    tell(&visit.server, SecurityEvent::AccountLinked, about, &visit.origin).await?;
     Ok(render::see_other(&visit, "/account"))
 }

@@ -104,7 +104,7 @@ pub async fn decide(posted: Posted) -> Result<Response<Body>, Problem> {
     let known = ready(&visit, &fields).await?;
     if fields.find("allow").is_none() {
         let about = steps::about(&known);
-        tell(&visit.server, SecurityEvent::ConsentDenied, about, &visit.origin).await;
+        tell(&visit.server, SecurityEvent::ConsentDenied, about, &visit.origin).await?;
         return end(&visit, &known.pending, ("access_denied", "the person has refused")).await;
     }
     let offers = offers_of(&visit, &known).await?;

@@ -236,7 +236,7 @@ pub async fn issue(
         Consent::Given => SecurityEvent::ConsentGiven { grant, scopes },
         Consent::Skipped => SecurityEvent::ConsentSkipped { grant, scopes },
     };
-    tell(&visit.server, event, about(known), &visit.origin).await;
+    tell(&visit.server, event, about(known), &visit.origin).await?;
     let mut pairs = vec![("code", code.as_str())];
     pairs.extend(pending.request.state.as_deref().map(|state| ("state", state)));
     pairs.push(("iss", visit.server.issuer()));

@@ -153,10 +153,7 @@ async fn link(oauth: &AuthorizationServer, key: &str) -> Result<Link, Failure> {
 }
 
 /// A code that stands for the second factor, once.
-async fn second_factor(
-    oauth: &AuthorizationServer,
-    account: &Account,
-) -> Result<String, Failure> {
+async fn second_factor(oauth: &AuthorizationServer, account: &Account) -> Result<String, Failure> {
     let (store, now) = (&oauth.context.store, oauth.context.clock.now());
     let name = &account.account;
     store.remove_totp(name).await?;
