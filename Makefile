@@ -8,7 +8,7 @@ ARGS ?=
 
 run: setup
 	cargo build --release --locked --bin bhn-fhir
-	cargo run --release --locked --quiet --bin bhn-fhir -- serve --insecure-no-auth --demo $(ARGS)
+	cargo run --release --locked --quiet --bin bhn-fhir -- serve --demo $(ARGS)
 
 test: setup
 	cargo test --locked

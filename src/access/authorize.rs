@@ -48,7 +48,10 @@ pub fn principal(principal: &Principal, interaction: &Interaction) -> Result<Gra
     match asked {
         Asked::Nothing => Ok(nothing()),
         Asked::Operators => Err(forbidden("This is for operators of the server".to_owned())),
-        Asked::Read(kind) => gate.read(kind, (Acts::READ, Letters::READ)),
+        Asked::Read(kind) => {
+            let read = gate.read(kind, (Acts::READ, Letters::READ));
+            read.or_else(|refused| gate.read_of_person(kind).ok_or(refused))
+        }
         Asked::History(Some(kind), true) => gate.read(kind, (Acts::HISTORY, Letters::READ)),
         Asked::History(of, _) => gate.history(of),
         Asked::Search(types) => gate.search(&types),
@@ -242,6 +245,14 @@ impl Gate<'_> {
         self.check(kind, of)?;
         let types = [kind].into_iter().collect();
         Ok(self.granted(self.rows(of.0, of.1, types)))
+    }
+
+    /// The resource that the user is, by the scope `fhirUser` alone (SMART App Launch 2.2,
+    /// scopes for requesting identity data): as its type is refused otherwise, nothing beside it.
+    fn read_of_person(&self, kind: ResourceType) -> Option<Granted> {
+        let own = self.principal.links.fhir_user.as_ref()?;
+        let is_granted = self.principal.scopes.has("fhirUser") && own.key.resource_type == kind;
+        is_granted.then(|| self.granted(RowFilter::of_one(kind, own.rid)))
     }
 
     fn history(&self, of: Option<ResourceType>) -> Result<Granted> {

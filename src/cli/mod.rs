@@ -3,29 +3,25 @@
 mod audit;
 mod beside;
 mod check;
-mod client;
 mod database;
-mod demo_people;
 mod import;
-mod keys;
 mod log_buffer;
 mod logging;
 mod migrate;
-mod operator;
 mod reindex;
 mod serve;
+mod sign_in;
 mod signals;
 mod upgrade_cluster;
-mod user;
 
 use crate::config::{
     AuditCommand, BesideConfig, Config, DatabaseConfig, ImportConfig, LogConfig, ReindexConfig,
 };
 use clap::{Parser, Subcommand};
-use client::ClientConfig;
-use keys::KeysConfig;
+use sign_in::client::ClientConfig;
+use sign_in::keys::KeysConfig;
+use sign_in::user::UserConfig;
 use std::process::ExitCode;
-use user::UserConfig;
 
 /// Why a command ended without success; printed as it is.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -78,9 +74,9 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Check(config) => Ok(check::run(*config).await.unwrap_or_else(failed)),
         Command::Audit(command) => Ok(audit::run(command).await.unwrap_or_else(failed)),
         Command::Migrate(config) => migrate::migrate(config).await.map(done),
-        Command::User(config) => user::run(*config).await.map(done),
-        Command::Client(config) => client::run(*config).await.map(done),
-        Command::Keys(config) => keys::run(*config).await.map(done),
+        Command::User(config) => sign_in::user::run(*config).await.map(done),
+        Command::Client(config) => sign_in::client::run(*config).await.map(done),
+        Command::Keys(config) => sign_in::keys::run(*config).await.map(done),
         Command::UpgradeCluster(config) => upgrade_cluster::upgrade_cluster(config).await.map(done),
     };
     log.flush();

@@ -2,7 +2,7 @@
 
 use super::Failure;
 use super::database::{OpenDatabase, store_settings};
-use super::demo_people as people;
+use super::sign_in::demo_people as people;
 use super::signals::Signals;
 use crate::access::{Always, Caller};
 use crate::clock::Clock;

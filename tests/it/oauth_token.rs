@@ -373,3 +373,16 @@ async fn a_confidential_client_cannot_pass_for_a_public_one() {
     let reply = server.form("/oauth/token", &[("client_secret", "x"), parameters[0]]).await;
     refused(&reply, 401, "invalid_client");
 }
+
+#[tokio::test]
+async fn a_public_client_refreshes_without_naming_itself() {
+    let (server, grantee) = start().await;
+    let first = server.redeem(&server.code(&grantee, OFFLINE).await).await.expect(200);
+    let of = |token| [("grant_type", "refresh_token"), ("refresh_token", token)];
+    let second = server.form("/oauth/token", &of(text(&first, "refresh_token"))).await.expect(200);
+    let replayed = server.form("/oauth/token", &of(text(&first, "refresh_token"))).await;
+    refused(&replayed, 400, "invalid_grant");
+    let ended = server.form("/oauth/token", &of(text(&second, "refresh_token"))).await;
+    refused(&ended, 400, "invalid_grant");
+    refused(&server.form("/oauth/token", &of("nobody's")).await, 401, "invalid_client");
+}

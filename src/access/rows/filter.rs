@@ -114,6 +114,13 @@ impl RowFilter {
         RowFilter::Groups(Arc::new(vec![RowGroup { types: TypeSet::all(), any }]))
     }
 
+    /// This row of the type alone.
+    pub(in crate::access) fn of_one(kind: ResourceType, rid: i64) -> RowFilter {
+        let test = RowTest { is: Test::Itself(vec![rid]), about: None, only: None };
+        let types = [kind].into_iter().collect();
+        RowFilter::Groups(Arc::new(vec![RowGroup { types, any: vec![test] }]))
+    }
+
     pub fn is_all(&self) -> bool {
         matches!(self, RowFilter::All(_))
     }

@@ -40,7 +40,10 @@ impl AuthorizationServer {
     /// The client of a request. 401 `invalid_client` whatever is wrong with it; 400 where it
     /// authenticates in two ways at once (RFC 6749, 2.3).
     pub async fn client_of(&self, form: &Form) -> OAuthResult<Client> {
-        let credentials = credentials(form)?;
+        let credentials = match self.holder(form).await? {
+            Some(holder) => holder,
+            None => credentials(form)?,
+        };
         let actor = Actor { client_id: Some(credentials.id.clone()), ..form.actor() };
         match self.proven(&credentials, &actor).await {
             Ok(client) => {
@@ -56,6 +59,22 @@ impl AuthorizationServer {
                 Err(OAuthError { challenge, ..OAuthError::invalid_client() })
             }
         }
+    }
+
+    /// The client whose refresh token comes without a word of whose it is: public ones need not say
+    /// (SMART App Launch 2.2, "Refresh access token"). One that has to authenticate is refused.
+    async fn holder(&self, form: &Form) -> OAuthResult<Option<Credentials>> {
+        let says = ["client_id", "client_secret", "client_assertion"].into_iter();
+        let is_named = says.map(|name| form.get(name)).any(|said| said.is_some())
+            || form.headers.contains_key(header::AUTHORIZATION);
+        let token = match form.get("grant_type") {
+            Some("refresh_token") if !is_named => form.get("refresh_token"),
+            _ => None,
+        };
+        let Some(token) = token else { return Ok(None) };
+        let known = self.context.store.refresh_token(&hash(token)).await?;
+        let of = |id| Credentials { id, proof: Proof::None, is_basic: false };
+        Ok(known.map(|token| of(token.client)))
     }
 
     async fn proven(&self, credentials: &Credentials, actor: &Actor) -> Result<Client, Unproven> {

@@ -29,7 +29,7 @@ use bhn_fhir::access::{Authenticate, Caller, Permit, RowFilter};
 use bhn_fhir::clock::Clock;
 use bhn_fhir::config::Settings;
 use bhn_fhir::fhir::resource::ResourceKey;
-use bhn_fhir::http::{HttpSettings, SignIn};
+use bhn_fhir::http::{HttpSettings, Rate, RateSettings, SignIn};
 use bhn_fhir::interactions::Context;
 use bhn_fhir::oauth::AuthorizationServer;
 use bhn_fhir::search::Registry;
@@ -103,7 +103,7 @@ impl TestServer {
         let context = Arc::new(context);
         let client = client.with_strangers(Strangers::of(&callers));
         let (stop, stopped) = oneshot::channel::<()>();
-        let served = (context.clone(), HttpSettings::default());
+        let served = (context.clone(), http_settings());
         let oauth = match signing_in {
             SigningIn::Off => None,
             SigningIn::On => Some(sign_in::open(&context).await),
@@ -173,6 +173,13 @@ impl Deref for TestServer {
     fn deref(&self) -> &FhirClient {
         &self.client
     }
+}
+
+/// Tests ask faster than people and systems do.
+fn http_settings() -> HttpSettings {
+    let unbounded = Rate { per_second: 0, burst: 0 };
+    let rates = RateSettings { user: unbounded, system: unbounded, ..RateSettings::default() };
+    HttpSettings { rates, connections_of_address: 4_096, ..HttpSettings::default() }
 }
 
 /// A store with small pools.

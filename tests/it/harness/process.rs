@@ -54,6 +54,7 @@ impl ServerProcess {
     pub fn start_signed_in(database: &TestDatabase, arguments: &[&str]) -> ServerProcess {
         let mut command = clean_command();
         command.args(["serve", "--listen", "127.0.0.1:0", "--log", "warn"]).args(arguments);
+        command.env("BHN_AUDIT_DURABILITY", "database");
         command.stdin(Stdio::null()).stderr(Stdio::null());
         let started = ServerProcess::start(on_database(command, database));
         started.unwrap_or_else(|status| panic!("the server ended: {status}"))
@@ -63,6 +64,7 @@ impl ServerProcess {
     pub fn refused_with(database: &TestDatabase, variable: (&str, &str)) -> String {
         let mut command = clean_command();
         command.args(["serve", "--listen", "127.0.0.1:0"]).env(variable.0, variable.1);
+        command.env("BHN_AUDIT_DURABILITY", "database");
         let output = on_database(command, database).stdin(Stdio::null()).output().unwrap();
         assert!(!output.status.success(), "it starts");
         String::from_utf8_lossy(&output.stderr).into_owned()

@@ -61,8 +61,8 @@ catalogue! {
     too_many_attempts: "There were too many attempts. Nothing is lost: please wait and try \
          again.",
         "Il y a eu trop de tentatives. Rien n’est perdu : veuillez patienter et réessayer.";
-    wait_minutes: "Try again in {} minutes.",
-        "Réessayez dans {} minutes.";
+    wait_minutes: "Minutes until you can try again: {}",
+        "Minutes avant de pouvoir réessayer : {}";
     signed_out: "You are signed out", "Vous êtes déconnecté";
     signed_out_text: "On a shared device, close the browser as well.",
         "Sur un appareil partagé, fermez aussi le navigateur.";

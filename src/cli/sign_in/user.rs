@@ -1,9 +1,9 @@
 //! `bhn-fhir user`: accounts of people. Passwords are never arguments: a new account chooses its
 //! own by a link, or one is read from standard input.
 
+use super::operator::with_store;
 use crate::access::{Link, Role};
 use crate::cli::Failure;
-use crate::cli::operator::with_store;
 use crate::clock::Clock;
 use crate::config::BesideConfig;
 use crate::fhir::resource::ResourceKey;

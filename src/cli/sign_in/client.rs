@@ -1,8 +1,8 @@
 //! `bhn-fhir client`: applications and systems that may ask for tokens.
 
-use super::Failure;
 use super::operator::with_store;
 use crate::access::{Role, Scopes};
+use crate::cli::Failure;
 use crate::clock::Clock;
 use crate::config::DatabaseConfig;
 use crate::fhir::resource::ResourceKey;

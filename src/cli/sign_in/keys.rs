@@ -1,7 +1,7 @@
 //! `bhn-fhir keys`: the keys that tokens are signed with.
 
-use super::Failure;
 use super::operator::with_store;
+use crate::cli::Failure;
 use crate::clock::Clock;
 use crate::config::{DatabaseConfig, SignInConfig};
 use crate::oauth::Keyring;

@@ -2,8 +2,8 @@
 //! are; each start gives them a new password, new codes and new tokens, and prints these, so that
 //! nothing is known of a demonstration beforehand.
 
-use super::Failure;
 use crate::access::{Link, Role};
+use crate::cli::Failure;
 use crate::fhir::resource::ResourceKey;
 use crate::oauth::AuthorizationServer;
 use crate::oauth::accounts::{self, totp};
@@ -159,7 +159,8 @@ async fn second_factor(oauth: &AuthorizationServer, account: &Account) -> Result
     store.remove_totp(name).await?;
     let sealed = oauth.people.keys.seal(name, &totp::new_secret()?)?;
     store.begin_totp(name, &sealed, now).await?;
-    store.take_totp(name, 0, now).await?;
+    // Any step confirms it; the codes of its key are known to nobody.
+    store.take_totp(name, 1, now).await?;
     let code = totp::code::<16>()?;
     store.set_recovery_codes(name, &[totp::recovery_hash(name, &code)]).await?;
     Ok(code)

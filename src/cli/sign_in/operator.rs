@@ -1,8 +1,8 @@
 //! What the commands share that change keys and clients in the database, as `migrate` does, beside
 //! a running server or without one.
 
-use super::Failure;
-use super::database::{OpenDatabase, store_settings};
+use crate::cli::Failure;
+use crate::cli::database::{OpenDatabase, store_settings};
 use crate::config::DatabaseConfig;
 use crate::search::Registry;
 use crate::storage::{Store, StoreSettings};
