@@ -48,7 +48,7 @@ pub enum Command {
     Check(Box<BesideConfig>),
     /// Verify or export the audit, or take old months out of it.
     #[command(subcommand)]
-    Audit(AuditCommand),
+    Audit(Box<AuditCommand>),
     /// Bring the schema of the database up to date, and end.
     Migrate(DatabaseConfig),
     /// Make and change accounts of people.
@@ -72,7 +72,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Import(config) => Ok(import::run(*config).await.unwrap_or_else(failed)),
         Command::Reindex(config) => Ok(reindex::run(*config).await.unwrap_or_else(failed)),
         Command::Check(config) => Ok(check::run(*config).await.unwrap_or_else(failed)),
-        Command::Audit(command) => Ok(audit::run(command).await.unwrap_or_else(failed)),
+        Command::Audit(command) => Ok(audit::run(*command).await.unwrap_or_else(failed)),
         Command::Migrate(config) => migrate::migrate(config).await.map(done),
         Command::User(config) => sign_in::user::run(*config).await.map(done),
         Command::Client(config) => sign_in::client::run(*config).await.map(done),

@@ -59,7 +59,7 @@ async fn as_61_the_page_says_who_asks_for_what_and_where_it_goes() {
     for category in
         ["laboratory", "vital-signs", "survey", "sdoh", "clinical-test", "social-history"]
     {
-        assert!(text.contains(&format!("patient/Observation.rs?category=http")), "{category}");
+        assert!(text.contains("patient/Observation.rs?category=http"), "{category}");
         assert!(text.contains(&format!("|{category}\"")), "{category}");
     }
     for category in ["encounter-diagnosis", "problem-list-item", "health-concern"] {
