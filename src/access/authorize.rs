@@ -328,7 +328,8 @@ impl Gate<'_> {
         let unknown = || FhirError::internal(format!("no guard of {act} for {kind}"));
         let rule = rules.first().ok_or_else(unknown)?;
         let guard = rule.note.map_or(Some(Guard::Plain), Guard::parse).ok_or_else(unknown)?;
-        Ok(Guarded { within: within(&rule.sights), guard })
+        let may_create = self.check(kind, (Acts::CREATE, Letters::CREATE)).is_ok();
+        Ok(Guarded { within: within(&rule.sights), guard, may_create })
     }
 }
 

@@ -79,6 +79,8 @@ pub enum Within {
 pub struct Guarded {
     pub within: Within,
     pub guard: Guard,
+    /// Whether an update that finds nothing may create: the role and the scopes give that, too.
+    pub may_create: bool,
 }
 
 /// What is behind a reference.
@@ -453,7 +455,7 @@ mod tests {
             let version = |value| Version { value, subjects: &[] };
             check(&Question {
                 writer: &writer,
-                guarded: Guarded { within: Within::Any, guard: Guard::E3 },
+                guarded: Guarded { within: Within::Any, guard: Guard::E3, may_create: false },
                 key: &ResourceKey::parse("Task/t").unwrap(),
                 before: Some(version(&before)),
                 after: Some(version(&after)),

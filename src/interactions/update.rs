@@ -3,7 +3,7 @@
 
 use super::create::several_matches;
 use super::write::draft::{Draft, Found, Step};
-use crate::access::{Role, Writer};
+use crate::access::{Permit, Role};
 use crate::config::Settings;
 use crate::error::{ErrorKind, FhirError, Issue, IssueCode, Result};
 use crate::fhir::interaction::WriteGuard;
@@ -24,12 +24,18 @@ pub enum Upsert<'a> {
     WithPrefix(&'a str),
     /// Not by this caller: to him a missing resource is as an invisible one.
     Never,
+    /// Nor under an id of the server's: he may create no resource of the type.
+    NoCreate,
 }
 
 impl<'a> Upsert<'a> {
     /// Users do not choose ids, and systems do within the prefix that they are registered with
     /// (SECURITY.md 2.5).
-    pub fn of(settings: &Settings, writer: &'a Writer) -> Upsert<'a> {
+    pub fn of(settings: &Settings, permit: &'a Permit) -> Upsert<'a> {
+        if permit.guarded().is_some_and(|guarded| !guarded.may_create) {
+            return Upsert::NoCreate;
+        }
+        let writer = permit.writer();
         match (settings.update_creates, writer.role) {
             (false, None) => Upsert::Refused,
             (true, None | Some(Role::Admin | Role::Registrar)) => Upsert::Allowed,
@@ -79,13 +85,14 @@ fn of_key<'a>(
     let (visible, guard) = found;
     let has_client_id = resource.id().is_some();
     let upsert = match upsert {
+        Upsert::NoCreate => Upsert::NoCreate,
         _ if !has_client_id => Upsert::Allowed,
         Upsert::WithPrefix(prefix) if key.id.as_str().starts_with(prefix) => Upsert::Allowed,
         other => other,
     };
     match visible {
         Visible::Live(stored) => replace(stored, resource, guard),
-        Visible::Deleted(stored) if upsert == Upsert::Never => {
+        Visible::Deleted(stored) if [Upsert::Never, Upsert::NoCreate].contains(&upsert) => {
             Err(FhirError::gone(stored.key, stored.version))
         }
         // An update brings a deleted resource back (http.html#delete).
@@ -104,7 +111,13 @@ fn of_key<'a>(
                 Issue::error(IssueCode::BusinessRule, format!("{}.id", key.resource_type), text);
             Err(FhirError::of_issues(ErrorKind::Unprocessable, vec![issue]))
         }
-        Visible::Absent { .. } if upsert == Upsert::Never => Err(FhirError::not_found(key)),
+        Visible::Absent { .. } if upsert == Upsert::NoCreate && !has_client_id => {
+            let text = "Nothing matches the criteria that you may change";
+            Err(FhirError::new(ErrorKind::NotFound, IssueCode::NotFound, text))
+        }
+        Visible::Absent { .. } if [Upsert::Never, Upsert::NoCreate].contains(&upsert) => {
+            Err(FhirError::not_found(key))
+        }
         Visible::Absent { .. } => {
             let text = format!("{key} does not exist, and clients may not choose ids here");
             let kind = ErrorKind::MethodNotAllowed;

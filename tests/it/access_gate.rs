@@ -33,3 +33,14 @@ async fn the_scope_fhir_user_lets_the_person_be_read_and_nobody_else() {
     ann.scopes = Scopes::parse("openid patient/Observation.rs").unwrap();
     server.as_principal(ann).get("Practitioner/ann").await.expect_outcome(403, "forbidden");
 }
+
+#[tokio::test]
+async fn a_conditional_update_without_a_match_creates_nothing_for_who_may_not_create() {
+    let server = TestServer::start().await;
+    let mut ann = principal("ann", Role::Doctor, "user/*.cruds");
+    ann.links.fhir_user = Some(server.link("Practitioner/ann").await);
+    let ann = server.as_principal(ann);
+    let body = json!({"resourceType": "Patient", "identifier": [{"value": "1"}]});
+    ann.put("Patient?identifier=1", &body).await.expect_outcome(404, "not-found");
+    assert_eq!(server.count("Patient").await, 0);
+}

@@ -274,7 +274,7 @@ fn step<'a>(
     links: &links::Resolved,
 ) -> Result<Step<'a>> {
     let settings = &context.settings;
-    let upsert = update::Upsert::of(settings, write.permit.writer());
+    let upsert = update::Upsert::of(settings, &write.permit);
     let key = write.key(&found);
     let what = key.as_ref().map(ResourceKey::to_string).unwrap_or_else(|| "resource".to_owned());
     match (&write.act, key) {
