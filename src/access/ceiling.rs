@@ -1,156 +1,22 @@
-//! What may be granted to whom: the ceilings of roles, and of clients by what they registered.
+//! What may be granted to whom: the ceilings of roles, from the access matrix.
 //! <https://hl7.org/fhir/smart-app-launch/STU2.2/scopes-and-launch-context.html>
 //!
 //! A ceiling bounds what stands in a grant. It is no permission: the gate is asked at each request,
 //! for what the role may do then.
 
+use super::matrix::{Acts, Matrix, Rule, Sight};
 use super::role::Role;
 use super::smart_scope::{Letters, Level, ResourceScope, Scope, Scopes};
 use crate::fhir::definitions::ResourceType;
 
-const RS: Letters = Letters::READ.with(Letters::SEARCH);
-const CU: Letters = Letters::CREATE.with(Letters::UPDATE);
-const C: Letters = Letters::CREATE;
-const R: Letters = Letters::READ;
-const U: Letters = Letters::UPDATE;
-const D: Letters = Letters::DELETE;
-const ALL: Letters = Letters::ALL;
-
-/// Types that a line is about.
-enum Types {
-    All,
-    Only(&'static [&'static str]),
-}
-
-/// `level/type.letters`
-struct Line(&'static [Level], Types, Letters);
-
-const PATIENT: &[Level] = &[Level::Patient];
-const USER: &[Level] = &[Level::User];
-const BOTH: &[Level] = &[Level::User, Level::Patient];
-const SYSTEM: &[Level] = &[Level::System];
-
-/// What everybody who is signed in may look up.
-const DIRECTORY: &[&str] = &[
-    "Practitioner",
-    "PractitionerRole",
-    "Organization",
-    "Location",
-    "HealthcareService",
-    "Schedule",
-    "Slot",
+/// What the matrix and what scopes call the same.
+const ACTS: [(Acts, Letters); 5] = [
+    (Acts::CREATE, Letters::CREATE),
+    (Acts::READ, Letters::READ),
+    (Acts::UPDATE, Letters::UPDATE),
+    (Acts::DELETE, Letters::DELETE),
+    (Acts::SEARCH, Letters::SEARCH),
 ];
-/// Knowledge and conformance.
-const KNOWLEDGE: &[&str] = &[
-    "CapabilityStatement",
-    "StructureDefinition",
-    "ValueSet",
-    "CodeSystem",
-    "SearchParameter",
-    "OperationDefinition",
-    "CompartmentDefinition",
-    "ImplementationGuide",
-    "NamingSystem",
-    "ConceptMap",
-    "Questionnaire",
-    "Medication",
-];
-const PERSONS: &[&str] = &["Patient", "RelatedPerson", "Person"];
-const CLINICAL: &[&str] = &[
-    "Observation",
-    "Condition",
-    "AllergyIntolerance",
-    "MedicationStatement",
-    "MedicationRequest",
-    "Immunization",
-    "Procedure",
-    "DiagnosticReport",
-    "DocumentReference",
-    "Binary",
-    "Encounter",
-    "CarePlan",
-    "CareTeam",
-    "ServiceRequest",
-    "Composition",
-    "Appointment",
-    "Provenance",
-    "Communication",
-    "Task",
-    "Specimen",
-    "FamilyMemberHistory",
-    "Goal",
-    "Flag",
-];
-const BIRTHS: &[&str] = &[
-    "Composition",
-    "Patient",
-    "RelatedPerson",
-    "Encounter",
-    "Observation",
-    "DocumentReference",
-    "Binary",
-    "Provenance",
-    "Task",
-];
-const ADMINISTERED: &[&str] = &[
-    "Organization",
-    "Location",
-    "HealthcareService",
-    "Practitioner",
-    "PractitionerRole",
-    "Endpoint",
-    "Schedule",
-    "Slot",
-    "Subscription",
-    "Group",
-    "List",
-];
-const REGISTERED: &[&str] = &[
-    "Composition",
-    "Patient",
-    "RelatedPerson",
-    "Practitioner",
-    "Organization",
-    "Location",
-    "Provenance",
-    "Group",
-];
-
-const OF_PATIENT: &[Line] = &[
-    Line(PATIENT, Types::All, RS),
-    Line(PATIENT, Types::Only(&["Patient"]), U),
-    Line(PATIENT, Types::Only(&["Consent", "AllergyIntolerance", "Appointment"]), CU),
-    Line(PATIENT, Types::Only(&["QuestionnaireResponse"]), CU),
-    Line(PATIENT, Types::Only(&["Observation", "Communication", "Task"]), C),
-    Line(BOTH, Types::Only(&["Basic"]), ALL),
-    Line(USER, Types::Only(DIRECTORY), RS),
-    Line(USER, Types::Only(KNOWLEDGE), RS),
-    Line(USER, Types::Only(PERSONS), R),
-];
-const OF_DOCTOR: &[Line] = &[
-    Line(BOTH, Types::All, RS),
-    Line(BOTH, Types::Only(CLINICAL), CU),
-    Line(BOTH, Types::Only(&["Patient", "Practitioner"]), U),
-    Line(USER, Types::Only(&["Schedule", "Slot"]), CU),
-    Line(BOTH, Types::Only(&["Basic", "Subscription"]), ALL),
-];
-const OF_STAFF: &[Line] = &[
-    Line(BOTH, Types::All, RS),
-    Line(BOTH, Types::Only(BIRTHS), CU),
-    Line(BOTH, Types::Only(&["Consent", "QuestionnaireResponse", "Communication"]), CU),
-    Line(BOTH, Types::Only(&["Basic"]), ALL),
-];
-const OF_ADMIN: &[Line] = &[
-    Line(BOTH, Types::All, RS),
-    Line(USER, Types::All, D),
-    Line(USER, Types::Only(ADMINISTERED), ALL),
-    Line(USER, Types::Only(KNOWLEDGE), ALL),
-];
-const OF_REGISTRY: &[Line] = &[
-    Line(SYSTEM, Types::Only(REGISTERED), RS),
-    Line(SYSTEM, Types::Only(&["Task", "Composition"]), U),
-];
-const OF_EHR_SYSTEM: &[Line] = &[Line(SYSTEM, Types::All, ALL)];
 
 /// Scopes that are about no resource, and may be granted to a person's application.
 const OF_LAUNCH: [&str; 7] = [
@@ -164,105 +30,84 @@ const OF_LAUNCH: [&str; 7] = [
 ];
 /// Of this server, for administrators.
 const OF_ADMINISTRATION: [&str; 3] = ["__bhn.settings.rw", "__bhn.users.rw", "__bhn.clients.rw"];
-const NEVER: [(&str, Letters); 1] = [("AuditEvent", CU.with(D))];
 
-/// What may be granted to one role at most.
-pub struct Ceiling {
-    role: Role,
-    lines: &'static [Line],
+/// Who holds what is granted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Holder {
+    /// An application of a person with the role.
+    Person,
+    /// A backend service that is registered with the role.
+    System,
 }
 
-/// The ceiling of a role.
-pub fn ceiling(role: Role) -> Ceiling {
-    let lines = match role {
-        Role::Patient => OF_PATIENT,
-        Role::Doctor => OF_DOCTOR,
-        Role::HospitalStaff => OF_STAFF,
-        Role::Admin | Role::Registrar => OF_ADMIN,
-        Role::Registry => OF_REGISTRY,
-        Role::EhrSystem => OF_EHR_SYSTEM,
-    };
-    Ceiling { role, lines }
-}
-
-impl Ceiling {
-    /// What of these scopes may be granted. A scope of all types keeps what holds for all of them.
-    pub fn of(&self, asked: &Scopes) -> Scopes {
-        let grantable = asked.iter().filter_map(|scope| match scope {
-            Scope::Resource(scope) => {
-                let letters = scope.letters.and(self.letters(scope.level, scope.resource_type));
-                let kept = ResourceScope { letters, ..scope.clone() };
-                (letters != Letters::NONE).then_some(Scope::Resource(kept))
-            }
-            Scope::Other(name) => self.has(name).then(|| scope.clone()),
-        });
-        grantable.collect()
-    }
-
-    fn letters(&self, level: Level, resource_type: Option<ResourceType>) -> Letters {
-        let mut letters = Letters::NONE;
-        for Line(levels, types, more) in self.lines {
-            let is_of = match (types, resource_type) {
-                (Types::All, _) => true,
-                (Types::Only(names), Some(resource_type)) => names.contains(&resource_type.name()),
-                (Types::Only(_), None) => false,
+/// What of these scopes may be granted to the role at most. A scope of all types keeps what may be
+/// granted of all of them.
+/// Data are no matter of an operator's backend service.
+pub fn ceiling((role, holder): (Role, Holder), asked: &Scopes) -> Scopes {
+    let grantable = asked.iter().filter_map(|scope| match scope {
+        Scope::Resource(scope) => {
+            let is_data_its = (holder == Holder::System) == role.is_system();
+            let own = match scope.resource_type {
+                _ if !is_data_its => Letters::NONE,
+                Some(resource_type) => of_type(role, scope.level, resource_type),
+                None => of_all_types(role, scope.level),
             };
-            if is_of && levels.contains(&level) {
-                letters = letters.with(*more);
-            }
+            let letters = scope.letters.and(own);
+            let is_v1 = scope.is_v1 && letters == scope.letters;
+            let kept = ResourceScope { letters, is_v1, ..scope.clone() };
+            (letters != Letters::NONE).then_some(Scope::Resource(kept))
         }
-        let name = resource_type.map(ResourceType::name);
-        let is_audit = NEVER.iter().any(|(never, _)| Some(*never) == name);
-        match (is_audit, self.role) {
-            (true, Role::Doctor | Role::HospitalStaff) => Letters::NONE,
-            (true, _) => letters.and(RS),
-            (false, _) => letters,
-        }
-    }
+        Scope::Other(name) => has((role, holder), name).then(|| scope.clone()),
+    });
+    grantable.collect()
+}
 
-    fn has(&self, name: &str) -> bool {
-        let is_admin = matches!(self.role, Role::Admin | Role::Registrar);
-        let is_person = !self.role.is_system();
-        (is_person && OF_LAUNCH.contains(&name)) || (is_admin && OF_ADMINISTRATION.contains(&name))
+/// What the rules of the matrix give the role for the type. Without a person there is nothing that
+/// `patient/` or `user/` could be about. To a patient `user/` is what is nobody's record; a
+/// patient's record is deleted from by nobody in its context.
+fn of_type(role: Role, level: Level, resource_type: ResourceType) -> Letters {
+    if role.is_system() != (level == Level::System) {
+        return Letters::NONE;
+    }
+    let is_nobodys = |rule: &&Rule| {
+        rule.sights.iter().all(|sight| sight.is_public() || matches!(sight, Sight::Own))
+    };
+    let rules = Matrix::get().rules(role, resource_type).iter();
+    let rules =
+        rules.filter(|rule| (role, level) != (Role::Patient, Level::User) || is_nobodys(rule));
+    rules.fold(Letters::NONE, |all, rule| {
+        let acts = ACTS.into_iter().filter(|(act, _)| {
+            let is_delete = *act == Acts::DELETE && level == Level::Patient && !is_nobodys(&rule);
+            rule.acts.meets(*act) && !is_delete
+        });
+        acts.fold(all, |all, (_, letter)| all.with(letter))
+    })
+}
+
+/// Registries are told type by type what they get; everybody else may read what his role may.
+fn of_all_types(role: Role, level: Level) -> Letters {
+    let read = Letters::READ.with(Letters::SEARCH);
+    match (role, level) {
+        (Role::EhrSystem, Level::System) => Letters::ALL,
+        (Role::Admin, Level::User) => read.with(Letters::DELETE),
+        (Role::Patient, Level::Patient) => read,
+        (Role::Doctor | Role::HospitalStaff | Role::Admin | Role::Registrar, level)
+            if level != Level::System =>
+        {
+            read
+        }
+        _ => Letters::NONE,
     }
 }
 
-/// What of the asked scopes a client may have that registered these. A scope of all types that it
-/// did not register as such becomes those that it did.
-pub fn registered(asked: &Scopes, registered: &Scopes) -> Scopes {
-    let mut kept = Scopes::default();
-    for scope in asked.iter() {
-        match scope {
-            Scope::Other(name) if registered.has(name) => kept.push(scope.clone()),
-            Scope::Other(_) => {}
-            Scope::Resource(scope) => {
-                let parts = registered.resources().filter_map(|own| within(scope, own));
-                let parts: Vec<ResourceScope> = parts.collect();
-                let whole = parts.iter().find(|part| *part == scope).cloned();
-                match whole {
-                    Some(whole) => kept.push(Scope::Resource(whole)),
-                    None => parts.into_iter().for_each(|part| kept.push(Scope::Resource(part))),
-                }
-            }
+fn has((role, holder): (Role, Holder), name: &str) -> bool {
+    let is_admin = matches!(role, Role::Admin | Role::Registrar);
+    match holder {
+        Holder::System => name.starts_with("__bhn."),
+        Holder::Person => {
+            OF_LAUNCH.contains(&name) || (is_admin && OF_ADMINISTRATION.contains(&name))
         }
     }
-    kept
-}
-
-/// What is in both scopes; None for nothing, and for two that are narrowed otherwise.
-fn within(asked: &ResourceScope, own: &ResourceScope) -> Option<ResourceScope> {
-    let resource_type = match (asked.resource_type, own.resource_type) {
-        (Some(asked), Some(own)) if asked != own => return None,
-        (asked, own) => asked.or(own),
-    };
-    let query = match (&asked.query, &own.query) {
-        (Some(asked), Some(own)) if asked != own => return None,
-        (asked, own) => asked.clone().or_else(|| own.clone()),
-    };
-    let letters = asked.letters.and(own.letters);
-    let is_v1 = asked.is_v1 && query.is_none();
-    let is_some = asked.level == own.level && letters != Letters::NONE;
-    is_some.then_some(ResourceScope { level: asked.level, resource_type, letters, query, is_v1 })
 }
 
 #[cfg(test)]
@@ -270,11 +115,8 @@ mod tests {
     use super::*;
 
     fn granted(role: Role, text: &str) -> String {
-        ceiling(role).of(&Scopes::parse(text).unwrap()).to_string()
-    }
-
-    fn of_client(asked: &str, own: &str) -> String {
-        registered(&Scopes::parse(asked).unwrap(), &Scopes::parse(own).unwrap()).to_string()
+        let holder = if role.is_system() { Holder::System } else { Holder::Person };
+        ceiling((role, holder), &Scopes::parse(text).unwrap()).to_string()
     }
 
     #[test]
@@ -283,7 +125,7 @@ mod tests {
                      user/Condition.cruds system/*.rs __bhn.users.rw";
         assert_eq!(
             granted(Role::Patient, asked),
-            "openid fhirUser patient/*.rs patient/Observation.crs user/Patient.r"
+            "openid fhirUser patient/*.rs patient/Observation.crs"
         );
         assert_eq!(
             granted(Role::Doctor, asked),
@@ -296,7 +138,7 @@ mod tests {
              user/Condition.rds __bhn.users.rw"
         );
         assert_eq!(granted(Role::Registry, "system/Patient.cruds openid"), "system/Patient.rs");
-        assert_eq!(granted(Role::Registry, "system/Observation.rs user/Patient.rs"), "");
+        assert_eq!(granted(Role::Registry, "system/Condition.rs user/Patient.rs"), "");
     }
 
     #[test]
@@ -306,27 +148,5 @@ mod tests {
         assert_eq!(granted(Role::Admin, asked), "patient/AuditEvent.rs user/AuditEvent.rs");
         assert_eq!(granted(Role::Doctor, asked), "");
         assert_eq!(granted(Role::HospitalStaff, asked), "");
-    }
-
-    #[test]
-    fn a_client_has_no_more_than_it_registered() {
-        assert_eq!(
-            of_client("openid launch patient/*.rs", "openid patient/*.cruds"),
-            "openid patient/*.rs"
-        );
-        assert_eq!(
-            of_client("patient/*.rs", "patient/Observation.r patient/Patient.rs"),
-            "patient/Observation.r patient/Patient.rs"
-        );
-        assert_eq!(
-            of_client("patient/Observation.read", "patient/*.rs"),
-            "patient/Observation.read"
-        );
-        assert_eq!(of_client("user/Observation.rs", "patient/*.rs"), "");
-        assert_eq!(
-            of_client("patient/Observation.rs", "patient/Observation.rs?category=a"),
-            "patient/Observation.rs?category=a"
-        );
-        assert_eq!(of_client("patient/Observation.rs?category=b", "patient/*.rs?category=a"), "");
     }
 }

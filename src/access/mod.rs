@@ -21,7 +21,7 @@ pub use authorize::permit::{Answers, Permit};
 pub use authorize::redact::Redactor;
 pub use authorize::signed_out;
 pub use caller::{Asker, Caller, Origin};
-pub use ceiling::{Ceiling, ceiling, registered};
+pub use ceiling::{Holder, ceiling};
 pub use guard::{Guard, Guarded, Within};
 pub use matrix::type_set::TypeSet;
 pub use principal::{Launch, Link, Links, Principal};

@@ -4,7 +4,6 @@ use crate::harness::people::{APP, Browser, parameter};
 use crate::harness::{TestServer, principal};
 use bhn_fhir::access::Role;
 use bhn_fhir::clock::Clock;
-use bhn_fhir::oauth::accounts::secrets;
 use chrono::Duration;
 use serde_json::{Value, json};
 use url::Url;
@@ -22,7 +21,7 @@ async fn start() -> (TestServer, String, Browser) {
 
 /// A launch of patient and encounter, good for so many seconds.
 async fn launched(server: &TestServer, client: &str, (by, seconds): (Option<&str>, i64)) -> String {
-    let handle = secrets::token().unwrap();
+    let handle = bhn_fhir::oauth::new_secret().unwrap();
     let patient = server.link("Patient/amina").await;
     let context = json!({
         "patient": "amina", "patient_rid": patient.rid, "encounter": "e1", "intent": "order",
@@ -32,7 +31,10 @@ async fn launched(server: &TestServer, client: &str, (by, seconds): (Option<&str
     let now = Clock::System.now();
     let times = (now, now + Duration::seconds(seconds));
     let store = &server.context.store;
-    store.create_launch(&secrets::hash(&handle), (client, by, &context), times).await.unwrap();
+    store
+        .create_launch(&bhn_fhir::oauth::hash(&handle), (client, by, &context), times)
+        .await
+        .unwrap();
     handle
 }
 

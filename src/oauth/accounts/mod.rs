@@ -168,13 +168,13 @@ pub async fn code_for(
     (purpose, account): (CodePurpose, Option<&str>),
     now: DateTime<Utc>,
 ) -> Result<String> {
-    let code = secrets::token()?;
+    let code = crate::oauth::new_secret()?;
     let within = match purpose {
         CodePurpose::Verify => VERIFY_WITHIN,
         CodePurpose::Reset => RESET_WITHIN,
         CodePurpose::Bootstrap => BOOTSTRAP_WITHIN,
     };
-    store.create_code(&secrets::hash(&code), (purpose, account), (now, now + within)).await?;
+    store.create_code(&crate::oauth::hash(&code), (purpose, account), (now, now + within)).await?;
     Ok(code)
 }
 
@@ -197,7 +197,7 @@ pub async fn claim_code(
     let letters = totp::letters(&code);
     let claim = ClaimCode {
         selector: &letters[..SELECTOR_LETTERS],
-        hash: &secrets::hash(&letters),
+        hash: &crate::oauth::hash(&letters),
         person,
         expires: now + CLAIM_WITHIN,
     };
@@ -217,7 +217,7 @@ pub async fn claim(
     let Some(selector) = letters.get(..SELECTOR_LETTERS) else { return Ok(false) };
     let Some((hash, person)) = store.try_claim(selector, now).await? else { return Ok(false) };
     let is_right =
-        aws_lc_rs::constant_time::verify_slices_are_equal(&hash, &secrets::hash(&letters));
+        aws_lc_rs::constant_time::verify_slices_are_equal(&hash, &crate::oauth::hash(&letters));
     let wanted = match person.key.resource_type.name() {
         "Practitioner" => account.role != Role::Patient,
         _ => true,

@@ -95,7 +95,7 @@ fn argon2id() -> Result<Argon2<'static>> {
 
 fn hashed(password: &str) -> Result<String> {
     let internal = |error: argon2::password_hash::Error| FhirError::internal(error.to_string());
-    let salt = SaltString::encode_b64(&super::secrets::random::<16>()?).map_err(internal)?;
+    let salt = SaltString::encode_b64(&crate::oauth::secrets::random::<16>()?).map_err(internal)?;
     let hash = argon2id()?.hash_password(password.as_bytes(), &salt).map_err(internal)?;
     Ok(hash.to_string())
 }

@@ -1,31 +1,15 @@
-//! Random tokens, their hashes, and keys of this server, each for one purpose.
+//! Names under which attempts are counted, and keys of this server, each for one purpose.
 
 use crate::error::{FhirError, Result};
+use crate::oauth::secrets::hash;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
-use aws_lc_rs::{digest, hmac, rand};
+use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// 256 random bits as 43 characters of a URL.
-pub fn token() -> Result<String> {
-    Ok(URL_SAFE_NO_PAD.encode(random::<32>()?))
-}
-
-/// Random bytes.
-pub fn random<const N: usize>() -> Result<[u8; N]> {
-    let mut bytes = [0; N];
-    rand::fill(&mut bytes).map_err(|_| FhirError::internal("there are no random numbers"))?;
-    Ok(bytes)
-}
-
-/// SHA-256, under which tokens and codes are stored.
-pub fn hash(text: &str) -> Vec<u8> {
-    digest::digest(&digest::SHA256, text.as_bytes()).as_ref().to_vec()
-}
-
-/// The same of a kind and a name, for counting.
+/// The hash of a kind and a name, for counting.
 pub fn hash_of(kind: &str, name: &str) -> Vec<u8> {
-    hash(&format!("{kind}\n{name}"))
+    hash(&format!("{kind}\n{name}")).to_vec()
 }
 
 /// Keys derived from the one that all nodes share.

@@ -14,7 +14,7 @@ const LETTERS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
 /// A new secret.
 pub fn new_secret() -> Result<Vec<u8>> {
-    Ok(secrets::random::<SECRET_BYTES>()?.to_vec())
+    Ok(crate::oauth::secrets::random::<SECRET_BYTES>()?.to_vec())
 }
 
 /// The step of which the code is, at most one before or after that of `now` (seconds of Unix).
@@ -63,7 +63,8 @@ pub fn recovery_codes() -> Result<Vec<String>> {
 
 /// A code that people can type: five random bits a letter, in groups of four.
 pub fn code<const N: usize>() -> Result<String> {
-    let letters = secrets::random::<N>()?.map(|byte| LETTERS[usize::from(byte % 32)] as char);
+    let letters =
+        crate::oauth::secrets::random::<N>()?.map(|byte| LETTERS[usize::from(byte % 32)] as char);
     let groups: Vec<String> = letters.chunks(4).map(|group| group.iter().collect()).collect();
     Ok(groups.join("-"))
 }

@@ -11,7 +11,6 @@ use crate::fhir::resource::{Id, ResourceKey};
 use crate::fhir::subset::Subset;
 use crate::interactions;
 use crate::oauth::AuthorizationServer;
-use crate::oauth::accounts::secrets;
 use crate::oauth::events::SecurityEvent;
 use crate::oauth::pages::about::{About, tell};
 use axum::body::{Body, to_bytes};
@@ -107,7 +106,7 @@ async fn made(server: &Arc<AuthorizationServer>, request: Request) -> Result<Str
     let app = server.context.store.app(&launched.client_id).await?;
     let app = app.ok_or_else(|| refused("client_id is not known"))?;
     let context = context(server, &launcher, &launched).await?;
-    let handle = secrets::token()?;
+    let handle = crate::oauth::new_secret()?;
     let account = launcher.account.as_deref().or(launched.user.as_deref());
     let is_known = match account {
         Some(account) if uuid::Uuid::parse_str(account).is_err() => false,
@@ -119,7 +118,7 @@ async fn made(server: &Arc<AuthorizationServer>, request: Request) -> Result<Str
     }
     let of_client = (app.client.as_str(), account, &Value::Object(context));
     let times = (visit.now, visit.now + GOOD_FOR);
-    server.context.store.create_launch(&secrets::hash(&handle), of_client, times).await?;
+    server.context.store.create_launch(&crate::oauth::hash(&handle), of_client, times).await?;
     let about = About { account, client: Some(&app.client) };
     tell(server, SecurityEvent::Launched, about, &visit.origin).await?;
     Ok(handle)

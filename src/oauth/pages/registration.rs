@@ -10,7 +10,7 @@ use crate::access::Role;
 use crate::clock;
 use crate::error::FhirError;
 use crate::oauth::AuthorizationServer;
-use crate::oauth::accounts::{self, Attempt, password_rules, secrets};
+use crate::oauth::accounts::{self, Attempt, password_rules};
 use crate::oauth::events::SecurityEvent;
 use crate::oauth::pages::about::{About, tell};
 use crate::storage::{AccountChange, CodePurpose, NewAccount, Status};
@@ -194,7 +194,7 @@ pub async fn verify(posted: Posted) -> Result<Response<Body>, Problem> {
     let Posted { visit, fields } = posted;
     let store = &visit.server.context.store;
     let attempt = counted(&visit, "code", &address(&visit)).await?;
-    let hash = secrets::hash(fields.get("code"));
+    let hash = crate::oauth::hash(fields.get("code"));
     let account = store.take_code(&hash, CodePurpose::Verify, visit.now).await?;
     let account = match account {
         Some(account) => store.account(&account).await?,
@@ -280,7 +280,7 @@ async fn choose(visit: &Visit, fields: &Fields) -> Result<Response<Body>, Proble
     let server = &visit.server;
     let (store, passwords) = (&server.context.store, &server.people.passwords);
     let attempt = counted(visit, "code", &address(visit)).await?;
-    let hash = secrets::hash(fields.get("code"));
+    let hash = crate::oauth::hash(fields.get("code"));
     if !store.is_code_good(&hash, CodePurpose::Reset, visit.now).await? {
         return Err(Problem::new(400, |texts| texts.code_ended));
     }
@@ -324,7 +324,7 @@ pub async fn bootstrap(posted: Posted) -> Result<Response<Body>, Problem> {
     first(&visit).await?;
     let attempt = counted(&visit, "code", &address(&visit)).await?;
     let store = &visit.server.context.store;
-    let hash = secrets::hash(fields.get("code"));
+    let hash = crate::oauth::hash(fields.get("code"));
     if !store.is_code_good(&hash, CodePurpose::Bootstrap, visit.now).await? {
         return Err(Problem::new(400, |texts| texts.code_ended));
     }

@@ -5,7 +5,7 @@ use super::texts::{self, Texts};
 use crate::access::{Origin, Role};
 use crate::error::Result;
 use crate::oauth::AuthorizationServer;
-use crate::oauth::accounts::{needs_factor, secrets};
+use crate::oauth::accounts::needs_factor;
 use crate::storage::{Account, NewSession, Session};
 use axum::extract::FromRequestParts;
 use axum::http::header::{ACCEPT_LANGUAGE, COOKIE, HeaderValue, SET_COOKIE};
@@ -72,7 +72,7 @@ impl FromRequestParts<Arc<AuthorizationServer>> for Visit {
         let origin = parts.extensions.get::<Origin>().cloned().unwrap_or_default();
         let visitor = cookie(&parts.headers, server.cookie_name("visit"));
         let is_new = visitor.is_none();
-        let visitor = visitor.map_or_else(secrets::token, Ok)?;
+        let visitor = visitor.map_or_else(crate::oauth::new_secret, Ok)?;
         let mut visit = Visit {
             texts: texts::of_request(parts.uri.query(), &parts.headers),
             now: server.context.clock.now(),
@@ -107,7 +107,7 @@ impl Visit {
             return Ok(());
         };
         let store = &self.server.context.store;
-        let Some(session) = store.session(&secrets::hash(&token), self.now).await? else {
+        let Some(session) = store.session(&crate::oauth::hash(&token), self.now).await? else {
             return Ok(());
         };
         let Some(account) = store.account(&session.account).await? else { return Ok(()) };
@@ -146,9 +146,9 @@ impl Visit {
             let hashes = [before.session.hash];
             store.end_sessions(&before.account.account, &hashes, self.now).await?;
         }
-        let token = secrets::token()?;
+        let token = crate::oauth::new_secret()?;
         let new = NewSession {
-            hash: &secrets::hash(&token),
+            hash: &crate::oauth::hash(&token),
             account: &account.account,
             epoch: account.epoch,
             methods,
@@ -166,10 +166,10 @@ impl Visit {
 
     /// Remembers that this browser has shown the second factor of the account.
     pub async fn remember_device(&mut self, account: &Account) -> Result<()> {
-        let device = secrets::token()?;
+        let device = crate::oauth::new_secret()?;
         let store = &self.server.context.store;
         let expires = self.now + KNOWN_FOR;
-        store.remember_device(&secrets::hash(&device), &account.account, expires).await?;
+        store.remember_device(&crate::oauth::hash(&device), &account.account, expires).await?;
         self.set_cookie("device", &device, Some(KNOWN_FOR));
         Ok(())
     }
@@ -179,7 +179,7 @@ impl Visit {
     pub async fn counted_for(&self, email: &str) -> Result<(&'static str, String)> {
         let Some(device) = &self.device else { return Ok(("password", email.to_owned())) };
         let store = &self.server.context.store;
-        match store.is_device_known(&secrets::hash(device), email, self.now).await? {
+        match store.is_device_known(&crate::oauth::hash(device), email, self.now).await? {
             true => Ok(("device", device.clone())),
             false => Ok(("password", email.to_owned())),
         }

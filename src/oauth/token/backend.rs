@@ -1,9 +1,7 @@
 //! Tokens of systems: <https://hl7.org/fhir/smart-app-launch/STU2.2/backend-services.html>.
 
 use super::Given;
-use crate::access::matrix::{Acts, Matrix};
-use crate::access::smart_scope::{Letters, Level, ResourceScope, Scope};
-use crate::access::{Role, Scopes};
+use crate::access::{Holder, Scopes, ceiling};
 use crate::oauth::AuthorizationServer;
 use crate::oauth::error::{OAuthError, OAuthResult};
 use crate::oauth::form::Form;
@@ -27,7 +25,8 @@ impl AuthorizationServer {
         let asked = Scopes::parse(form.need("scope")?).ok_or_else(wrong)?;
         let registered = Scopes::parse(&client.scopes).unwrap_or_default();
         let registry = &self.context.current().registry;
-        let granted = within_role(role, &supported(&asked, registry).within(&registered));
+        let granted =
+            ceiling((role, Holder::System), &supported(&asked, registry).within(&registered));
         if granted.is_empty() {
             let text = "None of the scopes is registered for the client";
             return Err(OAuthError::invalid_scope(text));
@@ -60,40 +59,3 @@ impl AuthorizationServer {
         })
     }
 }
-
-/// What a system of that role may be granted at all: of each type what the access matrix has for
-/// the role, and what this server has of its own. Without a person there is nothing that `patient/`
-/// or `user/` could be about; an operator's client touches no data.
-fn within_role(role: Role, scopes: &Scopes) -> Scopes {
-    let capped = |scope: &Scope| match scope {
-        Scope::Resource(scope) if role.is_system() && scope.level == Level::System => {
-            of_matrix(role, scope).map(Scope::Resource)
-        }
-        Scope::Resource(_) => None,
-        Scope::Other(name) => name.starts_with("__bhn.").then(|| scope.clone()),
-    };
-    scopes.iter().filter_map(capped).collect()
-}
-
-/// A scope of all types is for EHR systems alone: registries are told type by type what they get.
-fn of_matrix(role: Role, scope: &ResourceScope) -> Option<ResourceScope> {
-    let Some(resource_type) = scope.resource_type else {
-        return (role == Role::EhrSystem).then(|| scope.clone());
-    };
-    let rules = Matrix::get().rules(role, resource_type);
-    let may = |act: Acts| rules.iter().any(|rule| rule.acts.meets(act));
-    let own = ACTS.into_iter().filter(|(act, _)| may(*act));
-    let own = own.fold(Letters::NONE, |letters, (_, letter)| letters.with(letter));
-    let letters = scope.letters.and(own);
-    let is_v1 = scope.is_v1 && letters == scope.letters;
-    (letters != Letters::NONE).then(|| ResourceScope { letters, is_v1, ..scope.clone() })
-}
-
-/// What the matrix and what scopes call the same.
-const ACTS: [(Acts, Letters); 5] = [
-    (Acts::CREATE, Letters::CREATE),
-    (Acts::READ, Letters::READ),
-    (Acts::UPDATE, Letters::UPDATE),
-    (Acts::DELETE, Letters::DELETE),
-    (Acts::SEARCH, Letters::SEARCH),
-];

@@ -77,7 +77,7 @@ async fn begin(visit: Visit, fields: &Fields) -> Result<Response<Body>, Problem>
         Err(refused) => return Ok(refuse(&visit, &target.redirect_uri, &refused)),
     };
     if let Some(handle) = fields.find("launch") {
-        let hash = secrets::hash(handle);
+        let hash = crate::oauth::hash(handle);
         match store.take_launch(&hash, &target.app.client, visit.now).await? {
             Some((account, context)) => asked.launched(account, context),
             None => {
@@ -92,21 +92,21 @@ async fn begin(visit: Visit, fields: &Fields) -> Result<Response<Body>, Problem>
     if let Some(until) = store.attempt(&key, &REQUESTS, visit.now).await? {
         return Err(Problem::too_many((until - visit.now).num_seconds()));
     }
-    let handle = secrets::token()?;
+    let handle = crate::oauth::new_secret()?;
     let kept = serde_json::to_value(&asked).map_err(crate::error::FhirError::internal)?;
     let times = (visit.now, visit.now + KEPT_FOR);
-    let hash = secrets::hash(&handle);
+    let hash = crate::oauth::hash(&handle);
     store.keep_authorization_request(&hash, (&target.app.client, &kept), times).await?;
     Ok(render::see_other(&visit, &with_request("/oauth/continue", Some(&handle))))
 }
 
 /// The request of that handle; an error page where it has ended.
 pub async fn pending(visit: &Visit, handle: &str) -> Result<Pending, Problem> {
-    let hash = secrets::hash(handle);
+    let hash = crate::oauth::hash(handle);
     let found = visit.server.context.store.authorization_request(&hash, visit.now).await?;
     let (kept, created) = found.ok_or_else(|| Problem::new(400, |texts| texts.request_ended))?;
     let request = serde_json::from_value(kept).map_err(crate::error::FhirError::internal)?;
-    Ok(Pending { hash, request, created })
+    Ok(Pending { hash: hash.to_vec(), request, created })
 }
 
 /// Keeps what was picked.

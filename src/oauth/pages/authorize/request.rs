@@ -2,8 +2,9 @@
 
 use super::super::posted::Fields;
 use super::super::problem::Problem;
+use crate::access::Scopes;
 use crate::access::smart_scope::Scope;
-use crate::access::{Scopes, registered};
+use crate::oauth::supported;
 use crate::search::Registry;
 use crate::storage::{App, Store};
 use base64::Engine;
@@ -264,27 +265,13 @@ fn scopes(fields: &Fields, app: &App, registry: &Registry) -> Result<Scopes, Ref
     let asked = Scopes::parse(asked).ok_or_else(|| invalid("scope is not understood"))?;
     let own = Scopes::parse(&app.scopes).unwrap_or_default();
     let has_refresh = app.grant_types.iter().any(|grant| grant == "refresh_token");
-    let kept = registered(&asked, &own);
-    let kept: Scopes =
-        kept.iter().filter(|scope| is_searchable(scope, registry)).cloned().collect();
+    let kept = supported(&asked, registry).within(&own);
     let kept: Scopes =
         kept.iter().filter(|scope| has_refresh || !is_lasting(scope)).cloned().collect();
     match kept.is_empty() {
         true => Err(invalid("none of the scopes is registered for the client")),
         false => Ok(kept),
     }
-}
-
-/// A scope that is narrowed has to be so by search parameters of its type (SECURITY AS-26).
-fn is_searchable(scope: &Scope, registry: &Registry) -> bool {
-    let Scope::Resource(scope) = scope else { return true };
-    let Some(query) = &scope.query else { return true };
-    let mut names = url::form_urlencoded::parse(query.as_bytes());
-    names.all(|(name, value)| {
-        let name = name.split(':').next().unwrap_or_default();
-        let is_known = |kind| registry.parameter(kind, name).is_some();
-        !value.is_empty() && scope.resource_type.is_some_and(is_known)
-    })
 }
 
 fn is_lasting(scope: &Scope) -> bool {

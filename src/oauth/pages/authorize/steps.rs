@@ -8,8 +8,7 @@ use super::super::visit::{SignedIn, Visit, with_request};
 use super::request::Picked;
 use super::{Pending, end, keep, patients, pending, redirect};
 use crate::access::smart_scope::Level;
-use crate::access::{Role, Scopes, ceiling};
-use crate::oauth::accounts::secrets;
+use crate::access::{Holder, Role, Scopes, ceiling};
 use crate::oauth::events::SecurityEvent;
 use crate::oauth::pages::about::{About, tell};
 use crate::storage::{App, CodeGrant};
@@ -119,7 +118,7 @@ pub async fn known(visit: &Visit, pending: Pending, handle: &str) -> Result<Know
     }
     let app = visit.server.context.store.app(&request.client).await?;
     let app = app.ok_or_else(|| Problem::new(400, |texts| texts.request_ended))?;
-    let scopes = ceiling(signed_in.account.role).of(&request.scopes());
+    let scopes = ceiling((signed_in.account.role, Holder::Person), &request.scopes());
     Ok(Known { pending, signed_in, app, scopes })
 }
 
@@ -212,7 +211,7 @@ pub async fn issue(
     let (session, account) = (&signed_in.session, &signed_in.account);
     let (launch, patient_rid) = launch_of(known);
     let is_offline = scopes.has("offline_access");
-    let code = secrets::token()?;
+    let code = crate::oauth::new_secret()?;
     let new = CodeGrant {
         request: &pending.hash,
         client: (&app.client, app.epoch),
@@ -223,7 +222,7 @@ pub async fn issue(
         patient_rid,
         methods: &session.methods,
         signed_in: session.created,
-        code: &secrets::hash(&code),
+        code: &crate::oauth::hash(&code),
         expires: visit.now + CODE_FOR,
         redirect_uri: &pending.request.redirect_uri,
         code_challenge: &pending.request.code_challenge,
