@@ -94,6 +94,14 @@ pub enum SecurityEvent {
     SignedOut,
     /// A second factor was set up.
     FactorAdded,
+    /// An administrator wants one removed, which is done a day later.
+    FactorRemovalAsked,
+    /// And does not want it any more.
+    FactorKept,
+    FactorRemoved,
+    PasskeyNamed,
+    /// A passkey signed with a counter that had been: there are two of it.
+    PasskeyCopied,
     AccountMade,
     /// An account became a Patient or Practitioner by a claim code.
     AccountLinked,
@@ -135,6 +143,11 @@ impl SecurityEvent {
             SecurityEvent::SignInRefused { .. } => "sign-in-refused",
             SecurityEvent::SignedOut => "signed-out",
             SecurityEvent::FactorAdded => "factor-added",
+            SecurityEvent::FactorRemovalAsked => "factor-removal-asked",
+            SecurityEvent::FactorKept => "factor-kept",
+            SecurityEvent::FactorRemoved => "factor-removed",
+            SecurityEvent::PasskeyNamed => "passkey-named",
+            SecurityEvent::PasskeyCopied => "passkey-copied",
             SecurityEvent::AccountMade => "account-made",
             SecurityEvent::AccountLinked => "account-linked",
             SecurityEvent::PasswordChanged => "password-changed",
@@ -159,6 +172,9 @@ impl SecurityEvent {
             }
             SecurityEvent::RefreshReused { grant } => {
                 Some(format!("a refresh token of grant {grant} came again"))
+            }
+            SecurityEvent::PasskeyCopied => {
+                Some("the counter of a passkey did not grow".to_owned())
             }
             SecurityEvent::ConsentDenied => Some("the person has refused".to_owned()),
             _ => None,
@@ -191,6 +207,7 @@ impl SecurityEvent {
         matches!(
             self,
             SecurityEvent::AssertionReplayed
+                | SecurityEvent::PasskeyCopied
                 | SecurityEvent::CodeReplayed { .. }
                 | SecurityEvent::RefreshReused { .. }
         )

@@ -84,7 +84,7 @@ impl AuthorizationServer {
         let outbound = Arc::new(outbound);
         let client_keys = ClientKeys::new(outbound.clone());
         let origins = Origins::default();
-        let people = People::new(&context.store, &context.settings.mail)?;
+        let people = People::new(&context.store, &keys, &context.settings)?;
         let server =
             AuthorizationServer { context, keys, bearers, outbound, people, client_keys, origins };
         Ok(Arc::new(server))
@@ -131,6 +131,12 @@ impl AuthorizationServer {
             let now = self.context.clock.now();
             if let Err(error) = self.keys.turn(now).await {
                 tracing::error!(?error, "the signing keys were not turned");
+            }
+            if let Err(error) = self.keys.reseal(&self.people.keys).await {
+                tracing::error!(?error, "not everything was sealed anew");
+            }
+            if let Err(error) = pages::settle(&self, now).await {
+                tracing::error!(?error, "ended factors were not removed");
             }
             if let Err(error) = self.context.store.sweep_tokens(now, KEPT_AFTER_END).await {
                 tracing::warn!(?error, "ended grants were not forgotten");

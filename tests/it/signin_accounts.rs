@@ -29,6 +29,18 @@ async fn letter(mail: &Path, to: &str, number: usize) -> String {
     panic!("no letter to {to}");
 }
 
+/// Waits for a letter to this address that has these words.
+pub async fn letter_about(mail: &Path, to: &str, words: &str) {
+    for number in 1..20 {
+        let text = letter(mail, to, number).await;
+        let plain = text.split_whitespace().collect::<Vec<&str>>().join(" ");
+        if plain.contains(words) {
+            return;
+        }
+    }
+    panic!("no letter with {words}");
+}
+
 fn code_of(letter: &str) -> String {
     let after = letter.split("?code=").nth(1).unwrap_or_else(|| panic!("no code in {letter}"));
     after.chars().take_while(|c| c.is_ascii_alphanumeric() || "-_".contains(*c)).collect()

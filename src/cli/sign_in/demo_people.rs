@@ -156,7 +156,7 @@ async fn link(oauth: &AuthorizationServer, key: &str) -> Result<Link, Failure> {
 async fn second_factor(oauth: &AuthorizationServer, account: &Account) -> Result<String, Failure> {
     let (store, now) = (&oauth.context.store, oauth.context.clock.now());
     let name = &account.account;
-    store.remove_totp(name).await?;
+    store.remove_factors(name).await?;
     let sealed = oauth.people.keys.seal(name, &totp::new_secret()?)?;
     store.begin_totp(name, &sealed, now).await?;
     // Any step confirms it; the codes of its key are known to nobody.

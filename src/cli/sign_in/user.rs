@@ -113,7 +113,7 @@ pub async fn run(config: UserConfig) -> Result<(), Failure> {
         }
         UserAct::ResetMfa { email } => {
             let account = known(store, &email).await?;
-            store.remove_totp(&account.account).await?;
+            store.remove_factors(&account.account).await?;
             let change = AccountChange { ends_grants: true, ..AccountChange::default() };
             set(store, &email, change).await
         }
@@ -159,7 +159,7 @@ fn line(account: &Account) -> String {
         account.person.as_ref().map_or_else(|| "-".to_owned(), |link| link.key.to_string());
     let facilities: Vec<String> =
         account.facilities.iter().map(|link| link.key.to_string()).collect();
-    let mfa = if account.has_totp { "mfa" } else { "no mfa" };
+    let mfa = if account.has_factor() { "mfa" } else { "no mfa" };
     format!(
         "{} {} {} {} {person} [{}] {mfa}",
         account.email,
@@ -215,7 +215,7 @@ async fn password(
     let mut typed = String::new();
     std::io::stdin().take(4_096).read_to_string(&mut typed)?;
     let typed = typed.trim_end_matches(['\r', '\n']);
-    let least = accounts::least_characters(account.role, account.has_totp);
+    let least = accounts::least_characters(account.role, account.has_factor());
     let person = [account.name.as_str(), account.email.as_str()];
     password_rules::check(typed, least, person)
         .map_err(|refused| format!("The password is not taken: {refused:?}"))?;

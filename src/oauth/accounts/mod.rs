@@ -2,6 +2,7 @@
 //! attempts.
 
 mod mail;
+pub mod passkeys;
 pub mod password_rules;
 mod passwords;
 pub mod secrets;
@@ -13,10 +14,12 @@ pub use passwords::{Passwords, Verdict};
 use crate::access::Role;
 use crate::clock::{self, Clock};
 use crate::error::Result;
+use crate::oauth::Keyring;
 use crate::storage::{
     Account, AccountChange, ClaimCode, CodePurpose, NewAccount, Status, Store, Throttle,
 };
 use chrono::{DateTime, Duration, Utc};
+use passkeys::RelyingParty;
 use secrets::Keys;
 use std::net::IpAddr;
 use unicode_normalization::UnicodeNormalization;
@@ -41,7 +44,8 @@ const CLAIM_WITHIN: Duration = Duration::days(7);
 const SELECTOR_LETTERS: usize = 8;
 const MOST_EMAIL_BYTES: usize = 254;
 
-const fn of_origin(free: i32) -> Throttle {
+/// So many within 15 minutes, then a wait of as long.
+pub const fn of_origin(free: i32) -> Throttle {
     let window = Duration::minutes(15);
     Throttle { free, window, first: window, longest: window }
 }
@@ -51,12 +55,21 @@ pub struct People {
     pub passwords: Passwords,
     pub keys: Keys,
     pub mailer: Mailer,
+    /// None where the server has no name, to which alone passkeys are bound.
+    pub relying_party: Option<RelyingParty>,
 }
 
 impl People {
-    pub fn new(store: &Store, mail: &crate::config::MailSettings) -> Result<People> {
-        let keys = Keys::new(store.server_key())?;
-        Ok(People { passwords: Passwords::new(), keys, mailer: Mailer::new(mail)? })
+    /// `keyring` has the key file.
+    pub fn new(
+        store: &Store,
+        keyring: &Keyring,
+        settings: &crate::config::Settings,
+    ) -> Result<People> {
+        let keys = Keys::new(store.server_key(), keyring.seals(secrets::FACTORS)?)?;
+        let mailer = Mailer::new(&settings.mail)?;
+        let relying_party = RelyingParty::of(settings.issuer());
+        Ok(People { passwords: Passwords::new(), keys, mailer, relying_party })
     }
 }
 
@@ -130,8 +143,8 @@ pub fn needs_factor(role: Role) -> bool {
 }
 
 /// The least characters of a password of the account.
-pub fn least_characters(role: Role, has_totp: bool) -> usize {
-    match needs_factor(role) || has_totp {
+pub fn least_characters(role: Role, has_factor: bool) -> usize {
+    match needs_factor(role) || has_factor {
         true => password_rules::LEAST_WITH_FACTOR,
         false => password_rules::LEAST_ALONE,
     }

@@ -1,8 +1,10 @@
 //! Names under which attempts are counted, and keys of this server, each for one purpose.
 
 use crate::error::{FhirError, Result};
+use crate::oauth::keys::{Seals, opened};
 use crate::oauth::secrets::hash;
-use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
+use crate::storage::SealedSecret;
+use aws_lc_rs::aead::{AES_256_GCM, RandomizedNonceKey};
 use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -12,23 +14,35 @@ pub fn hash_of(kind: &str, name: &str) -> Vec<u8> {
     hash(&format!("{kind}\n{name}")).to_vec()
 }
 
-/// Keys derived from the one that all nodes share.
+/// For what the key file seals here.
+pub const FACTORS: &str = "secrets of second factors";
+
+/// Keys that all nodes share.
 pub struct Keys {
     forms: hmac::Key,
-    factors: RandomizedNonceKey,
+    /// Of the key file.
+    seals: Seals,
+    /// Of the database, for secrets that were sealed before there were keys of the file for them.
+    older: RandomizedNonceKey,
 }
 
 impl Keys {
-    pub fn new(server_key: &[u8]) -> Result<Keys> {
+    /// From the key in the database, and those of the key file for [`FACTORS`].
+    pub fn new(server_key: &[u8], seals: Seals) -> Result<Keys> {
         let root = hmac::Key::new(hmac::HMAC_SHA256, server_key);
         let derived = |purpose: &str| hmac::sign(&root, purpose.as_bytes());
         let forms = derived("bhn-fhir tokens of forms");
-        let factors = derived("bhn-fhir secrets of second factors");
-        let factors = RandomizedNonceKey::new(&AES_256_GCM, factors.as_ref());
+        let older = derived("bhn-fhir secrets of second factors");
+        let older = RandomizedNonceKey::new(&AES_256_GCM, older.as_ref());
         Ok(Keys {
             forms: hmac::Key::new(hmac::HMAC_SHA256, forms.as_ref()),
-            factors: factors.map_err(|_| FhirError::internal("a key has the wrong length"))?,
+            seals,
+            older: older.map_err(|_| FhirError::internal("a key has the wrong length"))?,
         })
+    }
+
+    pub fn seals(&self) -> &Seals {
+        &self.seals
     }
 
     /// What every form of this browser, or of this session, brings back.
@@ -43,42 +57,47 @@ impl Keys {
     }
 
     /// Seals the secret of an account.
-    pub fn seal(&self, account: &str, secret: &[u8]) -> Result<Vec<u8>> {
-        let mut sealed = secret.to_vec();
-        let nonce = self.factors.seal_in_place_append_tag(Aad::from(account), &mut sealed);
-        let nonce = nonce.map_err(|_| FhirError::internal("a secret cannot be sealed"))?;
-        Ok([nonce.as_ref().as_slice(), &sealed].concat())
+    pub fn seal(&self, account: &str, secret: &[u8]) -> Result<SealedSecret> {
+        self.seals.seal(account, secret)
     }
 
     /// Opens it. 500 where it is another account's, or was sealed by another key.
-    pub fn open(&self, account: &str, sealed: &[u8]) -> Result<Vec<u8>> {
-        let broken = || FhirError::internal("the secret of a second factor cannot be opened");
-        let (nonce, rest) = sealed.split_at_checked(NONCE_LEN).ok_or_else(broken)?;
-        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| broken())?;
-        let mut rest = rest.to_vec();
-        let opened = self.factors.open_in_place(nonce, Aad::from(account), &mut rest);
-        opened.map(|secret| secret.to_vec()).map_err(|_| broken())
+    pub fn open(&self, account: &str, sealed: &SealedSecret) -> Result<Vec<u8>> {
+        match sealed.by {
+            Some(_) => self.seals.open(account, sealed),
+            None => opened(&self.older, account, &sealed.bytes),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use aws_lc_rs::aead::Aad;
+
+    fn keys(server_key: [u8; 32]) -> Keys {
+        Keys::new(&server_key, Seals::new(&[[9; 32]], FACTORS).unwrap()).unwrap()
+    }
 
     #[test]
-    fn a_sealed_secret_opens_for_its_account_alone() {
-        let keys = Keys::new(&[7; 32]).unwrap();
-        let sealed = keys.seal("one", b"secret").unwrap();
-        assert_ne!(sealed, keys.seal("one", b"secret").unwrap());
+    fn a_secret_of_before_the_key_file_opens_still() {
+        let keys = keys([7; 32]);
+        let mut bytes = b"secret".to_vec();
+        let nonce = keys.older.seal_in_place_append_tag(Aad::from("one"), &mut bytes).unwrap();
+        let bytes = [nonce.as_ref().as_slice(), &bytes].concat();
+        let sealed = SealedSecret { bytes, by: None };
         assert_eq!(keys.open("one", &sealed).unwrap(), b"secret");
         assert!(keys.open("two", &sealed).is_err());
-        assert!(Keys::new(&[8; 32]).unwrap().open("one", &sealed).is_err());
-        assert!(keys.open("one", b"short").is_err());
+        assert!(super::tests::keys([8; 32]).open("one", &sealed).is_err());
+        let anew = keys.seal("one", b"secret").unwrap();
+        assert_eq!(keys.open("one", &anew).unwrap(), b"secret");
+        let unnamed = SealedSecret { by: None, ..anew };
+        assert!(keys.open("one", &unnamed).is_err(), "the database alone opens nothing new");
     }
 
     #[test]
     fn a_form_token_is_of_one_binding() {
-        let keys = Keys::new(&[7; 32]).unwrap();
+        let keys = keys([7; 32]);
         let token = keys.form_token(b"session");
         assert!(keys.is_form_token(b"session", &token));
         assert!(!keys.is_form_token(b"other", &token));

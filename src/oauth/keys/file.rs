@@ -1,5 +1,6 @@
 //! The file whose key seals the private keys in the database: who has a copy of the database alone
-//! signs nothing.
+//! signs nothing. Its first line seals; further lines are earlier keys, which open what they have
+//! sealed until it is sealed anew.
 
 use crate::clock::new_id;
 use base64::Engine;
@@ -13,6 +14,8 @@ use std::path::{Path, PathBuf};
 pub const KEY_BYTES: usize = 32;
 /// Bytes of the file, at most.
 const FILE_BYTES: u64 = 4 << 10;
+/// Of a file: the present key and earlier ones.
+const MOST_KEYS: usize = 16;
 const OWNER_ALONE: u32 = 0o600;
 
 /// Why there is no key.
@@ -26,15 +29,15 @@ pub enum KeyFileError {
     )]
     Readable { path: PathBuf },
     #[error(
-        "The key file {} does not hold 32 bytes in base64; make one with: \
-         openssl rand -base64 32",
+        "The key file {} does not hold 32 bytes in base64 in each of its lines, {MOST_KEYS} at \
+         most; make one with: openssl rand -base64 32",
         path.display()
     )]
     Malformed { path: PathBuf },
 }
 
-/// The key in the file. None where there is no such file.
-pub fn read(path: &Path) -> Result<Option<[u8; KEY_BYTES]>, KeyFileError> {
+/// The keys in the file, the one that seals first. None where there is no such file.
+pub fn read(path: &Path) -> Result<Option<Vec<[u8; KEY_BYTES]>>, KeyFileError> {
     let failed = |source| KeyFileError::Io { path: path.to_owned(), source };
     let file = match File::open(path) {
         Ok(file) => file,
@@ -46,8 +49,11 @@ pub fn read(path: &Path) -> Result<Option<[u8; KEY_BYTES]>, KeyFileError> {
     }
     let mut text = String::new();
     file.take(FILE_BYTES).read_to_string(&mut text).map_err(failed)?;
-    let key = STANDARD.decode(text.trim()).ok().and_then(|key| key.try_into().ok());
-    key.map(Some).ok_or_else(|| KeyFileError::Malformed { path: path.to_owned() })
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let key = |line: &str| STANDARD.decode(line).ok().and_then(|key| key.try_into().ok());
+    let keys: Option<Vec<[u8; KEY_BYTES]>> = lines.map(key).collect();
+    let keys = keys.filter(|keys| !keys.is_empty() && keys.len() <= MOST_KEYS);
+    keys.map(Some).ok_or_else(|| KeyFileError::Malformed { path: path.to_owned() })
 }
 
 /// Writes a new key to a file that is not there yet. It is there whole or not at all, and of two
@@ -91,12 +97,20 @@ mod tests {
         let path = folder.path().join("keys").join("sealing.key");
         assert!(read(&path).unwrap().is_none());
         make(&path, &[7; KEY_BYTES]).unwrap();
-        assert_eq!(read(&path).unwrap(), Some([7; KEY_BYTES]));
+        assert_eq!(read(&path).unwrap(), Some(vec![[7; KEY_BYTES]]));
         assert!(make(&path, &[8; KEY_BYTES]).is_err(), "a key is never written over");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
         assert!(matches!(read(&path), Err(KeyFileError::Readable { .. })));
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         fs::write(&path, "c2hvcnQ=").unwrap();
         assert!(matches!(read(&path), Err(KeyFileError::Malformed { .. })));
+        let [new, old] = [[8; KEY_BYTES], [7; KEY_BYTES]];
+        let lines = format!("{}\n\n {} \n", STANDARD.encode(new), STANDARD.encode(old));
+        fs::write(&path, &lines).unwrap();
+        assert_eq!(read(&path).unwrap(), Some(vec![new, old]));
+        for broken in ["", "\n", &format!("{lines}x\n"), &lines.repeat(9)] {
+            fs::write(&path, broken).unwrap();
+            assert!(matches!(read(&path), Err(KeyFileError::Malformed { .. })), "{broken}");
+        }
     }
 }

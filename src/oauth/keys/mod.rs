@@ -3,9 +3,12 @@
 //! understand (SMART App Launch 2.2, 5.1.2); one key never serves both.
 
 mod file;
+mod reseal;
 mod rotation;
+mod seals;
 
 pub use file::make as make_key_file;
+pub use seals::{Seals, opened};
 
 use super::secrets::random;
 use crate::clock::Clock;
@@ -80,7 +83,8 @@ pub enum KeysError {
 /// The keys of this server.
 pub struct Keyring {
     store: Arc<Store>,
-    sealer: Sealer,
+    /// Those of the key file, the one that seals first.
+    file: Vec<[u8; KEY_BYTES]>,
     rsa_size: KeySize,
     /// By their ids; a key never changes.
     unsealed: Mutex<HashMap<String, EncodingKey>>,
@@ -116,12 +120,17 @@ impl Keyring {
             4096 => KeySize::Rsa4096,
             other => return Err(KeysError::RsaBits(other)),
         };
-        let key = match file::read(&settings.key_file)? {
-            Some(key) => key,
+        let file = match file::read(&settings.key_file)? {
+            Some(keys) => keys,
             None => made_or_there(&settings.key_file)?,
         };
         let (store, unsealed) = (store.clone(), Mutex::default());
-        Ok(Keyring { store, sealer: Sealer::new(&key)?, rsa_size, unsealed })
+        Ok(Keyring { store, file, rsa_size, unsealed })
+    }
+
+    /// What seals things of that purpose, which are no signing keys.
+    pub fn seals(&self, purpose: &str) -> Result<Seals> {
+        Seals::new(&self.file, purpose)
     }
 
     /// A JWT signed by the key of that purpose.
@@ -225,12 +234,30 @@ impl Keyring {
     }
 
     fn unseal(&self, row: &SigningKeyRow, purpose: Purpose) -> Result<EncodingKey> {
-        let sealed = row.sealed.as_deref().unwrap_or_default();
-        let plain = self.sealer.open(sealed).map_err(FhirError::internal)?;
+        let (plain, _) = self.opened(row.sealed.as_deref().unwrap_or_default())?;
         let prefix = bound_to(&row.kid, purpose);
         let pkcs8 = plain.strip_prefix(prefix.as_bytes());
         let pkcs8 = pkcs8.ok_or_else(|| FhirError::internal("a sealed key stands elsewhere"))?;
         private_key(purpose, pkcs8)
+    }
+
+    /// What is sealed under a key of the file, and whether that is the first one.
+    fn opened(&self, sealed: &str) -> Result<(Vec<u8>, bool)> {
+        let mut refused = FhirError::internal("there is no key to open with");
+        for (place, key) in self.file.iter().enumerate() {
+            match Sealer::new(key)?.open(sealed) {
+                Ok(plain) => return Ok((plain, place == 0)),
+                Err(error) => refused = FhirError::internal(error),
+            }
+        }
+        Err(refused)
+    }
+
+    /// Seals under the first key of the file.
+    fn sealed(&self, plain: &[u8]) -> Result<String> {
+        let key = self.file.first();
+        let key = key.ok_or_else(|| FhirError::internal("there is no key to seal with"))?;
+        Sealer::new(key)?.seal(plain)
     }
 
     /// A new key of that purpose, not stored yet.
@@ -250,7 +277,7 @@ impl Keyring {
             algorithm: format!("{:?}", purpose.algorithm()),
             state: KeyState::Next,
             public_jwk: serde_json::to_string(&jwk).map_err(FhirError::internal)?,
-            sealed: Some(self.sealer.seal(&plain)?),
+            sealed: Some(self.sealed(&plain)?),
             created: now,
             activated: None,
             retired: None,
@@ -260,10 +287,10 @@ impl Keyring {
 }
 
 /// A new key file, or that of a node that started at the same moment.
-fn made_or_there(path: &Path) -> Result<[u8; KEY_BYTES], KeysError> {
+fn made_or_there(path: &Path) -> Result<Vec<[u8; KEY_BYTES]>, KeysError> {
     let key = random::<KEY_BYTES>()?;
     match file::make(path, &key) {
-        Ok(()) => Ok(key),
+        Ok(()) => Ok(vec![key]),
         Err(error) if error.is_there() => {
             file::read(path)?.ok_or_else(|| KeysError::Missing { path: path.to_owned() })
         }

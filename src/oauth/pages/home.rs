@@ -66,7 +66,8 @@ pub async fn smart_style(State(_): State<Arc<AuthorizationServer>>) -> Response<
     response
 }
 
-fn cached(kind: &'static str, text: String) -> Response<Body> {
+/// An answer that browsers keep for an hour.
+pub fn cached(kind: &'static str, text: String) -> Response<Body> {
     let mut response = Response::new(Body::from(text));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));

@@ -1,5 +1,5 @@
-//! The pages that people see: sign-in, consent, pickers, accounts. Written by the server, without
-//! scripts, in English and French (WCAG 2.2, AA).
+//! The pages that people see: sign-in, consent, pickers, accounts. Written by the server, in
+//! English and French (WCAG 2.2, AA).
 
 mod about;
 mod account;
@@ -16,6 +16,8 @@ mod sign_in;
 mod texts;
 mod visit;
 
+pub use factors::settle;
+
 use super::AuthorizationServer;
 use axum::Router;
 use axum::middleware::from_fn;
@@ -26,6 +28,7 @@ use std::sync::Arc;
 pub fn routes(has_root: bool) -> Router<Arc<AuthorizationServer>> {
     let routes = Router::new()
         .route("/login", get(sign_in::form).post(sign_in::submit))
+        .route("/login/passkey", get(factors::ask_alone).post(factors::answered_alone))
         .route("/login/mfa", get(factors::form).post(factors::submit))
         .route("/oauth/logout", get(sign_in::ask_to_leave).post(sign_in::leave))
         .route("/oauth/authorize", get(authorize::asked).post(authorize::asked_by_form))
@@ -41,11 +44,16 @@ pub fn routes(has_root: bool) -> Router<Arc<AuthorizationServer>> {
         .route("/account/claim", post(account::claim))
         .route("/account/apps", get(account::apps).post(account::revoke))
         .route("/account/mfa", get(factors::set_up).post(factors::confirm))
+        .route("/account/passkeys", get(factors::registering).post(factors::register))
+        .route("/account/passkeys/name", post(factors::name))
+        .route("/account/factors/remove", get(factors::ask_removal).post(factors::remove))
+        .route("/account/factors/keep", post(factors::keep))
         .route("/register", get(registration::form).post(registration::submit))
         .route("/verify", get(registration::verify_form).post(registration::verify))
         .route("/reset", get(registration::reset_form).post(registration::reset))
         .route("/bootstrap", get(registration::bootstrap_form).post(registration::bootstrap))
         .route("/smart-style.json", get(home::smart_style))
+        .route("/assets/passkeys.js", get(factors::script))
         .route("/assets/bhn.css", get(home::style_sheet))
         .route("/assets/mark.svg", get(home::mark));
     let routes = match has_root {

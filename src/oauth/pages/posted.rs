@@ -16,6 +16,11 @@ const SENT_WITHIN: Duration = Duration::from_secs(20);
 /// The field that proves that a form is ours.
 pub const TOKEN: &str = "form_token";
 
+/// What a form takes of the query of its page.
+const CARRIED: [&str; 3] = ["request", "next", "factor"];
+/// Pages that a sign-in goes on to, by the names that queries have for them.
+pub const NEXT: [(&str, &str); 2] = [("mfa", "/account/mfa"), ("passkeys", "/account/passkeys")];
+
 /// Fields of a form, or of a query.
 #[derive(Default)]
 pub struct Fields(Vec<(String, String)>);
@@ -52,6 +57,12 @@ impl Fields {
         names.iter().copied().find(|name| self.all(name).count() > 1)
     }
 
+    /// Where to go on after a sign-in: one of our own pages, by name.
+    pub fn next(&self) -> Option<&'static str> {
+        let asked = self.find("next")?;
+        NEXT.into_iter().map(|(name, _)| name).find(|name| *name == asked)
+    }
+
     /// The authorization request under way.
     pub fn request(&self) -> Option<&str> {
         self.find("request")
@@ -75,8 +86,10 @@ impl FromRequest<Arc<AuthorizationServer>> for Posted {
         if !visit.is_form_token(fields.get(TOKEN)) {
             return Err(Problem::new(403, |texts| texts.not_our_form));
         }
-        if let (None, Some(handle)) = (fields.request(), query.request()) {
-            fields.0.push(("request".to_owned(), handle.to_owned()));
+        for name in CARRIED {
+            if let (None, Some(value)) = (fields.find(name), query.find(name)) {
+                fields.0.push((name.to_owned(), value.to_owned()));
+            }
         }
         Ok(Posted { visit, fields })
     }

@@ -1,4 +1,4 @@
-//! HTML answers: no scripts, no frames, nothing from elsewhere.
+//! HTML answers: no frames, nothing from elsewhere, and no scripts but that for passkeys.
 
 use super::posted::TOKEN;
 use super::texts::{Texts, filled};
@@ -9,6 +9,7 @@ use axum::http::header::{
     CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, REFERRER_POLICY,
 };
 use axum::http::{Response, StatusCode};
+use chrono::{DateTime, Utc};
 
 /// What every page shows.
 pub struct Page<'a> {
@@ -24,18 +25,28 @@ pub struct Page<'a> {
     pub notice: Option<&'a str>,
     /// This page, up to one more parameter of its query.
     pub here: String,
+    /// Minutes until what is under way has to begin anew.
+    pub ends: Option<i64>,
 }
 
 impl<'a> Page<'a> {
     pub fn of_nobody(t: &'static Texts) -> Page<'a> {
         let (token_name, token, here) = (TOKEN, String::new(), "/?".to_owned());
-        Page { t, who: None, token_name, token, problem: None, notice: None, here }
+        Page { t, who: None, token_name, token, problem: None, notice: None, here, ends: None }
     }
 
     pub fn of(visit: &'a Visit) -> Page<'a> {
         let who = visit.signed_in.as_ref().map(|one| one.account.email.as_str());
         let (token, here) = (visit.form_token(), visit.here.clone());
-        Page { who, token, here, ..Page::of_nobody(visit.texts) }
+        let half = visit.signed_in.as_ref().filter(|one| !one.is_complete());
+        let ends = half.map(|one| minutes_until(one.session.expires, visit.now));
+        Page { who, token, here, ends, ..Page::of_nobody(visit.texts) }
+    }
+
+    /// The same for what ends at that time, unless something of it ends before.
+    pub fn until(self, end: DateTime<Utc>, now: DateTime<Utc>) -> Page<'a> {
+        let minutes = minutes_until(end, now);
+        Page { ends: Some(self.ends.map_or(minutes, |own| own.min(minutes))), ..self }
     }
 
     /// A text with a value in it.
@@ -46,6 +57,24 @@ impl<'a> Page<'a> {
     /// The same with what went wrong.
     pub fn with_problem(self, problem: Option<String>) -> Page<'a> {
         Page { problem, ..self }
+    }
+}
+
+/// Whole minutes, one at least.
+fn minutes_until(end: DateTime<Utc>, now: DateTime<Utc>) -> i64 {
+    (end - now).num_minutes().max(1)
+}
+
+/// Whether a page has scripts: the one of this server, for passkeys.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Scripts {
+    None,
+    Own,
+}
+
+impl Scripts {
+    pub fn where_any(is_any: bool) -> Scripts {
+        if is_any { Scripts::Own } else { Scripts::None }
     }
 }
 
@@ -63,6 +92,20 @@ pub fn page_with(
     visit.with_cookies(html(template, status, targets))
 }
 
+/// The same with our own script, where it has one.
+pub fn page_with_scripts(
+    visit: &Visit,
+    template: &impl Template,
+    (status, targets): (u16, &[&str]),
+    scripts: Scripts,
+) -> Response<Body> {
+    let mut response = html(template, status, targets);
+    if scripts == Scripts::Own {
+        allow(&mut response, "script-src 'self'; ", targets);
+    }
+    visit.with_cookies(response)
+}
+
 /// An answer of HTML.
 pub fn html(template: &impl Template, status: u16, targets: &[&str]) -> Response<Body> {
     let (status, text) = match template.render() {
@@ -75,20 +118,25 @@ pub fn html(template: &impl Template, status: u16, targets: &[&str]) -> Response
     let mut response = Response::new(Body::from(text));
     *response.status_mut() =
         StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let targets: String = targets.iter().map(|target| format!(" {target}")).collect();
-    let policy = format!(
-        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'{targets}; \
-         frame-ancestors 'none'; base-uri 'none'"
-    );
+    allow(&mut response, "", targets);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     let frames = HeaderName::from_static("x-frame-options");
     headers.insert(frames, HeaderValue::from_static("DENY"));
-    if let Ok(policy) = HeaderValue::from_str(&policy) {
-        headers.insert(CONTENT_SECURITY_POLICY, policy);
-    }
     response
+}
+
+/// Says what the page may load, and where its forms may lead.
+fn allow(response: &mut Response<Body>, scripts: &str, targets: &[&str]) {
+    let targets: String = targets.iter().map(|target| format!(" {target}")).collect();
+    let policy = format!(
+        "default-src 'none'; style-src 'self'; img-src 'self'; {scripts}\
+         form-action 'self'{targets}; frame-ancestors 'none'; base-uri 'none'"
+    );
+    if let Ok(policy) = HeaderValue::from_str(&policy) {
+        response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+    }
 }
 
 /// 303: whatever was sent is not sent again.

@@ -1,10 +1,10 @@
 //! `/login` and `/oauth/logout`.
 
 use super::authorize::{self, form_targets};
-use super::posted::{Fields, Posted};
+use super::posted::{Fields, NEXT, Posted};
 use super::problem::Problem;
 use super::render::{self, Page};
-use super::visit::{SignedIn, Visit, with_request};
+use super::visit::{SignedIn, Visit, with_next, with_request};
 use crate::oauth::accounts::{self, Attempt, Verdict};
 use crate::oauth::events::SecurityEvent;
 use crate::oauth::pages::about::{About, refused, tell};
@@ -21,12 +21,17 @@ struct Login<'a> {
     email: &'a str,
     app: Option<String>,
     has_registration: bool,
+    /// Where a passkey is shown instead.
+    passkeys: Option<String>,
+    /// For whom has signed in, and has to do so again.
+    is_again: bool,
 }
 
 /// The form; for an application it says which one.
 pub async fn form(visit: Visit, RawQuery(query): RawQuery) -> Result<Response<Body>, Problem> {
     let fields = Fields::parse(query.unwrap_or_default().as_bytes());
-    if fields.request().is_none() && visit.signed_in.as_ref().is_some_and(SignedIn::is_complete) {
+    let goes_on = fields.request().is_some() || fields.next().is_some();
+    if !goes_on && visit.signed_in.as_ref().is_some_and(SignedIn::is_complete) {
         return Ok(render::see_other(&visit, "/account"));
     }
     login(&visit, &fields, None).await
@@ -46,11 +51,15 @@ async fn login(
         None => None,
     };
     let hint = pending.as_ref().and_then(|pending| pending.request.login_hint.as_deref());
+    let has_passkeys = visit.server.people.relying_party.is_some();
     let template = Login {
         page: Page::of(visit).with_problem(problem.map(str::to_owned)),
         email: fields.find("email").or(hint).unwrap_or_default(),
         app: app.map(|app| app.name),
         has_registration: visit.server.context.settings.registration_enabled,
+        passkeys: has_passkeys
+            .then(|| with_next("/login/passkey", (fields.request(), fields.next()))),
+        is_again: fields.next().is_some() && visit.signed_in.is_some(),
     };
     let status = if problem.is_some() { 422 } else { 200 };
     let targets = form_targets(pending.as_ref());
@@ -100,7 +109,7 @@ pub async fn submit(posted: Posted) -> Result<Response<Body>, Problem> {
         let about = About { account: Some(&account.account), client: None };
         tell(&server, SecurityEvent::SignedIn, about, &visit.origin).await?;
     }
-    Ok(render::see_other(&visit, &onward(&visit, fields.request())))
+    Ok(render::see_other(&visit, &onward(&visit, &fields)))
 }
 
 /// The password is right and its hash is of an older kind.
@@ -113,15 +122,24 @@ async fn rehash(visit: &Visit, account: &Account, password: &str) -> Result<(), 
 }
 
 /// Where a person goes who has just proved something.
-pub fn onward(visit: &Visit, request: Option<&str>) -> String {
-    let path = match &visit.signed_in {
-        Some(signed_in) if signed_in.is_complete() && request.is_some() => "/oauth/continue",
-        Some(signed_in) if signed_in.is_complete() => "/account",
-        Some(signed_in) if signed_in.account.has_totp => "/login/mfa",
-        Some(_) => "/account/mfa",
-        None => "/login",
-    };
-    with_request(path, request)
+pub fn onward(visit: &Visit, fields: &Fields) -> String {
+    let (request, next) = (fields.request(), fields.next());
+    match &visit.signed_in {
+        Some(signed_in) if signed_in.is_complete() => match (next, request) {
+            (Some(next), _) => {
+                let page = NEXT.into_iter().find(|(name, _)| *name == next);
+                with_request(page.map_or("/account", |(_, path)| path), request)
+            }
+            (None, Some(_)) => with_request("/oauth/continue", request),
+            (None, None) => "/account".to_owned(),
+        },
+        Some(signed_in) if signed_in.account.has_factor() => {
+            with_next("/login/mfa", (request, next))
+        }
+        Some(_) if next == Some("passkeys") => with_request("/account/passkeys", request),
+        Some(_) => with_request("/account/mfa", request),
+        None => with_next("/login", (request, next)),
+    }
 }
 
 #[derive(Template)]

@@ -11,6 +11,7 @@ use axum::extract::FromRequestParts;
 use axum::http::header::{ACCEPT_LANGUAGE, COOKIE, HeaderValue, SET_COOKIE};
 use axum::http::{HeaderMap, Response, Uri, request::Parts};
 use chrono::{DateTime, Duration, Utc};
+use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
 const LONGEST: Duration = Duration::hours(12);
@@ -46,13 +47,18 @@ pub struct SignedIn {
 impl SignedIn {
     /// Whether nothing is left to prove.
     pub fn is_complete(&self) -> bool {
-        let has_factor = self.session.methods.iter().any(|method| method != "pwd");
-        has_factor || (!needs_factor(self.account.role) && !self.account.has_totp)
+        is_whole(&self.account, self.session.methods.iter().map(String::as_str))
     }
 }
 
+/// Whether these methods prove enough for the account.
+fn is_whole<'a>(account: &Account, mut methods: impl Iterator<Item = &'a str>) -> bool {
+    let has_shown = methods.any(|method| method != "pwd");
+    has_shown || (!needs_factor(account.role) && !account.has_factor())
+}
+
 /// Without use for so long a session ends.
-fn idle(role: Role) -> Duration {
+pub fn idle(role: Role) -> Duration {
     match role {
         Role::Patient => Duration::minutes(30),
         _ => Duration::minutes(15),
@@ -125,7 +131,7 @@ impl Visit {
     pub fn complete(&self, request: Option<&str>) -> Result<SignedIn, Problem> {
         match &self.signed_in {
             Some(signed_in) if signed_in.is_complete() => Ok(signed_in.clone()),
-            Some(signed_in) if signed_in.account.has_totp => {
+            Some(signed_in) if signed_in.account.has_factor() => {
                 Err(Problem::elsewhere(with_request("/login/mfa", request)))
             }
             Some(_) => Err(Problem::elsewhere(with_request("/account/mfa", request))),
@@ -136,8 +142,8 @@ impl Visit {
     /// Begins a session in place of the one there may be.
     pub async fn begin(&mut self, account: &Account, methods: &[&str]) -> Result<()> {
         let store = &self.server.context.store;
-        let is_whole = methods.len() > 1 || (!needs_factor(account.role) && !account.has_totp);
-        let within = match (is_whole, account.has_totp) {
+        let is_whole = is_whole(account, methods.iter().copied());
+        let within = match (is_whole, account.has_factor()) {
             (true, _) => LONGEST,
             (false, true) => FACTOR_WITHIN,
             (false, false) => SET_UP_WITHIN,
@@ -212,6 +218,11 @@ impl Visit {
         [session, b"\n", self.visitor.as_bytes()].concat()
     }
 
+    /// SHA-256 of the browser and the session: what is begun here is ended here.
+    pub fn browser(&self) -> [u8; 32] {
+        Sha256::digest(self.binding()).into()
+    }
+
     fn set_cookie(&mut self, name: &'static str, value: &str, age: Option<Duration>) {
         let name = self.server.cookie_name(name);
         let secure = if self.server.is_https() { "; Secure" } else { "" };
@@ -230,8 +241,14 @@ impl Visit {
 }
 
 /// Pages that are only sent to are shown at the account.
-const ONLY_SENT_TO: [&str; 4] =
-    ["/account/language", "/account/sessions", "/account/password", "/account/claim"];
+const ONLY_SENT_TO: [&str; 6] = [
+    "/account/language",
+    "/account/sessions",
+    "/account/password",
+    "/account/claim",
+    "/account/passkeys/name",
+    "/account/factors/keep",
+];
 
 fn here(uri: &Uri) -> String {
     let path = match ONLY_SENT_TO.contains(&uri.path()) {
@@ -247,14 +264,17 @@ fn here(uri: &Uri) -> String {
 
 /// `path?request=...`
 pub fn with_request(path: &str, request: Option<&str>) -> String {
-    match request {
-        Some(request) => {
-            let query = url::form_urlencoded::Serializer::new(String::new())
-                .append_pair("request", request)
-                .finish();
-            format!("{path}?{query}")
-        }
-        None => path.to_owned(),
+    with_next(path, (request, None))
+}
+
+/// `path?request=...&next=...`: what is under way, and where to go on after it.
+pub fn with_next(path: &str, (request, next): (Option<&str>, Option<&str>)) -> String {
+    let pairs = [("request", request), ("next", next)];
+    let pairs = pairs.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+    match query.is_empty() {
+        true => path.to_owned(),
+        false => format!("{path}?{query}"),
     }
 }
 

@@ -58,8 +58,16 @@ pub struct Account {
     /// `fhirUser`
     pub person: Option<Link>,
     pub facilities: Vec<Link>,
-    /// Whether a second factor is in use.
+    /// Which second factors are in use.
     pub has_totp: bool,
+    pub has_passkey: bool,
+}
+
+impl Account {
+    /// Whether a second factor is in use.
+    pub fn has_factor(&self) -> bool {
+        self.has_totp || self.has_passkey
+    }
 }
 
 /// An account to be.
@@ -230,6 +238,7 @@ fn account(row: &PgRow) -> Result<Account> {
             person: None,
             facilities: Vec::new(),
             has_totp: row.try_get("has_totp")?,
+            has_passkey: row.try_get("has_passkey")?,
         };
         Ok((account, words, (person, facilities)))
     };

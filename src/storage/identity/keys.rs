@@ -134,6 +134,12 @@ impl LockedKeys {
         run_on(&mut self.connection, query).await.map(drop)
     }
 
+    /// Puts a private key in place of the same one under another key of the key file.
+    pub async fn reseal(&mut self, kid: &str, sealed: &str) -> Result<()> {
+        let query = sqlx::query(include_str!("../sql/signing_key_reseal.sql"));
+        run_on(&mut self.connection, query.bind(kid).bind(sealed)).await.map(drop)
+    }
+
     /// Ends everything that was ever granted; how many grants those were.
     pub async fn revoke_all_grants(&mut self, now: DateTime<Utc>) -> Result<u64> {
         let query = sqlx::query(include_str!("../sql/grants_revoke_all.sql")).bind(now);

@@ -4,6 +4,7 @@ select a.account::text as account, a.email, a.name, a.role, a.status, a.password
   array(select f.id from account_facility f where f.account = a.account order by f.place) as ids,
   exists (
     select from totp t where t.account = a.account and t.confirmed is not null
-  ) as has_totp
+  ) as has_totp,
+  exists (select from passkey k where k.account = a.account) as has_passkey
 from account a left join account_person p on p.account = a.account
 where

@@ -1,1 +1,1 @@
-select secret, confirmed, last_step from totp where account = $1::text::uuid
+select secret, sealed_by, confirmed, last_step, ends from totp where account = $1::text::uuid

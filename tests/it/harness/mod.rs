@@ -1,6 +1,7 @@
 //! What tests start and talk to.
 
 mod audited;
+mod authenticator;
 mod builders;
 mod callers;
 mod cast;
@@ -14,6 +15,7 @@ mod sign_in;
 mod strangers;
 
 pub use audited::Audited;
+pub use authenticator::{Authenticator, options};
 pub use bhn_fhir::access::Role;
 pub use builders::{MRN, observation, patient};
 pub use callers::{TestCallers, principal};

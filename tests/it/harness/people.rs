@@ -1,7 +1,7 @@
 //! People of tests: accounts, and a browser with a cookie jar that fills in forms.
 
 use super::cluster::TestDatabase;
-use super::{FhirClient, Reply, TestCallers, TestServer, store_settings};
+use super::{Authenticator, FhirClient, Reply, TestCallers, TestServer, options, store_settings};
 use bhn_fhir::access::{Caller, Link, Role};
 use bhn_fhir::clock::{Clock, new_id};
 use bhn_fhir::config::Settings;
@@ -54,7 +54,11 @@ impl TestServer {
             Settings { base_url, insecure_no_auth: true, oauth, ..Settings::default() };
         change(&mut settings);
         let registry = Registry::r4().unwrap();
-        let store = Store::open(&database.database, &registry, &store_settings()).await.unwrap();
+        let mut store =
+            Store::open(&database.database, &registry, &store_settings()).await.unwrap();
+        if let Some(audit) = &settings.audit {
+            store.begin_audit(audit, Clock::System.precise()).await.unwrap();
+        }
         let client = FhirClient::new(&settings.base_url);
         let callers = TestCallers::new(Caller::InsecureNoAuth);
         let context = Context::open(store, registry, Clock::System, settings).await.unwrap();
@@ -70,6 +74,15 @@ impl TestServer {
             bhn_fhir::http::serve_with(listener, served, sign_in, stopped).await
         });
         TestServer { client, context, database, callers, oauth: Some(oauth), _stop: stop }
+    }
+
+    /// With pages at a name, for passkeys; letters go into the folder.
+    pub async fn start_with_passkeys(mail: &std::path::Path) -> TestServer {
+        TestServer::start_with_pages(|settings| {
+            settings.base_url = settings.base_url.replace("127.0.0.1", "localhost");
+            settings.mail.folder = mail.to_owned();
+        })
+        .await
     }
 
     /// An active account with [`PASSWORD`]; its id.
@@ -287,6 +300,29 @@ impl Browser {
         let token = form_token(&page);
         let reply = self.post(path, &[("form_token", &token), ("code", &code)]).await;
         (path.to_owned(), reply)
+    }
+
+    /// Makes a passkey at that page; the answer to its form.
+    pub async fn add_passkey(&mut self, path: &str, device: &mut Authenticator) -> Reply {
+        let page = self.get(path).await.expect(200);
+        let credential = device.create(&options(&page));
+        let token = form_token(&page);
+        let fields =
+            [("form_token", token.as_str()), ("credential", &credential), ("name", "Blue phone")];
+        self.post(path, &fields).await
+    }
+
+    /// Shows a passkey at that page.
+    pub async fn show_passkey(&mut self, path: &str, device: &mut Authenticator) -> Reply {
+        let page = self.get(path).await.expect(200);
+        let credential = device.get(&options(&page));
+        self.send_passkey((path, &page), &credential).await
+    }
+
+    /// Sends an answer with the token of the page.
+    pub async fn send_passkey(&mut self, (path, page): (&str, &Reply), credential: &str) -> Reply {
+        let token = form_token(page);
+        self.post(path, &[("form_token", token.as_str()), ("credential", credential)]).await
     }
 
     /// Allows everything that the consent page at `path` offers in boxes that are ticked.

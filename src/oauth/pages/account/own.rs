@@ -1,19 +1,21 @@
 //! The own account.
 
+use super::super::factors::factor_word;
 use super::super::posted::Posted;
 use super::super::problem::Problem;
 use super::super::render::{self, Page};
 use super::super::texts;
-use super::super::visit::{SignedIn, Visit};
+use super::super::visit::{SignedIn, Visit, idle};
 use crate::oauth::accounts::{self, Attempt, Verdict};
 use crate::oauth::events::SecurityEvent;
 use crate::oauth::pages::about::{About, tell};
-use crate::storage::{AccountChange, Session};
+use crate::storage::{AccountChange, Factor, Session};
 use askama::Template;
 use axum::body::Body;
 use axum::http::Response;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
 
 #[derive(Template)]
 #[template(path = "account.html")]
@@ -22,9 +24,25 @@ struct Account<'a> {
     name: &'a str,
     role: &'a str,
     person: Option<String>,
+    factors: Vec<FactorLine>,
+    codes_left: i64,
     has_totp: bool,
+    /// Whether passkeys can be made here.
+    has_passkeys: bool,
     least: usize,
+    idle_minutes: i64,
     sessions: Vec<Line>,
+}
+
+/// A second factor as people see it.
+struct FactorLine {
+    number: usize,
+    /// As queries call it.
+    word: String,
+    name: String,
+    made: Option<String>,
+    used: Option<String>,
+    ends: Option<String>,
 }
 
 /// A session as people see it.
@@ -48,26 +66,58 @@ async fn shown(
     (problem, notice): (Option<String>, Option<&'static str>),
 ) -> Result<Response<Body>, Problem> {
     let SignedIn { session, account } = signed_in;
-    let sessions = visit.server.context.store.sessions(&account.account, visit.now).await?;
+    let store = &visit.server.context.store;
+    let sessions = store.sessions(&account.account, visit.now).await?;
     let status = if problem.is_some() { 422 } else { 200 };
     let template = Account {
         page: Page { notice, ..Page::of(visit).with_problem(problem) },
         name: &account.name,
         role: visit.texts.role(account.role),
         person: account.person.as_ref().map(|link| link.key.to_string()),
+        factors: factors(visit, &account.account).await?,
+        codes_left: store.recovery_codes_left(&account.account).await?,
         has_totp: account.has_totp,
-        least: accounts::least_characters(account.role, account.has_totp),
+        has_passkeys: visit.server.people.relying_party.is_some(),
+        least: accounts::least_characters(account.role, account.has_factor()),
+        idle_minutes: idle(account.role).num_minutes(),
         sessions: sessions.iter().map(|one| line(one, session)).collect(),
     };
     Ok(render::page_with(visit, &template, (status, &[])))
+}
+
+async fn factors(visit: &Visit, account: &str) -> Result<Vec<FactorLine>, Problem> {
+    let store = &visit.server.context.store;
+    let totp = store.totp(account).await?.filter(|totp| totp.is_confirmed);
+    let totp = totp.map(|totp| FactorLine {
+        number: 0,
+        word: factor_word(&Factor::Totp),
+        name: visit.texts.app.to_owned(),
+        made: None,
+        used: None,
+        ends: totp.ends.map(minute),
+    });
+    let passkeys = store.passkeys(account, visit.now).await?;
+    let passkeys = (1..).zip(passkeys).map(|(number, passkey)| FactorLine {
+        number,
+        word: factor_word(&Factor::Passkey(passkey.id)),
+        name: passkey.name,
+        made: Some(passkey.created.format("%Y-%m-%d").to_string()),
+        used: passkey.used.map(|used| used.format("%Y-%m-%d").to_string()),
+        ends: passkey.ends.map(minute),
+    });
+    Ok(totp.into_iter().chain(passkeys).collect())
+}
+
+fn minute(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%d %H:%M UTC").to_string()
 }
 
 fn line(session: &Session, this: &Session) -> Line {
     Line {
         id: URL_SAFE_NO_PAD.encode(&session.hash),
         agent: session.user_agent.as_deref().map(browser).unwrap_or_default(),
-        created: session.created.format("%Y-%m-%d %H:%M UTC").to_string(),
-        seen: session.seen.format("%Y-%m-%d %H:%M UTC").to_string(),
+        created: minute(session.created),
+        seen: minute(session.seen),
         is_this: session.hash == this.hash,
     }
 }
@@ -135,7 +185,7 @@ pub async fn change_password(posted: Posted) -> Result<Response<Body>, Problem> 
         return shown(&visit, &signed_in, (problem, None)).await;
     }
     attempt.succeed(store).await?;
-    let least = accounts::least_characters(account.role, account.has_totp);
+    let least = accounts::least_characters(account.role, account.has_factor());
     let person = [account.name.as_str(), account.email.as_str()];
     let new = fields.get("new_password");
     if let Err(refused) = accounts::password_rules::check(new, least, person) {

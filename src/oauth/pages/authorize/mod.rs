@@ -49,6 +49,13 @@ pub struct Pending {
     pub created: DateTime<Utc>,
 }
 
+impl Pending {
+    /// When the person has to begin anew.
+    pub fn ends(&self) -> DateTime<Utc> {
+        self.created + KEPT_FOR
+    }
+}
+
 /// `GET /oauth/authorize`
 pub async fn asked(visit: Visit, RawQuery(query): RawQuery) -> Result<Response<Body>, Problem> {
     begin(visit, &Fields::parse(query.unwrap_or_default().as_bytes())).await

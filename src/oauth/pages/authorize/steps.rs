@@ -100,7 +100,7 @@ pub async fn known(visit: &Visit, pending: Pending, handle: &str) -> Result<Know
     let login = with_request("/login", Some(handle));
     let half = visit.signed_in.as_ref().filter(|one| !one.is_complete());
     let Some(signed_in) = visit.signed_in.clone().filter(SignedIn::is_complete) else {
-        let path = match half.map(|one| one.account.has_totp) {
+        let path = match half.map(|one| one.account.has_factor()) {
             Some(true) => with_request("/login/mfa", Some(handle)),
             Some(false) => with_request("/account/mfa", Some(handle)),
             None => login,

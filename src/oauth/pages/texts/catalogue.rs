@@ -33,6 +33,8 @@ catalogue! {
     to_start: "To the start page", "Vers la page d’accueil";
     since: "Since", "Depuis";
     until: "until", "jusqu’au";
+    ends_in: "Minutes that you have for this: {}. After that, begin again.",
+        "Minutes dont vous disposez : {}. Ensuite, il faudra recommencer.";
 
     // Start page.
     home: "Health information of mothers and children", "Informations de santé des mères et des \
@@ -76,6 +78,66 @@ catalogue! {
     mfa_hint: "Six digits of your authenticator app, or one of your recovery codes.",
         "Six chiffres de votre application d’authentification, ou un de vos codes de secours.";
     mfa_set_up: "Set up two-step sign-in", "Activer la connexion en deux étapes";
+    app: "Authenticator app", "Application d’authentification";
+    passkey: "Passkey", "Clé d’accès";
+    passkey_sign_in: "Sign in with a passkey", "Se connecter avec une clé d’accès";
+    passkey_sign_in_text: "Your device asks for your fingerprint, your face or its PIN. No \
+         password is needed.",
+        "Votre appareil demande votre empreinte, votre visage ou son code. Aucun mot de passe \
+         n’est nécessaire.";
+    passkey_use: "Use a passkey", "Utiliser une clé d’accès";
+    passkey_instead: "Use an e-mail address and a password instead",
+        "Utiliser plutôt une adresse électronique et un mot de passe";
+    passkey_set_up: "Add a passkey", "Ajouter une clé d’accès";
+    passkey_set_up_text: "A passkey stays on your device or in your password manager. It signs \
+         you in with your fingerprint, your face or a PIN, and works on this site alone.",
+        "Une clé d’accès reste sur votre appareil ou dans votre gestionnaire de mots de passe. \
+         Elle vous connecte par votre empreinte, votre visage ou un code, et ne fonctionne que \
+         sur ce site.";
+    passkey_name: "What do you call it?", "Comment l’appelez-vous ?";
+    passkey_name_hint: "Such as “Blue phone”, so that you know it among others.",
+        "Par exemple « Téléphone bleu », pour la reconnaître parmi d’autres.";
+    passkey_no_script: "Passkeys need JavaScript, which is switched off or did not load.",
+        "Les clés d’accès nécessitent JavaScript, qui est désactivé ou n’a pas été chargé.";
+    passkey_unknown: "This browser does not know passkeys.",
+        "Ce navigateur ne connaît pas les clés d’accès.";
+    passkey_failed: "Nothing came of it: it was cancelled, it took too long, or there is no \
+         passkey of this site on the device. Please try again.",
+        "L’opération n’a pas abouti : elle a été annulée, a duré trop longtemps, ou l’appareil \
+         n’a pas de clé d’accès pour ce site. Veuillez réessayer.";
+    wrong_passkey: "This passkey is not good here, or it took too long. Please try again.",
+        "Cette clé d’accès n’est pas valable ici, ou cela a duré trop longtemps. Veuillez \
+         réessayer.";
+    passkey_not_made: "The passkey could not be taken. Please try again.",
+        "La clé d’accès n’a pas pu être acceptée. Veuillez réessayer.";
+    passkey_not_added: "This passkey is known already, or there are too many.",
+        "Cette clé d’accès est déjà connue, ou il y en a trop.";
+    app_instead: "Use an authenticator app instead",
+        "Utiliser plutôt une application d’authentification";
+    passkey_rather: "Use a passkey instead", "Utiliser plutôt une clé d’accès";
+    or_code: "Or with a code", "Ou avec un code";
+    recovery_code: "Recovery code", "Code de secours";
+    recovery_code_hint: "One of your recovery codes.", "Un de vos codes de secours.";
+    recovery_left: "Recovery codes that are left: {}", "Codes de secours restants : {}";
+    made_on: "Made on", "Créée le";
+    used_on: "last used on", "utilisée le";
+    rename: "Rename", "Renommer";
+    rename_label: "Name of the passkey", "Nom de la clé d’accès";
+    remove: "Remove", "Supprimer";
+    remove_factor: "Remove a way to sign in", "Supprimer un moyen de connexion";
+    remove_factor_ask: "To remove “{}”, show that it is you by another way.",
+        "Pour supprimer « {} », confirmez que c’est vous par un autre moyen.";
+    remove_held: "For administrators this takes 24 hours. You get a letter, and can keep it \
+         until then.",
+        "Pour les administrateurs, cela prend 24 heures. Vous recevez un message et pouvez \
+         l’annuler d’ici là.";
+    factor_last: "Your account needs a second step. Add another way first, then remove this one.",
+        "Votre compte exige une deuxième étape. Ajoutez d’abord un autre moyen, puis supprimez \
+         celui-ci.";
+    factor_ends: "Will be removed on {}", "Sera supprimé le {}";
+    factor_keep: "Keep it", "Conserver";
+    again_text: "Please sign in again: what you are about to change protects your account.",
+        "Veuillez vous reconnecter : ce que vous allez modifier protège votre compte.";
     mfa_mandatory: "Your account can reach health information of others, so it is protected by a \
          second step.",
         "Votre compte donne accès aux informations de santé d’autres personnes ; il est donc \
@@ -270,6 +332,26 @@ catalogue! {
          you did not make an account, do nothing.\n",
         "Bonjour,\n\nveuillez confirmer votre adresse électronique dans les 24 heures \
          :\n\n{}\n\nSi vous n’avez pas créé de compte, ne faites rien.\n";
+    letter_factor_added: "A way to sign in was added to your account of the Birth Health Network. \
+         If that was not you, change your password and remove it: {}",
+        "Un moyen de connexion a été ajouté à votre compte du Birth Health Network. Si ce n’était \
+         pas vous, changez votre mot de passe et supprimez-le : {}";
+    letter_factor_removed: "A way to sign in was removed from your account of the Birth Health \
+         Network. If that was not you, change your password: {}",
+        "Un moyen de connexion a été supprimé de votre compte du Birth Health Network. Si ce \
+         n’était pas vous, changez votre mot de passe : {}";
+    letter_factor_held: "A way to sign in will be removed from your account of the Birth Health \
+         Network in 24 hours. If that was not you, sign in, keep it, and change your password: {}",
+        "Un moyen de connexion sera supprimé de votre compte du Birth Health Network dans 24 \
+         heures. Si ce n’était pas vous, connectez-vous, conservez-le et changez votre mot de \
+         passe : {}";
+    letter_passkey_copied: "A passkey of your account of the Birth Health Network was used in a \
+         way that points to a copy, and was refused. Remove it if you do not know why: {}",
+        "Une clé d’accès de votre compte du Birth Health Network a été utilisée d’une façon qui \
+         indique une copie, et a été refusée. Supprimez-la si vous n’en connaissez pas la \
+         raison : {}";
+    sessions_idle: "You are signed out after {} minutes without use, and after 12 hours.",
+        "Vous êtes déconnecté après {} minutes sans utilisation, et après 12 heures.";
     letter_reset: "Hello,\n\nchoose a new password within 30 minutes:\n\n{}\n\nIf you did not \
          ask for it, do nothing: your password stays.\n",
         "Bonjour,\n\nchoisissez un nouveau mot de passe dans les 30 minutes :\n\n{}\n\nSi vous \

@@ -1,0 +1,1 @@
+select from account where account = $1::text::uuid for update

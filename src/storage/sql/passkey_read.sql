@@ -1,0 +1,4 @@
+select id, account::text as account, name, public_key, algorithm, counter, transports, created,
+  used, ends
+from passkey
+where
