@@ -91,6 +91,7 @@ mod signin_launch;
 mod signin_pages;
 mod signin_passkeys;
 mod signin_passwords;
+mod signin_proxies;
 mod start;
 mod statements;
 mod tidy;

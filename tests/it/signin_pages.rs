@@ -140,3 +140,37 @@ async fn the_style_of_pages_and_of_launched_applications_is_served_here() {
     assert!(home.text().contains(&server.context.settings.base_url));
     server.get("metadata").await.expect(200);
 }
+
+#[tokio::test]
+async fn as_60_pages_that_end_say_when() {
+    let server = TestServer::start_with_pages(|_| {}).await;
+    server.register_app(APP, false).await;
+    let account = server.account(AMINA, Role::Patient).await;
+    server.link_account(&account, "Patient/amina").await;
+    let doctor = "doctor@hospital.example";
+    server.account(doctor, Role::Doctor).await;
+    let minutes = |page: &crate::harness::Reply| -> i64 {
+        let text = page.text();
+        let hint = text.split("id=\"ends\">").nth(1).unwrap_or_else(|| panic!("{text}"));
+        let digits = hint.split('<').next().unwrap().chars().filter(char::is_ascii_digit);
+        digits.collect::<String>().parse().unwrap()
+    };
+    let mut browser = server.browser();
+    let (login, page) = browser.open(&server.authorize_path(&[])).await;
+    assert!((28..=30).contains(&minutes(&page)));
+    browser.give_password(&login, AMINA).await.expect(303);
+    for name in ["/consent", "/pick-patient", "/pick-encounter"] {
+        let page = browser.get(&login.replace("/login", name)).await.expect(200);
+        assert!((28..=30).contains(&minutes(&page)), "{name}");
+    }
+    let page = browser.get("/account").await.expect(200);
+    assert!(page.text().contains("after 30 minutes without use"), "{}", page.text());
+    assert!(!page.text().contains("id=\"ends\""));
+    let mut browser = server.browser();
+    browser.give_password("/login", doctor).await.expect(303);
+    assert!((13..=15).contains(&minutes(&browser.get("/account/mfa").await.expect(200))));
+    browser.set_up("/account/mfa").await.1.expect(200);
+    let mut half = server.browser();
+    half.give_password("/login", doctor).await.expect(303);
+    assert!((3..=5).contains(&minutes(&half.get("/login/mfa").await.expect(200))));
+}

@@ -289,3 +289,71 @@ async fn a_new_password_ends_all_other_sessions() {
     two.get("/account").await.expect(303);
     server.browser().give_password("/login", AMINA).await.expect(422);
 }
+
+#[tokio::test]
+async fn as_43_a_network_and_everybody_together_have_bounds_of_their_own() {
+    use bhn_fhir::oauth::accounts::secrets::hash_of;
+    let server = TestServer::start_with_pages(|_| {}).await;
+    server.account(AMINA, Role::Patient).await;
+    let mut browser = server.browser();
+    assert_eq!(wrong(&mut browser, AMINA).await, 422);
+    for (kind, name, most) in [("network", "[127, 0, 0]", 1_000), ("all", "", 20_000)] {
+        let mut connection = server.database.connect().await;
+        let sql = "update throttle set attempts = $2 where key = $1";
+        let query = sqlx::query(sql).bind(hash_of(kind, name)).bind(most - 1);
+        let changed = query.execute(&mut connection).await.unwrap().rows_affected();
+        assert_eq!(changed, 1, "{kind}");
+        assert_eq!(wrong(&mut browser, AMINA).await, 422, "{kind}");
+        let fields = [("email", AMINA), ("password", PASSWORD)];
+        browser.submit("/login", &fields).await.expect(429);
+        sqlx::raw_sql("delete from throttle").execute(&mut connection).await.unwrap();
+        assert_eq!(wrong(&mut browser, AMINA).await, 422);
+    }
+}
+
+#[tokio::test]
+async fn as_47_one_session_is_ended_from_the_list_at_the_account() {
+    let server = TestServer::start_with_pages(|_| {}).await;
+    server.account(AMINA, Role::Patient).await;
+    let (mut one, mut two, mut three) = (server.browser(), server.browser(), server.browser());
+    for browser in [&mut one, &mut two, &mut three] {
+        browser.give_password("/login", AMINA).await.expect(303);
+    }
+    let page = one.get("/account").await.expect(200);
+    let ids = page.text().split("name=\"session\" value=\"").skip(1);
+    let ids: Vec<&str> = ids.map(|rest| rest.split('"').next().unwrap()).collect();
+    assert_eq!(ids.len(), 3, "two others, and all others: {ids:?}");
+    let token = one.token("/account").await;
+    let fields = [("form_token", token.as_str()), ("session", ids[0])];
+    one.post("/account/sessions", &fields).await.expect(303);
+    one.get("/account").await.expect(200);
+    let statuses = [two.get("/account").await.status(), three.get("/account").await.status()];
+    assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
+    // Not that of somebody else.
+    server.account("second@home.example", Role::Patient).await;
+    let mut second = server.browser();
+    second.give_password("/login", "second@home.example").await.expect(303);
+    let token = second.token("/account").await;
+    for id in &ids[..2] {
+        let fields = [("form_token", token.as_str()), ("session", id)];
+        second.post("/account/sessions", &fields).await.expect(303);
+    }
+    let after = [two.get("/account").await.status(), three.get("/account").await.status()];
+    assert_eq!(after, statuses);
+}
+
+#[tokio::test]
+async fn as_47_a_session_is_of_the_browser_that_signed_in() {
+    let server = TestServer::start_with_pages(|_| {}).await;
+    server.account(AMINA, Role::Patient).await;
+    let mut browser = server.browser();
+    browser.agent = Some("Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0".to_owned());
+    browser.give_password("/login", AMINA).await.expect(303);
+    browser.agent = Some("Mozilla/5.0 (X11; Linux x86_64) Firefox/141.0".to_owned());
+    browser.get("/account").await.expect(200);
+    let mut thief = server.browser();
+    thief.cookies = browser.cookies.clone();
+    thief.agent = Some("curl/8.5.0".to_owned());
+    thief.get("/account").await.expect(303);
+    browser.get("/account").await.expect(303);
+}

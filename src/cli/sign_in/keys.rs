@@ -5,6 +5,7 @@ use crate::cli::Failure;
 use crate::clock::Clock;
 use crate::config::{DatabaseConfig, SignInConfig};
 use crate::oauth::Keyring;
+use crate::oauth::accounts::secrets::{FACTORS, Keys};
 use crate::storage::{KeyState, Store};
 use clap::{Args, Subcommand};
 use std::sync::Arc;
@@ -31,12 +32,16 @@ pub enum KeysAct {
         #[arg(long)]
         now: bool,
     },
+    /// Seal everything under the first key of the key file, after another one was put before it.
+    /// The earlier ones can be taken out then.
+    Reseal,
 }
 
 pub async fn run(config: KeysConfig) -> Result<(), Failure> {
     with_store(&config.database, async |store| match &config.act {
         KeysAct::List => list(store).await,
         KeysAct::Rotate { now } => rotate(store, &config, *now).await,
+        KeysAct::Reseal => reseal(store, &config).await,
     })
     .await
 }
@@ -52,6 +57,15 @@ async fn list(store: &Store) -> Result<(), Failure> {
         let state = key.state.as_str();
         println!("{}\t{}\t{}\t{state}\t{since}", key.kid, key.purpose, key.algorithm);
     }
+    Ok(())
+}
+
+async fn reseal(store: &Arc<Store>, config: &KeysConfig) -> Result<(), Failure> {
+    let settings = config.sign_in.settings(&config.database);
+    let keyring = Keyring::open(store, &settings, &Clock::System).await?;
+    let factors = Keys::new(store.server_key(), keyring.seals(FACTORS)?)?;
+    let count = keyring.reseal(&factors).await?;
+    println!("{count} secrets are sealed anew");
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 
 mod about;
 mod account;
+mod agents;
 mod authorize;
 mod cookies;
 mod factors;

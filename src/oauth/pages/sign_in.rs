@@ -52,8 +52,12 @@ async fn login(
     };
     let hint = pending.as_ref().and_then(|pending| pending.request.login_hint.as_deref());
     let has_passkeys = visit.server.people.relying_party.is_some();
+    let page = Page::of(visit).with_problem(problem.map(str::to_owned));
     let template = Login {
-        page: Page::of(visit).with_problem(problem.map(str::to_owned)),
+        page: match &pending {
+            Some(pending) => page.until(pending.ends(), visit.now),
+            None => page,
+        },
         email: fields.find("email").or(hint).unwrap_or_default(),
         app: app.map(|app| app.name),
         has_registration: visit.server.context.settings.registration_enabled,

@@ -1,5 +1,7 @@
 //! A person's browser at one of the pages: its cookies, its language, and who is signed in.
 
+use super::about::{About, refused, tell};
+use super::agents;
 use super::problem::Problem;
 use super::texts::{self, Texts};
 use crate::access::{Origin, Role};
@@ -117,13 +119,25 @@ impl Visit {
             return Ok(());
         };
         let Some(account) = store.account(&session.account).await? else { return Ok(()) };
-        if self.now - session.seen > idle(account.role) {
+        let is_idle = self.now - session.seen > idle(account.role);
+        let is_moved = self.family() != session.user_agent.as_deref().map(agents::family);
+        if is_moved {
+            let about = About { account: Some(&account.account), client: None };
+            tell(&self.server, refused("a session of another browser"), about, &self.origin)
+                .await?;
+        }
+        if is_idle || is_moved {
             store.end_sessions(&account.account, &[session.hash], self.now).await?;
             return Ok(());
         }
         store.touch_session(&session.hash, self.now).await?;
         self.signed_in = Some(SignedIn { session, account });
         Ok(())
+    }
+
+    /// The browser as it names itself, whichever its version.
+    fn family(&self) -> Option<&str> {
+        self.origin.user_agent.as_deref().map(agents::family)
     }
 
     /// Who is signed in and has proved everything; else the page where that is done. `request` is

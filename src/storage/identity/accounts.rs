@@ -57,6 +57,8 @@ pub struct Account {
     pub created: DateTime<Utc>,
     /// `fhirUser`
     pub person: Option<Link>,
+    /// The patients that it is or acts for.
+    pub patients: Vec<Link>,
     pub facilities: Vec<Link>,
     /// Which second factors are in use.
     pub has_totp: bool,
@@ -223,6 +225,8 @@ fn account(row: &PgRow) -> Result<Account> {
     let read = || -> Result<_, sqlx::Error> {
         let person = (row.try_get("rid")?, row.try_get("type")?, row.try_get("id")?);
         let facilities: (Vec<i64>, Vec<String>) = (row.try_get("rids")?, row.try_get("ids")?);
+        let proxied: (Vec<i64>, Vec<String>) =
+            (row.try_get("proxied_rids")?, row.try_get("proxied_ids")?);
         let words: (String, String) = (row.try_get("role")?, row.try_get("status")?);
         let account = Account {
             account: row.try_get("account")?,
@@ -236,29 +240,47 @@ fn account(row: &PgRow) -> Result<Account> {
             jurisdictions: row.try_get("jurisdictions")?,
             created: row.try_get("created")?,
             person: None,
+            patients: Vec::new(),
             facilities: Vec::new(),
             has_totp: row.try_get("has_totp")?,
             has_passkey: row.try_get("has_passkey")?,
         };
-        Ok((account, words, (person, facilities)))
+        Ok((account, words, (person, facilities, proxied)))
     };
     let (account, (role, status), links) = read().map_err(FhirError::internal)?;
-    let ((rid, number, id), (rids, ids)): ((Option<i64>, Option<i16>, Option<String>), _) = links;
+    let ((rid, number, id), facilities, proxied): (
+        (Option<i64>, Option<i16>, Option<String>),
+        _,
+        _,
+    ) = links;
     let unknown = || FhirError::internal("a stored account has an unknown role or status");
     let person = match (rid, number, id) {
         (Some(rid), Some(number), Some(id)) => Some(link(rid, number, &id)?),
         _ => None,
     };
-    let organization = ResourceType::parse("Organization");
-    let facilities = rids.into_iter().zip(ids).filter_map(|(rid, id)| {
-        let key = ResourceKey::new(organization?, Id::parse(&id)?);
-        Some(Link { key, rid })
-    });
+    let is_patient = |link: &&Link| link.key.resource_type.name() == "Patient";
+    let mut patients: Vec<Link> = person.iter().filter(is_patient).cloned().collect();
+    for proxied in all("Patient", proxied) {
+        if !patients.contains(&proxied) {
+            patients.push(proxied);
+        }
+    }
     Ok(Account {
         role: Role::parse(&role).ok_or_else(unknown)?,
         status: Status::parse(&status).ok_or_else(unknown)?,
         person,
-        facilities: facilities.collect(),
+        patients,
+        facilities: all("Organization", facilities),
         ..account
     })
+}
+
+/// Links to resources of a type.
+fn all(name: &str, (rids, ids): (Vec<i64>, Vec<String>)) -> Vec<Link> {
+    let resource_type = ResourceType::parse(name);
+    let links = rids.into_iter().zip(ids).filter_map(|(rid, id)| {
+        let key = ResourceKey::new(resource_type?, Id::parse(&id)?);
+        Some(Link { key, rid })
+    });
+    links.collect()
 }

@@ -32,6 +32,8 @@ pub struct Browser {
     http: reqwest::Client,
     pub cookies: BTreeMap<String, String>,
     pub language: String,
+    /// What it says of itself.
+    pub agent: Option<String>,
     /// The secret of the second factor, and the step of the last code.
     pub factor: Option<(Vec<u8>, u64)>,
 }
@@ -136,7 +138,8 @@ impl TestServer {
         let http = reqwest::Client::builder().no_proxy();
         let http = http.redirect(reqwest::redirect::Policy::none()).build().unwrap();
         let (issuer, language) = (self.issuer().to_owned(), "en".to_owned());
-        Browser { issuer, http, cookies: BTreeMap::new(), language, factor: None }
+        let (cookies, agent, factor) = (BTreeMap::new(), None, None);
+        Browser { issuer, http, cookies, language, agent, factor }
     }
 
     /// `/oauth/authorize?...` of a good request; each change replaces a parameter, or removes it
@@ -204,6 +207,10 @@ impl Browser {
             self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let request = request.header("Cookie", cookies.join("; "));
         let request = request.header("Accept-Language", &self.language);
+        let request = match &self.agent {
+            Some(agent) => request.header("User-Agent", agent),
+            None => request,
+        };
         let reply = Reply::of(request.send().await.unwrap()).await.unwrap();
         for line in reply.headers.get_all("set-cookie") {
             let (pair, rest) = line.to_str().unwrap().split_once(';').unwrap();

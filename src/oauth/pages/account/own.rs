@@ -1,5 +1,6 @@
 //! The own account.
 
+use super::super::agents;
 use super::super::factors::factor_word;
 use super::super::posted::Posted;
 use super::super::problem::Problem;
@@ -115,37 +116,10 @@ fn minute(at: DateTime<Utc>) -> String {
 fn line(session: &Session, this: &Session) -> Line {
     Line {
         id: URL_SAFE_NO_PAD.encode(&session.hash),
-        agent: session.user_agent.as_deref().map(browser).unwrap_or_default(),
+        agent: session.user_agent.as_deref().map(agents::shown).unwrap_or_default(),
         created: minute(session.created),
         seen: minute(session.seen),
         is_this: session.hash == this.hash,
-    }
-}
-
-/// The browser and the system of a `User-Agent`, as far as they are well known.
-fn browser(agent: &str) -> String {
-    let first = |names: &[(&str, &'static str)]| {
-        names.iter().find(|(mark, _)| agent.contains(mark)).map(|(_, name)| *name)
-    };
-    let browser = first(&[
-        ("Edg/", "Edge"),
-        ("OPR/", "Opera"),
-        ("Firefox/", "Firefox"),
-        ("Chrome/", "Chrome"),
-        ("Safari/", "Safari"),
-    ]);
-    let system = first(&[
-        ("Android", "Android"),
-        ("iPhone", "iPhone"),
-        ("iPad", "iPad"),
-        ("Windows", "Windows"),
-        ("Mac OS X", "macOS"),
-        ("Linux", "Linux"),
-    ]);
-    match (browser, system) {
-        (Some(browser), Some(system)) => format!("{browser}, {system}"),
-        (Some(name), None) | (None, Some(name)) => name.to_owned(),
-        (None, None) => agent.chars().take(60).collect(),
     }
 }
 

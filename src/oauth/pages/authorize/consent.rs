@@ -78,7 +78,7 @@ async fn shown(
     }
     let status = if problem.is_some() { 422 } else { 200 };
     let template = Consent {
-        page: Page::of(visit).with_problem(problem),
+        page: Page::of(visit).with_problem(problem).until(known.pending.ends(), visit.now),
         request: fields.get("request"),
         app: &known.app.name,
         publisher: known.app.publisher.as_deref(),

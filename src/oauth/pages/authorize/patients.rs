@@ -59,8 +59,7 @@ struct PickEncounter<'a> {
 
 /// The patients that an account is, or is a proxy of.
 pub fn own(account: &Account) -> Vec<Link> {
-    let person = account.person.iter();
-    person.filter(|link| link.key.resource_type.name() == "Patient").cloned().collect()
+    account.patients.clone()
 }
 
 /// Who an account is to the gate, for what the pages look up.
@@ -191,7 +190,7 @@ async fn patients_page(
         (false, _) => (own_choices(visit, account).await?, problem),
     };
     let template = PickPatient {
-        page: Page::of(visit).with_problem(problem),
+        page: Page::of(visit).with_problem(problem).until(known.pending.ends(), visit.now),
         app: &known.app.name,
         request: fields.get("request"),
         choices,
@@ -319,7 +318,7 @@ async fn encounters_page(
     problem: Option<String>,
 ) -> Result<Response<Body>, Problem> {
     let template = PickEncounter {
-        page: Page::of(visit).with_problem(problem),
+        page: Page::of(visit).with_problem(problem).until(known.pending.ends(), visit.now),
         app: &known.app.name,
         request: fields.get("request"),
         choices: open_encounters(visit, known).await?,

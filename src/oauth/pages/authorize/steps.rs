@@ -132,11 +132,20 @@ pub async fn known_at_page(visit: &Visit, handle: Option<&str>) -> Result<Known,
     })
 }
 
-/// What the person picked; nothing that another one did.
+/// What the person picked; nothing that another one did, and nobody for whom a proxy acts no more.
 pub fn picked(known: &Known) -> Picked {
     let account = &known.signed_in.account.account;
     let own = known.pending.request.picked.clone().filter(|picked| picked.account == *account);
+    let own = own.filter(|picked| is_open(&known.signed_in, picked));
     own.unwrap_or_else(|| Picked { account: account.clone(), patient: None, encounter: None })
+}
+
+/// Whether what was picked is the person's still, where he is a patient.
+fn is_open(signed_in: &SignedIn, picked: &Picked) -> bool {
+    let own = patients::own(&signed_in.account);
+    let is_own = |rid: i64| own.iter().any(|link| link.rid == rid);
+    let account = &signed_in.account;
+    account.role != Role::Patient || picked.patient.as_ref().is_none_or(|(_, rid)| is_own(*rid))
 }
 
 /// Whether a patient has to be in context (SMART App Launch 2.2: a `patient/` scope needs one).

@@ -46,6 +46,10 @@ async fn asked(
     let status = if problem.is_some() { 422 } else { 200 };
     let scripts = Scripts::where_any(passkeys.is_some());
     let page = Page::of(visit).with_problem(problem);
+    let page = match &pending {
+        Some(pending) => page.until(pending.ends(), visit.now),
+        None => page,
+    };
     let template = Mfa { page, passkeys, has_totp: account.has_totp };
     let targets = form_targets(pending.as_ref());
     Ok(render::page_with_scripts(visit, &template, (status, &targets), scripts))

@@ -79,6 +79,7 @@ catalogue! {
         "Six chiffres de votre application d’authentification, ou un de vos codes de secours.";
     mfa_set_up: "Set up two-step sign-in", "Activer la connexion en deux étapes";
     app: "Authenticator app", "Application d’authentification";
+    app_add: "Add an authenticator app", "Ajouter une application d’authentification";
     passkey: "Passkey", "Clé d’accès";
     passkey_sign_in: "Sign in with a passkey", "Se connecter avec une clé d’accès";
     passkey_sign_in_text: "Your device asks for your fingerprint, your face or its PIN. No \
