@@ -17,7 +17,7 @@ pub struct Session {
     /// SHA-256 of the cookie.
     pub hash: Vec<u8>,
     pub account: String,
-    /// `amr` (RFC 8176): `pwd`, `otp`.
+    /// `amr` (RFC 8176): `pwd`, `otp`, `pop`; of a passkey alone `pop`, `user`, `mfa`.
     pub methods: Vec<String>,
     pub user_agent: Option<String>,
     pub created: DateTime<Utc>,

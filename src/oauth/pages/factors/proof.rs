@@ -10,6 +10,9 @@ use crate::oauth::accounts::{Attempt, totp};
 use crate::oauth::events::SecurityEvent;
 use crate::storage::{Account, Factor, Passkey};
 
+/// Attempts at the factors of an account are counted together.
+pub const OF_ACCOUNT: &str = "otp";
+
 /// What was shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Proof {
@@ -24,7 +27,9 @@ pub async fn counted(visit: &Visit, place: (&str, &str)) -> Result<Attempt, Prob
     match Attempt::count(store, place, visit.origin.address, visit.now).await? {
         Ok(attempt) => Ok(attempt),
         Err(until) => {
-            tell(server, refused("too many attempts"), About::default(), &visit.origin).await?;
+            let account = (place.0 == OF_ACCOUNT).then_some(place.1);
+            let about = About { account, client: None };
+            tell(server, refused("too many attempts"), about, &visit.origin).await?;
             Err(Problem::too_many((until - visit.now).num_seconds()))
         }
     }
@@ -38,7 +43,7 @@ pub async fn proved(
     (purpose, except): (Purpose, Option<&Factor>),
 ) -> Result<Option<Proof>, Problem> {
     let id = account.account.as_str();
-    let attempt = counted(visit, ("otp", id)).await?;
+    let attempt = counted(visit, (OF_ACCOUNT, id)).await?;
     let shown = match fields.find(ANSWER) {
         Some(_) => by_passkey(visit, account, fields, (purpose, except)).await?,
         None => {

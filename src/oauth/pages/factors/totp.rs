@@ -4,7 +4,7 @@ use super::super::posted::{Fields, Posted};
 use super::super::problem::Problem;
 use super::super::render::{self, Page};
 use super::super::visit::{SignedIn, Visit, with_request};
-use super::proof::counted;
+use super::proof::{OF_ACCOUNT, counted};
 use super::{FRESH, PASSWORD_AND_CODE, SET_UP_WITHIN, added, enrolling};
 use crate::oauth::accounts::{needs_factor, totp};
 use askama::Template;
@@ -72,7 +72,7 @@ pub async fn confirm(posted: Posted) -> Result<Response<Body>, Problem> {
     let Posted { mut visit, fields } = posted;
     let signed_in = without_totp(&visit, &fields, SET_UP_WITHIN)?;
     let account = signed_in.account.account.clone();
-    let attempt = counted(&visit, ("otp", &account)).await?;
+    let attempt = counted(&visit, (OF_ACCOUNT, &account)).await?;
     let server = visit.server.clone();
     let store = &server.context.store;
     let step = match store.totp(&account).await? {
