@@ -267,7 +267,7 @@ async fn as_70_another_key_before_those_of_the_file_seals_everything_anew() {
     other.give_password("/login", DOCTOR).await.expect(303);
     other.submit("/login/mfa", &[("code", &code)]).await.expect(303);
     let file = path.to_str().unwrap();
-    let command = ["keys", "reseal", "--key-file", file];
+    let command = ["keys", "--key-file", file, "reseal"];
     let (status, said) = ServerProcess::command_on(&server.database, &command);
     assert!(status.success(), "{said}");
     assert!(said.contains("secrets are sealed anew") && !said.starts_with('0'), "{said}");

@@ -158,7 +158,7 @@ async fn as_60_pages_that_end_say_when() {
     let mut browser = server.browser();
     let (login, page) = browser.open(&server.authorize_path(&[])).await;
     assert!((28..=30).contains(&minutes(&page)));
-    browser.give_password(&login, AMINA).await.expect(303);
+    browser.sign_in(&login, AMINA).await;
     for name in ["/consent", "/pick-patient", "/pick-encounter"] {
         let page = browser.get(&login.replace("/login", name)).await.expect(200);
         assert!((28..=30).contains(&minutes(&page)), "{name}");

@@ -1,5 +1,5 @@
-//! Who acts for others picks whose record it is about, and loses it with the relation (SECURITY 2.1,
-//! `patient` context; 2.2, Proxy).
+//! Who acts for others picks whose record it is about, and loses it with the relation (SECURITY
+//! 2.1, `patient` context; 2.2, Proxy).
 
 use crate::harness::people::{APP, REDIRECT, parameter, ticked};
 use crate::harness::{TestServer, VERIFIER, patient};

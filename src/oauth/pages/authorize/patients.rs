@@ -79,10 +79,23 @@ pub fn principal_of(visit: &Visit, account: &Account, scopes: Scopes) -> Princip
             jurisdictions: account.jurisdictions.clone(),
             id_prefix: None,
         },
-        launch: Launch::default(),
+        launch: launch_of(account),
         methods: session.map(|session| session.methods.clone()).unwrap_or_default(),
         signed_in: session.map(|session| session.created),
     }
+}
+
+/// What a patient looks up of one record is looked up with that patient in context.
+fn launch_of(account: &Account) -> Launch {
+    match (account.role, &account.patients[..]) {
+        (Role::Patient, [only]) => Launch { patient: Some(only.clone()), ..Launch::default() },
+        _ => Launch::default(),
+    }
+}
+
+/// The account as it looks at this patient alone.
+fn about(account: &Account, patient: &Link) -> Account {
+    Account { patients: vec![patient.clone()], ..account.clone() }
 }
 
 fn asker(visit: &Visit, account: &Account) -> Asker {
@@ -203,19 +216,16 @@ async fn patients_page(
 
 /// With names as far as the record tells them.
 async fn own_choices(visit: &Visit, account: &Account) -> Result<Vec<Choice>> {
-    let own = own(account);
-    let ids: Vec<&str> = own.iter().map(|link| link.key.id.as_str()).collect();
-    if ids.is_empty() {
-        return Ok(Vec::new());
+    let mut choices = Vec::new();
+    for link in own(account) {
+        let id = link.key.id.as_str().to_owned();
+        let parameters = vec![("_id".to_owned(), id.clone())];
+        let resources = found(visit, &about(account, &link), "Patient", parameters).await?;
+        let named = resources.iter().find_map(patient);
+        let unnamed = || Choice { title: id.clone(), id, detail: String::new() };
+        choices.push(named.unwrap_or_else(unnamed));
     }
-    let parameters = vec![("_id".to_owned(), ids.join(","))];
-    let resources = found(visit, account, "Patient", parameters).await?;
-    let named: Vec<Choice> = resources.iter().filter_map(patient).collect();
-    let unnamed = ids.iter().filter(|id| !named.iter().any(|choice| choice.id == **id));
-    let unnamed: Vec<Choice> = unnamed
-        .map(|id| Choice { id: (*id).to_owned(), title: (*id).to_owned(), detail: String::new() })
-        .collect();
-    Ok(named.into_iter().chain(unnamed).collect())
+    Ok(choices)
 }
 
 fn patient(resource: &Value) -> Option<Choice> {
@@ -307,7 +317,9 @@ async fn open_encounters(visit: &Visit, known: &Known) -> Result<Vec<Choice>> {
     ];
     let parameters = parameters.map(|(name, value)| (name.to_owned(), value)).to_vec();
     let account = &known.signed_in.account;
-    let resources = found(visit, account, "Encounter", parameters).await?;
+    let own = own(account).into_iter().find(|link| link.key.id.as_str() == patient);
+    let looking = own.map_or_else(|| account.clone(), |own| about(account, &own));
+    let resources = found(visit, &looking, "Encounter", parameters).await?;
     Ok(resources.iter().filter_map(encounter).collect())
 }
 

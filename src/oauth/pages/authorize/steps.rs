@@ -132,7 +132,7 @@ pub async fn known_at_page(visit: &Visit, handle: Option<&str>) -> Result<Known,
     })
 }
 
-/// What the person picked; nothing that another one did, and nobody for whom a proxy acts no more.
+/// What the person picked; nothing that another one did, nor anybody for whom he acts no more.
 pub fn picked(known: &Known) -> Picked {
     let account = &known.signed_in.account.account;
     let own = known.pending.request.picked.clone().filter(|picked| picked.account == *account);
