@@ -6,6 +6,7 @@ mod file;
 mod rotation;
 
 pub use file::make as make_key_file;
+pub use file::read as read_key_file;
 
 use super::secrets::random;
 use crate::clock::Clock;
@@ -94,10 +95,7 @@ impl Keyring {
         clock: &Clock,
     ) -> Result<Keyring, KeysError> {
         let path = &settings.key_file;
-        let has_keys = store.signing_keys().await?.iter().any(|key| key.sealed.is_some());
-        if has_keys && file::read(path)?.is_none() {
-            return Err(KeysError::Missing { path: path.clone() });
-        }
+        sealing_key(store, settings).await?;
         let keyring = Keyring::by_file(store, settings)?;
         keyring.turn(clock.now()).await?;
         for purpose in Purpose::ALL {
@@ -256,6 +254,20 @@ impl Keyring {
             retired: None,
             kid,
         })
+    }
+}
+
+/// The key of the key file, which is made where nothing in the database is sealed by one yet.
+pub async fn sealing_key(
+    store: &Store,
+    settings: &OAuthSettings,
+) -> Result<[u8; KEY_BYTES], KeysError> {
+    let path = &settings.key_file;
+    let has_keys = store.signing_keys().await?.iter().any(|key| key.sealed.is_some());
+    match file::read(path)? {
+        Some(key) => Ok(key),
+        None if has_keys => Err(KeysError::Missing { path: path.clone() }),
+        None => made_or_there(path),
     }
 }
 

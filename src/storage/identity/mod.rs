@@ -9,6 +9,7 @@ mod codes;
 mod factors;
 mod grants;
 mod keys;
+mod rates;
 mod sessions;
 mod spent;
 mod throttles;
