@@ -5,11 +5,13 @@ mod people;
 mod sign_in;
 
 pub use people::{MailSettings, PeopleConfig};
-pub use sign_in::{OAuthSettings, SignInConfig};
+pub use sign_in::{KEY_FILE, OAuthSettings, SignInConfig};
 mod audit;
 
-pub use audit::AuditTimeConfig;
-pub use audit::{AuditCommand, AuditConfig, AuditDetachConfig, AuditDurability, AuditSettings};
+pub use audit::{
+    AuditCommand, AuditConfig, AuditDetachConfig, AuditDurability, AuditReportConfig,
+    AuditSettings, AuditTimeConfig, ReportName,
+};
 
 use crate::fhir::definitions::ResourceType;
 use crate::limits::Limits;
@@ -159,6 +161,10 @@ pub struct ServerConfig {
     pub tls: TlsConfig,
     #[command(flatten)]
     pub rates: RateConfig,
+    /// Connections of one address at once, unless it is a trusted proxy.
+    #[arg(long, env = "BHN_CONNECTIONS_OF_ADDRESS", default_value_t = 200,
+        value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub connections_of_address: u32,
     /// Address and port where operators read metrics; none without it.
     #[arg(long, env = "BHN_ADMIN_LISTEN")]
     pub admin_listen: Option<SocketAddr>,
@@ -207,6 +213,9 @@ pub struct RateConfig {
     /// Of such an address, at once.
     #[arg(long, env = "BHN_RATE_ADDRESS_BURST", default_value_t = 100)]
     pub rate_address_burst: u32,
+    /// Whether the processes on one database count together; with DATABASE_URL they do.
+    #[arg(long, env = "BHN_RATE_SHARED", action = ArgAction::Set)]
+    pub rate_shared: Option<bool>,
 }
 
 /// Where resources are stored.
@@ -464,6 +473,14 @@ impl FhirConfig {
 /// True where the environment has the secret of a server that signed tokens symmetrically.
 pub fn has_shared_secret() -> bool {
     std::env::var_os("JWT_SECRET").is_some()
+}
+
+/// The names of this server's variables in the environment, known ones or not.
+pub fn set_variables() -> Vec<String> {
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    let mut names: Vec<String> = names.filter(|name| name.starts_with("BHN_")).collect();
+    names.sort();
+    names
 }
 
 /// The folders in which programs are looked for.

@@ -1,4 +1,4 @@
-//! Who asks, and from where.
+//! Who asks, from where, and what for.
 
 use super::principal::Principal;
 use std::net::IpAddr;
@@ -45,6 +45,8 @@ pub struct Origin {
     pub user_agent: Option<String>,
     /// `X-Request-Id` as sent or made; empty for the operator.
     pub request_id: String,
+    /// What the caller says it is for: codes of HL7's PurposeOfUse.
+    pub purposes: Vec<String>,
 }
 
 impl Asker {

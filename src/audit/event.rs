@@ -47,6 +47,9 @@ pub struct Event {
     /// An AuditEvent that another system sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external: Option<Value>,
+    /// Of what is stored: query, reason and what another system sent, under the key of the month.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
     /// The hash of the event before it in the journal of its node, in base64.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<String>,
@@ -62,6 +65,8 @@ pub enum Kind {
     Authentication,
     /// Grants, accounts, clients, keys, settings.
     Security,
+    /// What a registry was given: a disclosure, for which the patient may ask an account.
+    Disclosure,
     /// Sent by another system.
     External,
 }
@@ -150,6 +155,7 @@ impl Kind {
             Kind::Rest => "rest",
             Kind::Authentication => "authentication",
             Kind::Security => "security",
+            Kind::Disclosure => "disclosure",
             Kind::External => "external",
         }
     }

@@ -5,6 +5,7 @@
 //! timestamp `recorded`, IP address `origin.address`, user agent `origin.user_agent`.
 
 mod event;
+pub mod purpose;
 mod render;
 mod security;
 mod seed;

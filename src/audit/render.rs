@@ -20,6 +20,7 @@ const ENTITY_TYPE: &str = "http://terminology.hl7.org/CodeSystem/audit-entity-ty
 const OBJECT_ROLE: &str = "http://terminology.hl7.org/CodeSystem/object-role";
 const PARTICIPATION: &str = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType";
 const BALP: &str = "https://profiles.ihe.net/ITI/BALP";
+const LIFECYCLE_EVENT: &str = "http://terminology.hl7.org/CodeSystem/iso-21089-lifecycle";
 const LIFECYCLE: &str = "http://terminology.hl7.org/CodeSystem/dicom-audit-lifecycle";
 
 /// Names one AuditEvent: the event, and which of its Patients.
@@ -82,6 +83,9 @@ pub fn render(id: &AuditId, event: &Event, base_url: &str, view: &View) -> Value
     value["outcome"] = event.outcome.as_str().into();
     if let Some(text) = drawn.outcome_text() {
         value["outcomeDesc"] = text.into();
+    }
+    if event.kind == Kind::Disclosure && !event.agent.purposes.is_empty() {
+        value["purposeOfEvent"] = purposes(&event.agent.purposes);
     }
     value["agent"] = Value::Array(drawn.agents());
     value["source"] = json!({
@@ -166,10 +170,12 @@ impl Drawn<'_> {
     /// BALP's profiles are about successes.
     fn profiles(&self) -> Vec<String> {
         let event = self.event;
-        let is_success = event.outcome == EventOutcome::Success && event.kind == Kind::Rest;
+        let is_success = event.outcome == EventOutcome::Success
+            && matches!(event.kind, Kind::Rest | Kind::Disclosure);
         let one = self.shown().take(2).count() == 1;
         let name = match (event.subtype.as_str(), event.action) {
             _ if !is_success => None,
+            _ if event.kind == Kind::Disclosure => Some("PrivacyDisclosure.Source"),
             ("read" | "vread", _) if one => Some("Read"),
             ("search" | "search-type" | "search-system", _) => Some("Query"),
             ("create" | "update", Action::Create) if one => Some("Create"),
@@ -177,7 +183,8 @@ impl Drawn<'_> {
             ("delete", Action::Delete) if one => Some("Delete"),
             _ => None,
         };
-        let of_patient = if self.patient().is_some() { "Patient" } else { "" };
+        let is_of_patient = self.patient().is_some() && event.kind == Kind::Rest;
+        let of_patient = if is_of_patient { "Patient" } else { "" };
         let mut names: Vec<String> =
             name.iter().map(|name| format!("IHE.BasicAudit.{of_patient}{name}")).collect();
         if is_success && self.shows_person() && event.agent.token.is_some() {
@@ -189,6 +196,7 @@ impl Drawn<'_> {
     fn kind(&self) -> Value {
         match self.event.kind {
             Kind::Rest => coding(EVENT_TYPE, "rest", "RESTful Operation"),
+            Kind::Disclosure => coding(DCM, "110106", "Export"),
             Kind::Authentication => coding(DCM, "110114", "User Authentication"),
             Kind::Security | Kind::External => coding(DCM, "110113", "Security Alert"),
         }
@@ -201,6 +209,10 @@ impl Drawn<'_> {
             (_, "", _) => Vec::new(),
             (Kind::Rest, "update", Action::Create) => vec![code("update"), code("create")],
             (Kind::Rest, subtype, _) => vec![code(subtype)],
+            (Kind::Disclosure, subtype, _) => {
+                let display = "Disclose Record Lifecycle Event";
+                vec![coding(LIFECYCLE_EVENT, "disclose", display), code(subtype)]
+            }
             _ => vec![json!({ "system": security_system(self.base_url), "code": event.subtype })],
         }
     }
@@ -310,10 +322,7 @@ impl Drawn<'_> {
             user.insert("policy".into(), json!([format!("urn:ietf:params:oauth:jti:{token}")]));
         }
         if !agent.purposes.is_empty() {
-            let system = "http://terminology.hl7.org/CodeSystem/v3-ActReason";
-            let codes = agent.purposes.iter();
-            let codes = codes.map(|code| json!({ "coding": [{ "system": system, "code": code }] }));
-            user.insert("purposeOfUse".into(), codes.collect());
+            user.insert("purposeOfUse".into(), purposes(&agent.purposes));
         }
         Some(user.into())
     }
@@ -376,6 +385,11 @@ impl Drawn<'_> {
         }
         entities
     }
+}
+
+fn purposes(codes: &[String]) -> Value {
+    let system = "http://terminology.hl7.org/CodeSystem/v3-ActReason";
+    codes.iter().map(|code| json!({ "coding": [{ "system": system, "code": code }] })).collect()
 }
 
 /// BALP's one `data` is a System Object; of several, and of results, each has its own type.

@@ -35,6 +35,7 @@ fn asker() -> Asker {
         address: Some("192.0.2.7".parse().unwrap()),
         user_agent: Some("app/1".to_owned()),
         request_id: "request-0001".to_owned(),
+        ..Origin::default()
     };
     Asker { caller: Caller::Principal(principal.into()), origin }
 }
@@ -188,6 +189,50 @@ fn au_03_writes_follow_balp() {
     follows(&rendered(&update, &of(Action::Create), 0), "IHE.BasicAudit.PatientCreate");
     let delete = Interaction::Delete { key: place, guard };
     follows(&rendered(&delete, &of(Action::Delete), 0), "IHE.BasicAudit.PatientDelete");
+}
+
+/// What a registry was given is a disclosure, whichever way it asked.
+#[test]
+fn au_03_what_a_registry_is_given_follows_the_pattern_of_disclosures() {
+    let mut asker = asker();
+    asker.origin.purposes = vec!["PUBHLTH".to_owned()];
+    let Caller::Principal(principal) = &asker.caller else { panic!("somebody asks") };
+    let registry = Principal {
+        name: "client/registry".to_owned(),
+        role: Role::Registry,
+        ..principal.as_ref().clone()
+    };
+    asker.caller = Caller::Principal(registry.into());
+    let shown = [touched("Patient/a", None, &["a"]), touched("Composition/1", None, &["a"])];
+    for interaction in [read(), search()] {
+        let event = Seed::of(&asker, &interaction).succeeded(DateTime::UNIX_EPOCH, 200, &shown);
+        assert_eq!((event.kind, event.action), (Kind::Disclosure, Action::Read));
+        let value = render(&id(0), &event, BASE, &View::All);
+        if let Err(issues) = validation::validate(&value, &Limits::default()) {
+            panic!("{issues:?}\n{value:#}");
+        }
+        let profile = format!("{BALP}/StructureDefinition/IHE.BasicAudit.PrivacyDisclosure.Source");
+        assert_eq!(value["meta"]["profile"][0], profile);
+        assert_eq!((&value["type"]["code"], &value["action"]), (&json!("110106"), &json!("R")));
+        assert_eq!(value["subtype"][0]["code"], "disclose");
+        assert_eq!(value["purposeOfEvent"][0]["coding"][0]["code"], "PUBHLTH");
+        // One source, which is the server that observed it, and one recipient.
+        let agents = value["agent"].as_array().unwrap();
+        let of = |code: &str| -> Vec<&Value> {
+            agents.iter().filter(|agent| codes(&agent["type"]).contains(&code)).collect()
+        };
+        let (sources, recipients) = (of("110153"), of("110152"));
+        assert_eq!((sources.len(), recipients.len()), (1, 1), "{value:#}");
+        assert_eq!(sources[0]["who"], value["source"]["observer"]);
+        assert!(sources[0].get("network").is_some() && recipients[0].get("network").is_some());
+        let entities = value["entity"].as_array().unwrap();
+        let patients = entities.iter().filter(|entity| entity["type"]["code"] == "1");
+        assert_eq!((patients.count(), entities.len() > 2), (1, true));
+    }
+    // What is about nobody discloses nothing.
+    let shown = [touched("Organization/o", None, &[])];
+    let event = Seed::of(&asker, &read()).succeeded(DateTime::UNIX_EPOCH, 200, &shown);
+    assert_eq!(event.kind, Kind::Rest);
 }
 
 #[test]

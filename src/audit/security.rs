@@ -34,7 +34,7 @@ impl SecurityEvent {
             subtype,
             action: Action::Execute,
             outcome: EventOutcome::Success,
-            agent: agent_of(&asker.caller),
+            agent: agent_of(asker),
             origin: Place {
                 address: asker.origin.address,
                 user_agent: asker.origin.user_agent.clone(),
@@ -77,6 +77,7 @@ impl SecurityEvent {
             reason: self.reason,
             repeated: 0,
             external: None,
+            detail: None,
             before: None,
         }
     }

@@ -2,7 +2,7 @@
 //! becomes an [`Event`].
 
 use super::event::{Action, Agent, Event, EventOutcome, Kind, Place, Seen};
-use crate::access::{Asker, Caller};
+use crate::access::{Asker, Caller, Role};
 use crate::fhir::interaction::{HistoryScope, Interaction, Parameter, SearchScope};
 use crate::fhir::resource::{Id, ResourceKey};
 use chrono::{DateTime, Utc};
@@ -78,7 +78,7 @@ impl Seed {
         Seed {
             subtype: "",
             action,
-            agent: agent_of(&asker.caller),
+            agent: agent_of(asker),
             origin,
             query: None,
             key: None,
@@ -114,6 +114,11 @@ impl Seed {
             }
             _ => self.action,
         };
+        let is_given = event.agent.role.as_deref() == Some(Role::Registry.as_str());
+        if is_given && !patients.is_empty() && rows > 0 {
+            // An account of it is owed to each patient (45 CFR 164.528).
+            (event.kind, event.action) = (Kind::Disclosure, Action::Read);
+        }
         Event { rows, patients, seen, ..event }
     }
 
@@ -142,15 +147,17 @@ impl Seed {
             reason: None,
             repeated: 0,
             external: None,
+            detail: None,
             before: None,
         }
     }
 }
 
-pub(super) fn agent_of(caller: &Caller) -> Agent {
-    let name = caller.principal().to_owned();
-    let Caller::Principal(principal) = caller else {
-        return Agent { name, ..Agent::default() };
+pub(super) fn agent_of(asker: &Asker) -> Agent {
+    let name = asker.caller.principal().to_owned();
+    let purposes = asker.origin.purposes.clone();
+    let Caller::Principal(principal) = &asker.caller else {
+        return Agent { name, purposes, ..Agent::default() };
     };
     let links = &principal.links;
     Agent {
@@ -160,7 +167,7 @@ pub(super) fn agent_of(caller: &Caller) -> Agent {
         token: Some(principal.token_id.clone()),
         person: links.fhir_user.as_ref().map(|link| link.key.to_string()),
         organization: links.organizations.first().map(|link| link.key.to_string()),
-        purposes: Vec::new(),
+        purposes,
     }
 }
 

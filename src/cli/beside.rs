@@ -51,7 +51,8 @@ impl Beside {
             };
             let mut store = Store::open(&opened.database, &registry, &store).await?;
             if let Some(audit) = &settings.audit {
-                store.begin_audit(audit, Clock::System.precise()).await?;
+                // What it writes has nothing that would be sealed.
+                store.begin_audit(audit, &[], Clock::System.precise()).await?;
             }
             Ok::<_, Failure>(Context::open(store, registry, Clock::System, settings).await?)
         };

@@ -3,6 +3,7 @@
 mod audit;
 mod beside;
 mod check;
+mod config;
 mod database;
 mod import;
 mod log_buffer;
@@ -18,6 +19,7 @@ use crate::config::{
     AuditCommand, BesideConfig, Config, DatabaseConfig, ImportConfig, LogConfig, ReindexConfig,
 };
 use clap::{Parser, Subcommand};
+use config::ConfigCommand;
 use sign_in::client::ClientConfig;
 use sign_in::keys::KeysConfig;
 use sign_in::user::UserConfig;
@@ -57,6 +59,9 @@ pub enum Command {
     Client(Box<ClientConfig>),
     /// Show and renew the keys that tokens are signed with.
     Keys(Box<KeysConfig>),
+    /// Say where the settings of a server come from, and whether they go together.
+    #[command(subcommand)]
+    Config(Box<ConfigCommand>),
     /// Move the private PostgreSQL to the newest installed major version.
     UpgradeCluster(DatabaseConfig),
 }
@@ -77,6 +82,9 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::User(config) => sign_in::user::run(*config).await.map(done),
         Command::Client(config) => sign_in::client::run(*config).await.map(done),
         Command::Keys(config) => sign_in::keys::run(*config).await.map(done),
+        Command::Config(command) => {
+            Ok(config::run(*command, std::env::args_os().collect()).unwrap_or_else(failed))
+        }
         Command::UpgradeCluster(config) => upgrade_cluster::upgrade_cluster(config).await.map(done),
     };
     log.flush();

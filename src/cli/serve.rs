@@ -10,7 +10,7 @@ use crate::config::{self, Config, ServerConfig, Settings, TlsConfig, TlsMinimum}
 use crate::http::{self, HttpSettings, Rate, RateSettings, SignIn, TlsFiles};
 use crate::interactions::Context;
 use crate::jobs::{self, demo, reindex};
-use crate::oauth::{AuthorizationServer, accounts};
+use crate::oauth::{self, AuthorizationServer, accounts};
 use crate::search::Registry;
 use crate::storage::Store;
 use std::io::Write;
@@ -47,9 +47,10 @@ pub async fn serve(config: Config) -> Result<(), Failure> {
         let store = store_settings(&config.database);
         let mut store = Store::open(&opened.database, &registry, &store).await?;
         if let Some(audit) = &settings.audit {
-            store.begin_audit(audit, Clock::System.precise()).await?;
+            let keys = oauth::sealing_keys(&store, &settings.oauth).await?;
+            store.begin_audit(audit, &keys, Clock::System.precise()).await?;
         }
-        let http = http_settings(&config.server);
+        let http = http_settings(&config.server, config.database.database_url.is_some());
         let context = Context::open(store, registry, Clock::System, settings).await?;
         reindex::bring_up_to_date(&context).await?;
         let has_demo = config.server.demo && load_demo(&context).await;
@@ -95,7 +96,8 @@ async fn sign_in(context: &Arc<Context>) -> Result<SignIn, Failure> {
     Ok(SignIn { authenticate: oauth.bearers.clone(), oauth: Some(oauth) })
 }
 
-fn http_settings(server: &ServerConfig) -> HttpSettings {
+/// `has_others` where other processes may serve the same database.
+fn http_settings(server: &ServerConfig, has_others: bool) -> HttpSettings {
     let TlsConfig { tls_certificate, tls_key, tls_minimum } = server.tls.clone();
     let tls = tls_certificate.zip(tls_key).map(|(certificate, key)| TlsFiles {
         certificate,
@@ -112,7 +114,9 @@ fn http_settings(server: &ServerConfig) -> HttpSettings {
             user: rate(rates.rate_user, rates.rate_user_burst),
             system: rate(rates.rate_system, rates.rate_system_burst),
             address: rate(rates.rate_address, rates.rate_address_burst),
+            is_shared: rates.rate_shared.unwrap_or(has_others),
         },
+        connections_of_address: server.connections_of_address as usize,
         drain: DRAINED_WITHIN,
         ..HttpSettings::default()
     }

@@ -16,6 +16,8 @@ pub struct AuditSettings {
     pub backlog_bytes: u64,
     /// What the node is called.
     pub node: String,
+    /// Folder that seals are copied to.
+    pub seals: Option<PathBuf>,
 }
 
 /// What an answer waits for.
@@ -36,6 +38,7 @@ impl Default for AuditSettings {
             durability: AuditDurability::Database,
             backlog_bytes: 1 << 30,
             node: "node".to_owned(),
+            seals: None,
         }
     }
 }
@@ -58,6 +61,9 @@ pub struct AuditConfig {
     /// What this node is called in the audit.
     #[arg(long, env = "BHN_AUDIT_NODE", default_value = "bhn")]
     pub audit_node: String,
+    /// Folder that seals are copied to, better where the server may only add.
+    #[arg(long, env = "BHN_AUDIT_SEALS_FOLDER")]
+    pub audit_seals_folder: Option<PathBuf>,
 }
 
 /// What is done about the audit.
@@ -67,6 +73,8 @@ pub enum AuditCommand {
     Verify(AuditTimeConfig),
     /// Write the AuditEvents of a time to standard output, a line each.
     Export(AuditTimeConfig),
+    /// Write a report about who saw what to standard output, as comma-separated values.
+    Report(AuditReportConfig),
     /// Take the months before a day, seven years ago or more, out of the audit, to be archived.
     Detach(AuditDetachConfig),
 }
@@ -84,8 +92,56 @@ pub struct AuditTimeConfig {
     /// each node.
     #[arg(long = "key", value_parser = parse_hex)]
     pub keys: Vec<Vec<u8>>,
+    /// Folder with copies of seals: `verify` holds the database to them.
+    #[arg(long, env = "BHN_AUDIT_SEALS_FOLDER")]
+    pub seals: Option<PathBuf>,
+    /// The key file of the server: without it an export has no queries and no reasons.
+    #[arg(long, env = "BHN_KEY_FILE")]
+    pub key_file: Option<PathBuf>,
     #[command(flatten)]
     pub beside: BesideConfig,
+}
+
+/// What `audit report` takes.
+#[derive(Args, Clone, Debug)]
+pub struct AuditReportConfig {
+    /// Which one.
+    pub report: ReportName,
+    /// Of `access`: the patient whom it is about, as logical id.
+    #[arg(long, required_if_eq("report", "access"))]
+    pub patient: Option<String>,
+    /// From this day or instant on.
+    #[arg(long, value_parser = parse_instant)]
+    pub from: Option<DateTime<Utc>>,
+    /// Before this day or instant.
+    #[arg(long, value_parser = parse_instant)]
+    pub to: Option<DateTime<Utc>>,
+    /// What is reported is more than this: patients or refusals of a day, 50 by default; of
+    /// export-volume resources, 10,000; of after-hours patients, 0.
+    #[arg(long, value_parser = clap::value_parser!(i64).range(0..))]
+    pub more_than: Option<i64>,
+    /// Night of after-hours: the hours at which it begins and ends, in --default-zone.
+    #[arg(long, default_value = "20-6", value_parser = parse_night)]
+    pub night: (u32, u32),
+    #[command(flatten)]
+    pub beside: BesideConfig,
+}
+
+/// What can be reported.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ReportName {
+    /// Everybody who saw or changed what is about one patient.
+    Access,
+    /// People who saw patients of their own family name.
+    SameSurname,
+    /// Who saw many patients on one day.
+    MassAccess,
+    /// Staff who saw patients at night.
+    AfterHours,
+    /// Who was given many resources on one day.
+    ExportVolume,
+    /// Who was refused often on one day.
+    Refusals,
 }
 
 /// What `audit detach` takes.
@@ -129,6 +185,7 @@ impl AuditConfig {
             durability: self.audit_durability,
             backlog_bytes: self.audit_backlog_bytes,
             node: self.audit_node.clone(),
+            seals: self.audit_seals_folder.clone(),
         }))
     }
 }
@@ -136,6 +193,16 @@ impl AuditConfig {
 fn parse_instant(text: &str) -> Result<DateTime<Utc>, String> {
     let range = instant_range(text, FixedOffset::east_opt(0).expect("zero is an offset"));
     range.map(|range| range.low).ok_or_else(|| "a date, or a date and time".to_owned())
+}
+
+fn parse_night(text: &str) -> Result<(u32, u32), String> {
+    let wrong = || "two hours from 0 to 23 are wanted, such as 20-6".to_owned();
+    let (from, to) = text.split_once('-').ok_or_else(wrong)?;
+    let hour = |text: &str| text.parse::<u32>().ok().filter(|hour| *hour < 24).ok_or_else(wrong);
+    match (hour(from)?, hour(to)?) {
+        (from, to) if from == to => Err(wrong()),
+        night => Ok(night),
+    }
 }
 
 fn parse_hex(text: &str) -> Result<Vec<u8>, String> {

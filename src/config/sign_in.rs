@@ -5,7 +5,7 @@ use clap::{ArgAction, Args};
 use std::path::PathBuf;
 
 /// The key file, in the data folder where nothing else is said.
-const KEY_FILE: &str = "signing-keys.key";
+pub const KEY_FILE: &str = "signing-keys.key";
 const ACCESS_TOKEN_SECONDS: u32 = 3_600;
 const PRINCIPAL_MS: u32 = 1_000;
 const RSA_BITS: u32 = 3_072;

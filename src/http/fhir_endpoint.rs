@@ -4,10 +4,11 @@
 use super::headers::{self, Texts};
 use super::listen::PlaceInCrowd;
 use super::middleware::forwarded::ClientAddress;
+use super::middleware::panic::panicked;
 use super::middleware::request_id::RequestId;
 use super::middleware::trace::Traced;
 use super::negotiate::{BodyKind, Format, Wishes};
-use super::rates;
+use super::rates::{self, Standing};
 use super::respond::{self, Asked};
 use super::router::base_path;
 use super::{App, body};
@@ -19,7 +20,8 @@ use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
 use axum::http::{Extensions, HeaderMap, Response, StatusCode, request};
 use axum::middleware::Next;
-use std::panic::resume_unwind;
+use futures_util::FutureExt;
+use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::Arc;
 use tokio::time::timeout;
 
@@ -30,13 +32,23 @@ pub async fn answer(State(app): State<Arc<App>>, request: Request) -> Response<a
     let wishes = headers::wishes(parts.uri.query(), &parts.headers, sent_format(&parts));
     let origin = origin(&parts.extensions, &parts.headers);
     let mut asker = Asker { caller: Caller::Anonymous, origin };
-    let mut response = match carry(&app, &parts, &wishes, (stream, &mut asker)).await {
+    let mut standing = None;
+    let carried = carry(&app, &parts, &wishes, (stream, &mut asker, &mut standing));
+    let carried = match AssertUnwindSafe(carried).catch_unwind().await {
+        Ok(carried) => carried,
+        // Written down with who asked, as every failure is.
+        Err(panic) => Err(panicked(panic.as_ref(), &request_id)),
+    };
+    let mut response = match carried {
         Ok(response) => response,
         Err(error) => {
             let error = told(&app, &asker, &parts, error).await;
             respond::error(&error, wishes.looks_of_error(), &request_id)
         }
     };
+    if let Some(standing) = standing {
+        standing.tell(response.headers_mut());
+    }
     // RFC 6750, 3.1: who sent nothing is told no error.
     if response.status() == StatusCode::UNAUTHORIZED && parts.headers.contains_key(AUTHORIZATION) {
         let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
@@ -56,6 +68,31 @@ async fn told(app: &App, asker: &Asker, parts: &request::Parts, error: FhirError
     app.perform.refused(asker, (&method, &path), &error).await.err().unwrap_or(error)
 }
 
+/// A request outside of an interaction: from where, its method, and its path without the query,
+/// which may hold codes.
+pub struct Outside {
+    pub origin: Origin,
+    pub method: String,
+    pub path: String,
+}
+
+impl Outside {
+    pub fn of(request: &Request) -> Outside {
+        Outside {
+            origin: origin(request.extensions(), request.headers()),
+            method: request.method().as_str().to_owned(),
+            path: request.uri().path().to_owned(),
+        }
+    }
+
+    /// Its refusal, after it was written down; 503 where it cannot be.
+    pub async fn refused(self, app: &App, error: FhirError) -> FhirError {
+        let asker = Asker { caller: Caller::Anonymous, origin: self.origin };
+        let named = (self.method.as_str(), self.path.as_str());
+        app.perform.refused(&asker, named, &error).await.err().unwrap_or(error)
+    }
+}
+
 /// Method, and path with its query.
 fn named(app: &App, parts: &request::Parts) -> (String, String) {
     let path = path_after_base(app, parts);
@@ -70,15 +107,16 @@ async fn carry(
     app: &Arc<App>,
     parts: &request::Parts,
     wishes: &Wishes,
-    (stream, asker): (axum::body::Body, &mut Asker),
+    (stream, asker, standing): (axum::body::Body, &mut Asker, &mut Option<Standing>),
 ) -> Result<Response<axum::body::Body>> {
     let path = path_after_base(app, parts);
+    asker.origin.purposes = headers::purposes(&parts.headers)?;
     if parts.method == axum::http::Method::OPTIONS {
         return Ok(respond::options(interaction::allowed_methods(path, Method::Get)?));
     }
     let method = method(parts, path)?;
     // Before the body: strangers are not listened to.
-    authenticate(app, parts, asker).await?;
+    authenticate(app, parts, asker, standing).await?;
     // What is open to everybody has no body.
     if asker.caller == Caller::Anonymous && !method.is_safe() {
         return Err(signed_out());
@@ -104,7 +142,7 @@ async fn carry(
         prefer: texts.prefer.as_deref(),
         body,
     })?;
-    app.rates.admit(asker, rates::further_weight(&request.interaction))?;
+    app.rates.admit(asker, rates::further_weight(&request.interaction), standing)?;
     if method == Method::Post {
         request.idempotency_key = headers::idempotency_key(&parts.headers)?;
     }
@@ -198,6 +236,7 @@ pub async fn tell_origin(
     let origin = origin(request.extensions(), request.headers());
     if let Err(error) = app.rates.stranger(origin.address, 1) {
         let looks = headers::wishes(None, request.headers(), None).looks_of_error();
+        let error = Outside::of(&request).refused(&app, error).await;
         return respond::error(&error, looks, &RequestId::of(request.extensions()));
     }
     request.extensions_mut().insert(origin);
@@ -207,12 +246,17 @@ pub async fn tell_origin(
 }
 
 /// Who asks: 401 for credentials that are not good, 429 for who comes too often.
-async fn authenticate(app: &App, parts: &request::Parts, asker: &mut Asker) -> Result<()> {
+async fn authenticate(
+    app: &App,
+    parts: &request::Parts,
+    asker: &mut Asker,
+    standing: &mut Option<Standing>,
+) -> Result<()> {
     let authorization = headers::authorization(&parts.headers)?;
     match app.sign_in.authenticate.caller(authorization).await {
         Ok(caller) => {
             asker.caller = caller;
-            app.rates.admit(asker, 1)
+            app.rates.admit(asker, 1, standing)
         }
         Err(error) => {
             app.rates.stranger(asker.origin.address, 1)?;
@@ -238,6 +282,7 @@ fn origin(extensions: &Extensions, headers: &HeaderMap) -> Origin {
         address: address.map(|ClientAddress(address)| *address),
         user_agent: headers::user_agent(headers),
         request_id: RequestId::of(extensions).as_str().to_owned(),
+        purposes: Vec::new(),
     }
 }
 

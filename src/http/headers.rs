@@ -1,6 +1,7 @@
 //! Request headers that carry meaning for FHIR, and the parts of a URL.
 
 use super::negotiate::{Format, Wishes};
+use crate::audit::purpose;
 use crate::error::{FhirError, IssueCode, Result};
 use crate::fhir::interaction::{Conditions, decode_query};
 use crate::fhir::json;
@@ -12,6 +13,7 @@ pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 /// Of `User-Agent`, in the audit.
 const USER_AGENT_BYTES: usize = 512;
+const PURPOSE_OF_USE: HeaderName = HeaderName::from_static("purpose-of-use");
 const X_PROVENANCE: HeaderName = HeaderName::from_static("x-provenance");
 const X_SECURITY_CONTEXT: HeaderName = HeaderName::from_static("x-security-context");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -120,6 +122,15 @@ pub fn authorization(headers: &HeaderMap) -> Result<Option<&str>> {
 pub fn user_agent(headers: &HeaderMap) -> Option<String> {
     let text = headers.get(header::USER_AGENT)?.to_str().ok()?;
     Some(text.get(..USER_AGENT_BYTES).unwrap_or(text).to_owned())
+}
+
+/// `Purpose-Of-Use`: what the caller says the request is for. 400 for codes that are none.
+pub fn purposes(headers: &HeaderMap) -> Result<Vec<String>> {
+    let Some(text) = joined(headers, &PURPOSE_OF_USE)? else { return Ok(Vec::new()) };
+    purpose::read(&text).ok_or_else(|| {
+        let text = "At most four codes of v3-PurposeOfUse apart by commas, such as TREAT or PATRQT";
+        FhirError::invalid_value("http.Purpose-Of-Use", text)
+    })
 }
 
 fn joined(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>> {

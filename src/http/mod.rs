@@ -61,8 +61,12 @@ pub async fn serve_with(
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let settings = context.settings.clone();
+    let (is_shared, store) = (http.rates.is_shared, context.store.clone());
     let app = App::new(context, settings, http, sign_in);
-    listen::serve(app, listener, shutdown).await
+    let sharing = is_shared.then(|| tokio::spawn(rates::share(app.clone(), store)));
+    let served = listen::serve(app, listener, shutdown).await;
+    sharing.into_iter().for_each(|task| task.abort());
+    served
 }
 
 /// What the routes share.

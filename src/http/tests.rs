@@ -22,6 +22,7 @@ use tower::ServiceExt;
 #[derive(Default)]
 struct Scripted {
     last: Mutex<Option<Request>>,
+    refused: Mutex<Vec<String>>,
 }
 
 impl Scripted {
@@ -93,9 +94,12 @@ impl Perform for Scripted {
     fn refused<'a>(
         &'a self,
         _: &'a Asker,
-        _: (&'a str, &'a str),
-        _: &'a FhirError,
+        request: (&'a str, &'a str),
+        error: &'a FhirError,
     ) -> BoxFuture<'a, Result<()>> {
+        let (method, path) = request;
+        let refused = format!("{} {method} {path}", error.kind.status());
+        self.refused.lock().unwrap().push(refused);
         async { Ok(()) }.boxed()
     }
 
@@ -110,6 +114,11 @@ pub(super) struct Server {
 }
 
 impl Server {
+    /// What was written down as refused: status, method and path.
+    fn refused(&self) -> Vec<String> {
+        self.scripted.refused.lock().unwrap().clone()
+    }
+
     fn new() -> Self {
         Server::with(|_, _| {})
     }
@@ -318,6 +327,8 @@ async fn a_bug_answers_500_with_an_id_and_no_cause() {
         let text = String::from_utf8(reply.body.to_vec()).unwrap();
         assert!(text.contains("my-request-1") && !text.contains("secret"), "{text}");
     }
+    // What an interaction has to say it says itself; a panic left it no time.
+    assert_eq!(server.refused(), ["500 GET /Patient/panic"]);
 }
 
 #[tokio::test]

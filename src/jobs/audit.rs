@@ -3,6 +3,8 @@
 
 use crate::error::Result;
 use crate::interactions::Context;
+use crate::storage::{AuditFinding, AuditScope};
+use chrono::TimeDelta;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::time::{MissedTickBehavior, interval};
@@ -14,6 +16,7 @@ const SEALED_EVERY: Duration = Duration::from_secs(60);
 const LOOKED_EVERY: Duration = Duration::from_secs(1);
 /// Between two looks at the clock of the database.
 const COMPARED_EVERY: Duration = Duration::from_secs(10);
+const VERIFIED_EVERY: Duration = Duration::from_secs(24 * 3_600);
 const MONTHS_EVERY: Duration = Duration::from_secs(12 * 3_600);
 
 /// Runs until dropped.
@@ -53,6 +56,9 @@ pub async fn seal(context: Arc<Context>) {
             if let Err(error) = context.store.seal_audit(context.clock.precise()).await {
                 tracing::warn!(%error, "the audit was not sealed");
             }
+            if let Err(error) = context.store.copy_seals().await {
+                tracing::error!(%error, "seals of the audit were not copied");
+            }
         }
         if compared.elapsed() >= COMPARED_EVERY {
             compared = Instant::now();
@@ -65,8 +71,43 @@ pub async fn seal(context: Arc<Context>) {
             if let Err(error) = context.store.make_audit_months().await {
                 tracing::warn!(%error, "the months of the audit were not made");
             }
+            if let Err(error) = context.store.make_audit_keys(context.clock.now()).await {
+                tracing::error!(%error, "the next key of the audit was not made");
+            }
         }
     }
+}
+
+/// Verifies what was sealed in the last days, once a day; what it finds is counted and logged.
+/// Runs until dropped.
+pub async fn verify(context: Arc<Context>) {
+    let mut ticks = interval(VERIFIED_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // A start is not the time for it.
+    ticks.tick().await;
+    loop {
+        ticks.tick().await;
+        if !context.store.is_audited() {
+            continue;
+        }
+        match verified_lately(&context).await {
+            Ok(findings) => {
+                metrics::gauge!("bhn_audit_differences").set(findings as f64);
+                let now = context.clock.now().timestamp();
+                metrics::gauge!("bhn_audit_verified_timestamp_seconds").set(now as f64);
+            }
+            Err(error) => tracing::warn!(%error, "the audit was not verified"),
+        }
+    }
+}
+
+/// How many differences there are in what was sealed since the time before last.
+pub async fn verified_lately(context: &Context) -> Result<u64> {
+    let (now, long) = (context.clock.now(), TimeDelta::days(2));
+    let copies = context.settings.audit.as_ref().and_then(|audit| audit.seals.as_deref());
+    let scope = AuditScope { within: (now - long, now + long), keys: &[], copies };
+    let mut tell = |finding: &AuditFinding| tracing::error!(%finding, "the audit was changed");
+    Ok(context.store.verify_audit(scope, &mut tell).await?.0)
 }
 
 /// At the end of a server: nothing is left in the journal, nothing unsealed, as far as the database
@@ -74,7 +115,8 @@ pub async fn seal(context: Arc<Context>) {
 pub async fn finish(context: &Context) {
     let finished = async {
         ship_all(context).await?;
-        context.store.seal_audit(context.clock.precise()).await
+        context.store.seal_audit(context.clock.precise()).await?;
+        context.store.copy_seals().await
     };
     if let Err(error) = finished.await {
         tracing::warn!(%error, "the next start brings what is left of the audit's journal");

@@ -1,6 +1,7 @@
 //! Work that is not a request: each can be cut off at any moment and done again.
 
 pub mod audit;
+pub mod audit_report;
 pub mod check;
 pub mod demo;
 pub mod import;
@@ -19,6 +20,7 @@ pub fn start(context: &Arc<Context>) -> JoinSet<()> {
     let mut jobs = JoinSet::new();
     jobs.spawn(audit::ship(context.clone()));
     jobs.spawn(audit::seal(context.clone()));
+    jobs.spawn(audit::verify(context.clone()));
     jobs.spawn(key_index::keep_short(context.clone()));
     jobs.spawn(kept_answers::keep_short(context.clone()));
     jobs.spawn(sign_ins::keep_short(context.clone()));

@@ -15,10 +15,12 @@ use std::time::{Duration, Instant};
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE");
 const HEADERS: HeaderValue = HeaderValue::from_static(
     "Authorization, Accept, Content-Type, If-Match, If-None-Match, If-Modified-Since, \
-     If-None-Exist, Prefer, X-Request-Id, X-Provenance, Idempotency-Key",
+     If-None-Exist, Prefer, X-Request-Id, X-Provenance, \
+     Idempotency-Key, Purpose-Of-Use",
 );
 const EXPOSED: HeaderValue = HeaderValue::from_static(
-    "ETag, Location, Content-Location, Last-Modified, X-Request-Id, WWW-Authenticate",
+    "ETag, Location, Content-Location, Last-Modified, X-Request-Id, WWW-Authenticate, \
+     Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset",
 );
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 const ANY: HeaderValue = HeaderValue::from_static("*");

@@ -25,6 +25,7 @@ impl Actor {
             address: self.address,
             user_agent: self.user_agent.clone(),
             request_id: self.request_id.clone(),
+            ..Origin::default()
         };
         let asker = Asker { caller: Caller::Anonymous, origin };
         let entry = audit::SecurityEvent::of(&asker, event.name());
@@ -41,7 +42,7 @@ impl Actor {
 
 impl From<Origin> for Actor {
     fn from(origin: Origin) -> Actor {
-        let Origin { address, user_agent, request_id } = origin;
+        let Origin { address, user_agent, request_id, .. } = origin;
         Actor { principal: None, client_id: None, address, user_agent, request_id }
     }
 }

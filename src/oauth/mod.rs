@@ -21,7 +21,7 @@ mod userinfo;
 
 pub use error::{OAuthError, OAuthResult};
 pub use form::Form;
-pub use keys::{Keyring, KeysError, Purpose, make_key_file};
+pub use keys::{Keyring, KeysError, Purpose, make_key_file, read_key_file, sealing_keys};
 pub use scopes::supported;
 pub use secrets::{are_equal, hash, new_secret};
 pub use token::AccessToken;

@@ -23,7 +23,8 @@ mod store;
 mod write;
 
 pub use audit::{
-    AuditAfter, AuditFinding, AuditPage, AuditQuery, AuditRow, AuditTest, Verified, detach_audit,
+    AuditAfter, AuditFinding, AuditKeys, AuditPage, AuditQuery, AuditReport, AuditRow, AuditScope,
+    AuditTest, ReportWithin, Verified, detach_audit,
 };
 pub use check::{Finding, RowsRead};
 pub use definitions::{Build, BuildStatus, DefinitionChange};

@@ -50,7 +50,7 @@ async fn export_writes_every_audit_event() {
     let (status, said) = ServerProcess::command_on(&server.database, &["audit", "export"]);
     assert!(status.success(), "{said}");
     let events: Vec<Value> =
-        said.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+        said.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     assert_eq!(events.len(), 3 + 3);
     assert!(events.iter().all(|event| event["resourceType"] == "AuditEvent"));
 }

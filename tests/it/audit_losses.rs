@@ -67,6 +67,9 @@ async fn te_40_answers_that_were_received_are_in_the_audit_after_kill_9() {
             .collect();
         // Within, between and after batches that go to the database.
         tokio::time::sleep(Duration::from_millis(350 + 170 * round)).await;
+        while received.lock().unwrap().len() < 60 * (round as usize + 1) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
         server.kill();
         is_over.store(true, Ordering::Relaxed);
         for client in clients {

@@ -243,7 +243,7 @@ async fn au_17_a_clock_that_is_behind_the_databases_is_refused() {
         ..bhn_fhir::config::AuditSettings::default()
     };
     let behind = server.context.clock.precise() - chrono::Duration::seconds(6);
-    let refused = store.begin_audit(&settings, behind).await.unwrap_err().to_string();
+    let refused = store.begin_audit(&settings, &[], behind).await.unwrap_err().to_string();
     assert!(refused.contains("behind"), "{refused}");
     // And one that falls behind later answers nothing until it is right again.
     let now = server.context.clock.precise();

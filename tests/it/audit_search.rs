@@ -180,6 +180,7 @@ async fn asker(world: &World) -> bhn_fhir::access::Asker {
         address: Some("10.9.8.7".parse().unwrap()),
         user_agent: Some("app/9".to_owned()),
         request_id: "request-0001".to_owned(),
+        ..Origin::default()
     };
     Asker { caller: Caller::Principal(doctor.into()), origin }
 }

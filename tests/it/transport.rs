@@ -135,3 +135,41 @@ async fn rt_157_logs_and_metrics_hold_nothing_of_a_request() {
     }
     assert!(!metrics.contains(CANARY), "{metrics}");
 }
+
+#[tokio::test]
+async fn in_63_config_check_says_where_settings_come_from_and_not_what_they_are() {
+    let database = TestDatabase::empty();
+    let check = |arguments: &[&str]| {
+        ServerProcess::command_on(&database, &[&["config", "check"], arguments].concat())
+    };
+    let folder = folder();
+    let path = folder.path().to_str().unwrap();
+    let audit = ["--audit-folder", path];
+    let (status, said) = check(&audit);
+    assert!(status.success(), "{said}");
+    let line = |name: &str| {
+        let line = said.lines().find(|line| line.split_whitespace().next() == Some(name));
+        line.expect(name).split_whitespace().skip(1).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(line("DATABASE_URL"), "environment");
+    assert_eq!(line("BHN_AUDIT_FOLDER"), "argument");
+    assert_eq!(line("BHN_LISTEN"), "default");
+    assert_eq!(line("BHN_TLS_KEY"), "not set");
+    assert!(!said.contains("postgres://") && !said.contains(path), "{said}");
+    // Settings that do not go together.
+    let (status, said) = check(&["--audit", "false"]);
+    assert_eq!(status.code(), Some(1), "{said}");
+    assert!(said.contains("BHN_AUDIT=false is for servers with --insecure-no-auth"), "{said}");
+}
+
+#[tokio::test]
+async fn in_62_health_says_what_is_well_and_not_why_something_is_not() {
+    let database = TestDatabase::clone_template();
+    let process = ServerProcess::start_on(&database);
+    let healthy = process.client.get_beside("/health").await.expect(200);
+    let names: Vec<&str> = healthy.body.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(names, ["status", "timestamp", "services"], "{healthy:?}");
+    for path in ["/livez", "/readyz"] {
+        process.client.get_beside(path).await.expect(200);
+    }
+}

@@ -4,6 +4,7 @@
 //! server take turns within one run, and each figure is the median of the rounds.
 
 mod asking;
+mod audit;
 mod client;
 mod faults;
 mod floor;
@@ -35,6 +36,7 @@ enum Subject {
     ReadsAndWrites,
     Searches,
     Plans,
+    Audit,
 }
 
 /// What is asked for on the command line.
@@ -64,7 +66,7 @@ struct Row {
 fn main() {
     match options().and_then(|options| run(&options)) {
         Ok(rows) => {
-            let is_passed = rows.iter().all(Row::is_passed);
+            let is_passed = rows.iter().all(|row| row.is_passed() || row.is_aim());
             print(&rows);
             std::process::exit(if is_passed { 0 } else { 1 });
         }
@@ -95,6 +97,8 @@ fn options() -> Result<Options, String> {
         options.subject = Subject::Searches;
     } else if arguments.next_if(|first| first == "plans").is_some() {
         options.subject = Subject::Plans;
+    } else if arguments.next_if(|first| first == "audit").is_some() {
+        options.subject = Subject::Audit;
     }
     while let Some(name) = arguments.next() {
         let value = arguments.next().ok_or(format!("{name} needs a value"))?;
@@ -121,6 +125,7 @@ fn run(options: &Options) -> Result<Vec<Row>, String> {
         Subject::ReadsAndWrites => measure(options, &data),
         Subject::Searches => search::measure(options, &data),
         Subject::Plans => plans::check(options, &data),
+        Subject::Audit => audit::measure(options, &data),
     };
     if options.data.is_none() && result.is_ok() {
         let _ = std::fs::remove_dir_all(&data);
@@ -349,6 +354,11 @@ impl Row {
         }
     }
 
+    /// What does not fail the run where it is missed.
+    fn is_aim(&self) -> bool {
+        self.note.starts_with("aim")
+    }
+
     fn is_passed(&self) -> bool {
         match self.unit {
             " %" => self.found >= self.limit,
@@ -371,7 +381,11 @@ fn print(rows: &[Row]) {
     println!("| work | found | limit | | |");
     println!("|---|---|---|---|---|");
     for row in rows {
-        let verdict = if row.is_passed() { "pass" } else { "FAIL" };
+        let verdict = match (row.is_passed(), row.is_aim()) {
+            (true, _) => "pass",
+            (false, true) => "missed",
+            (false, false) => "FAIL",
+        };
         println!(
             "| {} | {:.2}{} | {} | {verdict} | {} |",
             row.name, row.found, row.unit, row.limit, row.note

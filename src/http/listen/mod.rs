@@ -70,6 +70,7 @@ pub async fn serve(
         };
         let is_proxy = app.http.trusted_proxies.iter().any(|proxy| proxy.contains(peer.ip()));
         let Some(place_of_address) = crowd.enter(peer.ip().to_canonical(), is_proxy) else {
+            metrics::counter!("bhn_connections_refused_total").increment(1);
             continue;
         };
         let connection = Connection {

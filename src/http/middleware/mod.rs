@@ -9,7 +9,7 @@ pub mod panic;
 pub mod request_id;
 pub mod trace;
 
-use super::App;
+use super::{App, fhir_endpoint};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -25,8 +25,11 @@ pub async fn around(State(app): State<Arc<App>>, mut request: Request, next: Nex
     forwarded::read(&app, &mut request);
     let finish = finish::Finish::of(&request);
     let mut response = match bounds::check(&app, &request) {
-        Ok(()) => panic::catch(request, next, &id).await,
-        Err(error) => bounds::refuse(&error, &id),
+        Ok(()) => panic::catch(&app, request, next).await,
+        Err(error) => {
+            let error = fhir_endpoint::Outside::of(&request).refused(&app, error).await;
+            bounds::refuse(&error, &id)
+        }
     };
     finish.complete(&mut response, &id);
     log.end(&response);

@@ -161,8 +161,9 @@ const ACTIONS: [(&str, &str, &str); 5] = [
 const OUTCOME: &str = "http://hl7.org/fhir/audit-event-outcome";
 const OUTCOMES: [(&str, &str, &str); 4] =
     [(OUTCOME, "0", "0"), (OUTCOME, "4", "4"), (OUTCOME, "8", "8"), (OUTCOME, "12", "12")];
-const KINDS: [(&str, &str, &str); 3] = [
+const KINDS: [(&str, &str, &str); 4] = [
     ("http://terminology.hl7.org/CodeSystem/audit-event-type", "rest", Kind::Rest.as_str()),
+    (DCM, "110106", Kind::Disclosure.as_str()),
     (DCM, "110114", Kind::Authentication.as_str()),
     (DCM, "110113", Kind::Security.as_str()),
 ];

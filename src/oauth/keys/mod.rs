@@ -8,6 +8,7 @@ mod rotation;
 mod seals;
 
 pub use file::make as make_key_file;
+pub use file::read as read_key_file;
 pub use seals::{Seals, opened};
 
 use super::secrets::random;
@@ -98,10 +99,7 @@ impl Keyring {
         clock: &Clock,
     ) -> Result<Keyring, KeysError> {
         let path = &settings.key_file;
-        let has_keys = store.signing_keys().await?.iter().any(|key| key.sealed.is_some());
-        if has_keys && file::read(path)?.is_none() {
-            return Err(KeysError::Missing { path: path.clone() });
-        }
+        sealing_keys(store, settings).await?;
         let keyring = Keyring::by_file(store, settings)?;
         keyring.turn(clock.now()).await?;
         for purpose in Purpose::ALL {
@@ -283,6 +281,21 @@ impl Keyring {
             retired: None,
             kid,
         })
+    }
+}
+
+/// The keys of the key file, the one that seals first. The file is made where nothing in the
+/// database is sealed by one yet.
+pub async fn sealing_keys(
+    store: &Store,
+    settings: &OAuthSettings,
+) -> Result<Vec<[u8; KEY_BYTES]>, KeysError> {
+    let path = &settings.key_file;
+    let has_keys = store.signing_keys().await?.iter().any(|key| key.sealed.is_some());
+    match file::read(path)? {
+        Some(keys) => Ok(keys),
+        None if has_keys => Err(KeysError::Missing { path: path.clone() }),
+        None => made_or_there(path),
     }
 }
 

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::oauth::accounts::secrets::Keys;
 
 impl Keyring {
-    /// Seals private keys and secrets of factors under the first key of the file; how many were
+    /// Seals private keys, keys of the audit and secrets of factors under the first key of the file; how many were
     /// under another one.
     pub async fn reseal(&self, factors: &Keys) -> Result<u64> {
         let mut count = 0;
@@ -20,6 +20,7 @@ impl Keyring {
             }
         }
         locked.commit().await?;
+        count += self.store.reseal_audit_keys(&self.file).await?;
         Ok(count + self.reseal_factors(factors).await?)
     }
 

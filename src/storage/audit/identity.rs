@@ -2,7 +2,7 @@
 //! number of its run; the key that its seals are signed by. In the journal's folder, or in memory
 //! alone where there is none.
 
-use super::journal_files::write_whole;
+use super::journal::files::write_whole;
 use crate::config::AuditSettings;
 use crate::storage::StartError;
 use aws_lc_rs::rand::SystemRandom;

@@ -2,20 +2,26 @@
 //! frames, each with a head that says where the chain of hashes was; what is torn at the end of the
 //! last one was never answered, and is cut.
 
-use super::frame::{self, Frame, HEAD_BYTES, Hash, Next};
-use super::journal_files as files;
+pub mod files;
+pub mod frame;
+#[cfg(test)]
+mod tests;
+
+use super::details::AuditKeys;
 use crate::audit::Event;
 use crate::error::{FhirError, Result};
 use crate::storage::StartError;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
+use frame::{Frame, HEAD_BYTES, Hash, Next};
 use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use tokio::sync::watch;
 
 /// A segment that is longer is followed by another.
 pub const SEGMENT_BYTES: u64 = 8 << 20;
@@ -28,8 +34,24 @@ pub struct Journal {
     /// Bytes that are not stored elsewhere yet.
     backlog: AtomicU64,
     most_backlog: u64,
-    /// Up to which number the disk has everything.
-    synced: tokio::sync::Mutex<i64>,
+    keys: Option<Arc<AuditKeys>>,
+    flushing: Arc<Flushing>,
+}
+
+/// What the disk has of the journal.
+#[derive(Default)]
+struct Flushing {
+    is_running: AtomicBool,
+    synced: watch::Sender<Synced>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Synced {
+    /// Up to this number the disk has everything.
+    last: i64,
+    /// A flush failed. What it was about may be lost though a later one succeeds, and what came
+    /// after the gap with it: nothing more is taken.
+    is_broken: bool,
 }
 
 struct State {
@@ -65,8 +87,12 @@ pub struct Position {
 
 impl Journal {
     /// Opens the journal of a folder that this process alone uses, or begins it. An error where a
-    /// segment is damaged in its middle: then somebody has to look.
-    pub fn open(folder: PathBuf, node: &str, most_backlog: u64) -> Result<Journal, StartError> {
+    /// segment is damaged in its middle: then somebody has to look. Details are sealed by `keys`.
+    pub fn open(
+        (folder, node): (PathBuf, &str),
+        most_backlog: u64,
+        keys: Option<Arc<AuditKeys>>,
+    ) -> Result<Journal, StartError> {
         let (segments, next, head) = files::recover(&folder, node)?;
         let (segments, file) = match segments.back() {
             Some(last) => {
@@ -94,7 +120,8 @@ impl Journal {
             state: Mutex::new(state),
             backlog: AtomicU64::new(backlog),
             most_backlog,
-            synced: tokio::sync::Mutex::new(0),
+            keys,
+            flushing: Arc::default(),
         })
     }
 
@@ -102,17 +129,21 @@ impl Journal {
     /// loses it no more. 503 where it cannot be written, or too much is written that the database
     /// has not taken.
     pub fn append(&self, mut event: Event) -> Result<i64> {
+        if self.flushing.synced.borrow().is_broken {
+            return Err(self.broken());
+        }
         if self.backlog.load(Ordering::Relaxed) > self.most_backlog {
             return Err(unavailable("more is waiting to be stored than is allowed"));
         }
         let mut state = self.state();
         event.recorded = event.recorded.max(state.recorded);
         event.before = Some(STANDARD_NO_PAD.encode(state.head));
+        let seq = state.next;
+        AuditKeys::seal(self.keys.as_deref(), &mut event, (&self.node, seq))?;
         let text = serde_json::to_string(&event).map_err(FhirError::internal)?;
         if text.len() > frame::MOST_BYTES {
             return Err(unavailable("one event is longer than an event may be"));
         }
-        let seq = state.next;
         let hash = frame::hash_of(&self.node, seq, &text);
         state.write(&self.folder, (seq, &text)).map_err(|error| {
             tracing::error!(%error, "the journal of the audit cannot be written");
@@ -125,27 +156,44 @@ impl Journal {
     }
 
     /// Comes back when the disk has the event of this number, with all that were written before:
-    /// one flush of the disk for everybody who waits.
+    /// one flush of the disk for everybody who waits. Whoever finds none under way begins the next.
     pub async fn sync(&self, seq: i64) -> Result<()> {
-        let mut synced = self.synced.lock().await;
-        if *synced >= seq {
-            return Ok(());
+        let mut synced = self.flushing.synced.subscribe();
+        loop {
+            let now = *synced.borrow_and_update();
+            match now {
+                Synced { is_broken: true, .. } => return Err(self.broken()),
+                Synced { last, .. } if last >= seq => return Ok(()),
+                _ if self.flushing.is_running.swap(true, Ordering::AcqRel) => {}
+                _ => self.flush(),
+            }
+            synced.changed().await.map_err(FhirError::internal)?;
         }
+    }
+
+    /// Flushes what is written so far, whoever still waits for it.
+    fn flush(&self) {
         let (file, last) = {
             let state = self.state();
             (state.file.clone(), state.next - 1)
         };
-        let flushed = tokio::task::spawn_blocking(move || file.sync_data()).await;
-        match flushed.map_err(FhirError::internal)? {
-            Ok(()) => {
-                *synced = last;
-                Ok(())
-            }
-            Err(error) => {
-                tracing::error!(%error, "the journal of the audit cannot be flushed");
-                Err(unavailable("its journal cannot be flushed").with_source(error))
-            }
-        }
+        let flushing = self.flushing.clone();
+        tokio::task::spawn_blocking(move || {
+            let flushed = file.sync_data();
+            // Before they are told: one of them has to begin the next.
+            flushing.is_running.store(false, Ordering::Release);
+            flushing.synced.send_modify(|synced| match flushed {
+                Ok(()) => synced.last = synced.last.max(last),
+                Err(error) => {
+                    tracing::error!(%error, "the journal of the audit cannot be flushed");
+                    synced.is_broken = true;
+                }
+            });
+        });
+    }
+
+    fn broken(&self) -> FhirError {
+        unavailable("its journal could not be flushed; the server has to be started again")
     }
 
     /// Where the oldest event stands.

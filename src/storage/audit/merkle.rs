@@ -1,7 +1,7 @@
 //! The root of a Merkle tree, as in RFC 6962, 2.1: leaves and nodes are told apart, and a tree of
 //! an odd number is split at the largest power of two.
 
-use super::frame::Hash;
+use super::journal::frame::Hash;
 use sha2::{Digest, Sha256};
 
 /// Of leaves in their order.

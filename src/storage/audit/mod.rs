@@ -1,15 +1,14 @@
 //! Where events go: those of writes into the statement of the write, all others into the journal of
 //! the node before they are answered, and from there to the database. docs/decisions/0020-audit.md
 
+mod copies;
 mod detach;
-mod frame;
+mod details;
 mod identity;
 mod journal;
-mod journal_files;
-#[cfg(test)]
-mod journal_tests;
 mod merkle;
 mod refusals;
+mod reports;
 pub(in crate::storage) mod rows;
 mod seal;
 mod search;
@@ -17,10 +16,12 @@ mod ship;
 mod verify;
 
 pub use detach::detach_audit;
+pub use details::{AuditFileKey, AuditKeys};
+pub use reports::{AuditReport, ReportWithin};
 pub use rows::AuditRow;
 pub use search::{AuditAfter, AuditPage, AuditQuery, AuditTest};
 pub(in crate::storage) use ship::insert;
-pub use verify::{AuditFinding, Verified};
+pub use verify::{AuditFinding, AuditScope, Verified};
 
 use super::StartError;
 use super::failure::of_sqlx;
@@ -30,6 +31,7 @@ use crate::audit::{AuditId, Event, SecurityEvent};
 use crate::config::{AuditDurability, AuditSettings};
 use crate::error::{FhirError, Result};
 use chrono::{DateTime, Duration, Utc};
+use copies::Copies;
 use identity::Identity;
 use journal::Journal;
 use refusals::Refusals;
@@ -49,11 +51,14 @@ const MOST_BEHIND: Duration = Duration::seconds(5);
 pub struct Audit {
     identity: Identity,
     node: Arc<str>,
+    /// None where nothing is written that they would seal, as by an import.
+    keys: Option<Arc<AuditKeys>>,
     /// Of events outside of the journal.
     next: AtomicI64,
     recording: Recording,
     refusals: Refusals,
     sealing: Sealing,
+    copies: Copies,
     /// True while the clock is so far behind that of the database.
     is_behind: AtomicBool,
 }
@@ -68,10 +73,11 @@ enum Recording {
 
 impl Store {
     /// Audits from here on. Makes what is missing of the months to come. An error where the
-    /// journal is damaged, or another process has it.
+    /// journal is damaged, or another process has it. `key` is that of the key file.
     pub async fn begin_audit(
         &mut self,
         settings: &AuditSettings,
+        file: &[AuditFileKey],
         now: DateTime<Utc>,
     ) -> Result<(), StartError> {
         let identity = Identity::take(settings)?;
@@ -96,9 +102,14 @@ impl Store {
             .execute(&mut *connection)
             .await?;
         connection.release();
+        let keys = match file.is_empty() {
+            false => Some(Arc::new(self.current_keys(file, now).await?)),
+            true => None,
+        };
         let recording = match (&settings.folder, settings.durability) {
             (Some(folder), AuditDurability::Journal | AuditDurability::Strict) => {
-                let journal = Journal::open(folder.clone(), &node, settings.backlog_bytes)?;
+                let place = (folder.clone(), node.as_ref());
+                let journal = Journal::open(place, settings.backlog_bytes, keys.clone())?;
                 let is_synced = settings.durability == AuditDurability::Strict;
                 Recording::Journal { journal: Box::new(journal), is_synced }
             }
@@ -109,10 +120,21 @@ impl Store {
         };
         let (next, refusals) = (AtomicI64::new(1), Refusals::default());
         let sealing = Sealing::default();
-        let is_behind = AtomicBool::new(false);
-        let audit = Audit { identity, node, next, recording, refusals, sealing, is_behind };
+        let (copies, is_behind) = (Copies::of(settings), AtomicBool::new(false));
+        let audit =
+            Audit { identity, node, keys, next, recording, refusals, sealing, copies, is_behind };
         self.audit = Some(Arc::new(audit));
         Ok(())
+    }
+
+    async fn current_keys(
+        &self,
+        file: &[AuditFileKey],
+        now: DateTime<Utc>,
+    ) -> Result<AuditKeys, StartError> {
+        let keys = self.audit_keys(file).await.map_err(StartError::AuditKeys)?;
+        self.make_months(&keys, now).await.map_err(StartError::AuditKeys)?;
+        Ok(keys)
     }
 
     /// Whether there is an audit. Without one nothing may be served but to try the server out.
@@ -239,10 +261,11 @@ impl Audit {
         }
     }
 
-    fn row(&self, event: Event) -> Result<AuditRow> {
+    fn row(&self, mut event: Event) -> Result<AuditRow> {
         self.check_clock()?;
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let row = AuditRow::new(&self.node, self.identity.run << RUN_BITS | number, event)?;
+        let seq = self.identity.run << RUN_BITS | self.next.fetch_add(1, Ordering::Relaxed);
+        AuditKeys::seal(self.keys.as_deref(), &mut event, (&self.node, seq))?;
+        let row = AuditRow::new(&self.node, seq, event)?;
         self.sealing.expect(row.seq, row.hash);
         Ok(row)
     }

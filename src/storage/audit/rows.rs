@@ -1,6 +1,6 @@
 //! Rows of `audit_event`: the event as text, and beside it what is searched by.
 
-use super::frame::{Hash, hash_of};
+use super::journal::frame::{Hash, hash_of};
 use crate::audit::Event;
 use crate::error::{FhirError, Result};
 use crate::storage::statement::Statement;

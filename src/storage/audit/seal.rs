@@ -6,7 +6,7 @@
 //! runs any more, so that nothing can come in later.
 
 use super::Audit;
-use super::frame::Hash;
+use super::journal::frame::Hash;
 use super::merkle;
 use super::ship::Shipped;
 use crate::error::{FhirError, Result};
@@ -69,6 +69,8 @@ pub struct Seal<'a> {
     pub horizon: i64,
     pub leaves: &'a [u8],
     pub missing: &'a [i64],
+    /// When it was made; None of seals whose time is not signed.
+    pub sealed: Option<DateTime<Utc>>,
 }
 
 impl Sealing {
@@ -96,10 +98,16 @@ impl Sealing {
 }
 
 impl Seal<'_> {
-    /// What is signed: everything but the time.
+    /// What is signed: everything.
     pub fn root(&self) -> Hash {
         let mut hash = Sha256::new();
-        hash.update(b"bhn-audit-seal-1");
+        match self.sealed {
+            Some(sealed) => {
+                hash.update(b"bhn-audit-seal-2");
+                hash.update(sealed.timestamp_micros().to_be_bytes());
+            }
+            None => hash.update(b"bhn-audit-seal-1"),
+        }
         hash.update((self.node.len() as u32).to_be_bytes());
         hash.update(self.node);
         hash.update(self.n.to_be_bytes());
@@ -153,8 +161,9 @@ impl Store {
             horizon,
             leaves: &leaves,
             missing: &missing,
+            sealed: Some(now),
         };
-        audit.write(&mut connection, &seal, now).await?;
+        audit.write(&mut connection, &seal).await?;
         connection.release();
         audit.sealed(&rows, &missing);
         Ok(rows.len())
@@ -209,12 +218,7 @@ impl Audit {
         Ok(missing)
     }
 
-    async fn write(
-        &self,
-        connection: &mut Connection,
-        seal: &Seal<'_>,
-        now: DateTime<Utc>,
-    ) -> Result<()> {
+    async fn write(&self, connection: &mut Connection, seal: &Seal<'_>) -> Result<()> {
         let root = seal.root();
         let signature = self.identity.key.sign(&root);
         sqlx::query(include_str!("../sql/audit_seal_write.sql"))
@@ -226,7 +230,7 @@ impl Audit {
             .bind(seal.leaves)
             .bind(seal.missing)
             .bind(root.as_slice())
-            .bind(now)
+            .bind(seal.sealed)
             .bind(signature.as_ref())
             .execute(connection)
             .await

@@ -1,6 +1,7 @@
 //! Searches of the audit: of events, each as often as it concerns Patients.
 
 use super::super::statement::Statement;
+use super::details::AuditKeys;
 use crate::audit::{AuditId, Event, View};
 use crate::error::{FhirError, Result};
 use crate::search::value::date::InstantTest;
@@ -74,12 +75,14 @@ impl Store {
         connection.release();
         let has_more = rows.len() > query.count as usize;
         let rows = rows.into_iter().take(query.count as usize);
-        let events = rows
+        let mut events = rows
             .map(|(node, seq, nth, text)| {
                 let event = serde_json::from_str(&text).map_err(FhirError::internal)?;
                 Ok((AuditId { node, seq, nth: nth.unsigned_abs() }, event))
             })
-            .collect::<Result<_>>()?;
+            .collect::<Result<Vec<_>>>()?;
+        self.open_own(events.iter_mut().map(|(id, event)| ((id.node.as_str(), id.seq), event)))
+            .await?;
         Ok(AuditPage { events, has_more })
     }
 
@@ -109,7 +112,8 @@ impl Store {
             .map_err(of_sqlx)?;
         connection.release();
         let Some(text) = text else { return Ok(None) };
-        let event: Event = serde_json::from_str(&text).map_err(FhirError::internal)?;
+        let mut event: Event = serde_json::from_str(&text).map_err(FhirError::internal)?;
+        self.open_own(std::iter::once(((id.node.as_str(), id.seq), &mut event))).await?;
         let patient = event.patients.get(id.nth as usize);
         let is_there = patient.is_some() || (id.nth == 0 && event.patients.is_empty());
         let is_seen = match view {
@@ -119,12 +123,23 @@ impl Store {
         Ok((is_there && is_seen).then_some(event))
     }
 
-    /// The events of a time in order, so many after a place: for an export.
+    /// Opens events by the keys of this server's audit.
+    async fn open_own<'e>(
+        &self,
+        events: impl Iterator<Item = ((&'e str, i64), &'e mut Event)>,
+    ) -> Result<()> {
+        match self.audit.as_ref().and_then(|audit| audit.keys.clone()) {
+            Some(keys) => self.open_details(&keys, &mut events.collect::<Vec<_>>()).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The events of a time in order, so many after a place: for an export. `keys` open them.
     pub async fn export_audit(
         &self,
         within: (DateTime<Utc>, DateTime<Utc>),
-        after: Option<AuditAfter>,
-        count: i64,
+        (after, count): (Option<AuditAfter>, i64),
+        keys: Option<&AuditKeys>,
     ) -> Result<Vec<(AuditAfter, Event)>> {
         let start = AuditAfter { recorded: within.0, node: String::new(), seq: 0, nth: 0 };
         let after = after.unwrap_or(start);
@@ -141,12 +156,18 @@ impl Store {
                 .await
                 .map_err(of_sqlx)?;
         connection.release();
-        rows.into_iter()
+        let mut events = rows
+            .into_iter()
             .map(|(node, seq, recorded, text)| {
                 let event = serde_json::from_str(&text).map_err(FhirError::internal)?;
                 Ok((AuditAfter { recorded, node, seq, nth: 0 }, event))
             })
-            .collect()
+            .collect::<Result<Vec<(AuditAfter, Event)>>>()?;
+        if let Some(keys) = keys {
+            let sealed = events.iter_mut().map(|(at, event)| ((at.node.as_str(), at.seq), event));
+            self.open_details(keys, &mut sealed.collect::<Vec<_>>()).await?;
+        }
+        Ok(events)
     }
 }
 

@@ -1,7 +1,8 @@
 //! Whether the audit is as it was written: seals against their signatures and each other, rows
 //! against the seals, what is beside the events against the events.
 
-use super::frame::hash_of;
+use super::copies;
+use super::journal::frame::hash_of;
 use super::rows::resources;
 use super::seal::{LEAF_BYTES, Seal};
 use crate::audit::Event;
@@ -11,12 +12,13 @@ use crate::storage::store::{Connection, Store};
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Months, Utc};
 use futures_util::TryStreamExt;
 use futures_util::stream::BoxStream;
 use sqlx::FromRow;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::path::Path;
 
 /// From an instant on, and before another.
 pub type Within = (DateTime<Utc>, DateTime<Utc>);
@@ -41,17 +43,40 @@ struct Row {
 
 /// A seal as it is stored.
 #[derive(FromRow)]
-struct StoredSeal {
-    n: i64,
-    before: Vec<u8>,
-    epoch: i32,
-    horizon: i64,
-    leaves: Vec<u8>,
-    missing: Vec<i64>,
-    root: Vec<u8>,
-    sealed: DateTime<Utc>,
-    signature: Vec<u8>,
+pub struct StoredSeal {
+    pub n: i64,
+    pub before: Vec<u8>,
+    pub epoch: i32,
+    pub horizon: i64,
+    pub leaves: Vec<u8>,
+    pub missing: Vec<i64>,
+    pub root: Vec<u8>,
+    pub sealed: DateTime<Utc>,
+    pub signature: Vec<u8>,
 }
+
+/// What is verified.
+#[derive(Clone, Copy)]
+pub struct AuditScope<'a> {
+    /// Seals that were made then, with their events.
+    pub within: Within,
+    /// Where keys are given, nodes with others have no seal that counts: who may do everything in
+    /// the database may have put a key of his there.
+    pub keys: &'a [Vec<u8>],
+    /// A folder with copies of seals.
+    pub copies: Option<&'a Path>,
+}
+
+/// What a detached month held of a node: from one number to another, and how many events.
+#[derive(FromRow)]
+struct Detached {
+    first: i64,
+    last: i64,
+    events: i64,
+}
+
+/// The audit is kept so long; of older events some were detached.
+const KEPT: Months = Months::new(7 * 12);
 
 /// What is not as it was written, and where.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -64,8 +89,11 @@ pub enum AuditFinding {
     Inserted { node: String, seq: i64 },
     /// It stands where another one was.
     Reordered { node: String, seq: i64 },
-    /// The seal does not have its signature, or does not follow the one before it.
+    /// The seal does not have its signature, does not follow the one before it, or is not the one
+    /// that was copied.
     SealBroken { node: String, n: i64 },
+    /// So many events more are gone than were detached.
+    Missing { node: String, events: i64 },
 }
 
 /// What was verified.
@@ -75,6 +103,8 @@ pub struct Verified {
     pub events: u64,
     /// Events that no seal has yet, of which only their own hashes were verified.
     pub unsealed: u64,
+    /// Events that were detached, and are in seals alone.
+    pub detached: u64,
 }
 
 impl fmt::Display for AuditFinding {
@@ -85,6 +115,9 @@ impl fmt::Display for AuditFinding {
             AuditFinding::Inserted { node, seq } => write!(f, "inserted: event {node}.{seq}"),
             AuditFinding::Reordered { node, seq } => write!(f, "reordered: event {node}.{seq}"),
             AuditFinding::SealBroken { node, n } => write!(f, "broken: seal {n} of {node}"),
+            AuditFinding::Missing { node, events } => {
+                write!(f, "removed: {events} events of {node} more than were detached")
+            }
         }
     }
 }
@@ -139,6 +172,10 @@ struct Walk<'a> {
     key: &'a [u8],
     tell: &'a mut (dyn FnMut(&AuditFinding) + Send),
     verified: Verified,
+    scope: AuditScope<'a>,
+    /// Up to when events may have been detached, and those that were.
+    kept_from: DateTime<Utc>,
+    detached: Vec<Detached>,
     /// Number and hash of the last event of the journal; no hash where the event is not as it was.
     journal: Option<(i64, Option<String>)>,
     /// Each is told once.
@@ -146,13 +183,12 @@ struct Walk<'a> {
 }
 
 impl Store {
-    /// Verifies the events of seals that were made in this time, and those after the last seal.
-    /// Each difference is told; returns how many there are, and what was verified. Where `keys`
-    /// are given, nodes with others have no seal that counts: who may do everything in the database
-    /// may have put a key of his there.
+    /// Verifies the events of the scope, and those after the last seal. Each difference is told;
+    /// returns how many there are, and what was verified. Months that were detached when they might
+    /// be are not missed.
     pub async fn verify_audit(
         &self,
-        (within, keys): (Within, &[Vec<u8>]),
+        scope: AuditScope<'_>,
         tell: &mut (dyn FnMut(&AuditFinding) + Send),
     ) -> Result<(u64, Verified)> {
         let mut connection = self.connection().await?;
@@ -161,43 +197,86 @@ impl Store {
                 .fetch_all(&mut *connection)
                 .await
                 .map_err(of_sqlx)?;
+        let now: DateTime<Utc> = sqlx::query_scalar(include_str!("../sql/audit_clock_read.sql"))
+            .fetch_one(&mut *connection)
+            .await
+            .map_err(of_sqlx)?;
         let (mut findings, mut all) = (0, Verified::default());
         for (node, key) in &nodes {
-            let verified = Verified::default();
-            let (journal, told) = (None, HashSet::new());
-            let key = match keys.is_empty() || keys.contains(key) {
-                true => key.as_slice(),
-                false => &[],
+            let mut walk = Walk {
+                node,
+                key: if scope.keys.is_empty() || scope.keys.contains(key) { key } else { &[] },
+                tell: &mut *tell,
+                verified: Verified::default(),
+                scope,
+                kept_from: now.checked_sub_months(KEPT).unwrap_or(DateTime::UNIX_EPOCH),
+                detached: detached(&mut connection, node).await?,
+                journal: None,
+                told: HashSet::new(),
             };
-            let mut walk = Walk { node, key, tell: &mut *tell, verified, journal, told };
-            walk.node(&mut connection, within).await?;
+            walk.node(&mut connection).await?;
             findings += walk.told.len() as u64;
             all.seals += walk.verified.seals;
             all.events += walk.verified.events;
             all.unsealed += walk.verified.unsealed;
+            all.detached += walk.verified.detached;
         }
         connection.release();
         Ok((findings, all))
     }
 }
 
+async fn detached(connection: &mut Connection, node: &str) -> Result<Vec<Detached>> {
+    sqlx::query_as(include_str!("../sql/audit_detached_read.sql"))
+        .bind(node)
+        .fetch_all(connection)
+        .await
+        .map_err(of_sqlx)
+}
+
+/// The seal of a node after the one of this number.
+pub async fn next_seal(
+    connection: &mut Connection,
+    (node, n): (&str, i64),
+) -> Result<Option<StoredSeal>> {
+    sqlx::query_as(include_str!("../sql/audit_seal_read.sql"))
+        .bind(node)
+        .bind(n)
+        .fetch_optional(connection)
+        .await
+        .map_err(of_sqlx)
+}
+
 impl Walk<'_> {
-    async fn node(&mut self, connection: &mut Connection, within: Within) -> Result<()> {
+    async fn node(&mut self, connection: &mut Connection) -> Result<()> {
         let (mut n, mut root, mut epoch, mut from) = (0, Vec::new(), None, 0);
-        while let Some(seal) = self.seal_after(connection, n).await? {
+        let within = self.scope.within;
+        while let Some(seal) = next_seal(connection, (self.node, n)).await? {
             if epoch != Some(seal.epoch) {
                 from = 0;
             }
             let is_within = seal.sealed >= within.0 && seal.sealed < within.1;
-            if !self.is_whole(&seal, (n, &root)) {
+            let signed = self.signed(&seal, (n, &root));
+            let is_copied = |folder| !copies::differs(folder, self.node, &seal);
+            if signed.is_none() || !self.scope.copies.is_none_or(is_copied) {
                 self.tell(AuditFinding::SealBroken { node: self.node.to_owned(), n: seal.n });
             }
             if is_within {
-                self.rows(connection, &seal, from).await?;
+                let may_be_detached = signed == Some(true) && seal.sealed < self.kept_from;
+                self.rows(connection, (&seal, may_be_detached), from).await?;
             } else {
                 self.journal = None;
             }
             (n, root, epoch, from) = (seal.n, seal.root, Some(seal.epoch), seal.horizon);
+        }
+        let copied = self.scope.copies.map(|folder| copies::newest(folder, self.node));
+        for n in n + 1..=copied.transpose()?.unwrap_or(0) {
+            self.tell(AuditFinding::SealBroken { node: self.node.to_owned(), n });
+        }
+        let detached: i64 = self.detached.iter().map(|detached| detached.events).sum();
+        let gone = self.verified.detached as i64 - detached;
+        if gone > 0 {
+            self.tell(AuditFinding::Missing { node: self.node.to_owned(), events: gone });
         }
         let epoch = match epoch {
             Some(epoch) => epoch,
@@ -209,36 +288,32 @@ impl Walk<'_> {
         self.tail(connection, epoch, from).await
     }
 
-    async fn seal_after(&self, connection: &mut Connection, n: i64) -> Result<Option<StoredSeal>> {
-        sqlx::query_as(include_str!("../sql/audit_seal_read.sql"))
-            .bind(self.node)
-            .bind(n)
-            .fetch_optional(connection)
-            .await
-            .map_err(of_sqlx)
-    }
-
-    fn is_whole(&self, stored: &StoredSeal, before: (i64, &[u8])) -> bool {
-        let seal = Seal {
-            node: self.node,
-            n: stored.n,
-            before: &stored.before,
-            epoch: stored.epoch,
-            horizon: stored.horizon,
-            leaves: &stored.leaves,
-            missing: &stored.missing,
-        };
-        let root = seal.root();
+    /// Whether the time of the seal is signed, too; None where the seal is not what was signed.
+    fn signed(&self, stored: &StoredSeal, before: (i64, &[u8])) -> Option<bool> {
         let key = UnparsedPublicKey::new(&ED25519, self.key);
-        root == *stored.root
-            && (stored.n, stored.before.as_slice()) == (before.0 + 1, before.1)
-            && key.verify(&root, &stored.signature).is_ok()
+        let follows = (stored.n, stored.before.as_slice()) == (before.0 + 1, before.1);
+        let is_signed = |sealed: &Option<DateTime<Utc>>| {
+            let seal = Seal {
+                node: self.node,
+                n: stored.n,
+                before: &stored.before,
+                epoch: stored.epoch,
+                horizon: stored.horizon,
+                leaves: &stored.leaves,
+                missing: &stored.missing,
+                sealed: *sealed,
+            };
+            let root = seal.root();
+            root == *stored.root && key.verify(&root, &stored.signature).is_ok()
+        };
+        let signed = [Some(stored.sealed), None].into_iter().find(is_signed)?;
+        follows.then_some(signed.is_some())
     }
 
     async fn rows(
         &mut self,
         connection: &mut Connection,
-        seal: &StoredSeal,
+        (seal, may_be_detached): (&StoredSeal, bool),
         from: i64,
     ) -> Result<()> {
         self.verified.seals += 1;
@@ -268,6 +343,15 @@ impl Walk<'_> {
                 .await
                 .map_err(of_sqlx)?,
         };
+        let is_detached = |seq: &i64| {
+            let was = |detached: &Detached| (detached.first..=detached.last).contains(seq);
+            may_be_detached && !elsewhere.contains(seq) && self.detached.iter().any(was)
+        };
+        let (detached, absent): (Vec<i64>, Vec<i64>) = absent.into_iter().partition(is_detached);
+        if !detached.is_empty() {
+            self.verified.detached += detached.len() as u64;
+            self.journal = None;
+        }
         let node = || self.node.to_owned();
         let mut found: Vec<AuditFinding> = Vec::new();
         found.extend(absent.into_iter().map(|seq| match elsewhere.contains(&seq) {

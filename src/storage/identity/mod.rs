@@ -10,6 +10,7 @@ mod factors;
 mod grants;
 mod keys;
 mod passkeys;
+mod rates;
 mod sessions;
 mod spent;
 mod throttles;

@@ -52,6 +52,8 @@ pub enum StartError {
     TwoDatabases { serving: String, owned: String },
     #[error("The database: {0}")]
     Database(#[from] sqlx::Error),
+    #[error("The keys of the audit: {0}")]
+    AuditKeys(crate::error::FhirError),
     #[error("A migration: {0}")]
     Migration(#[from] sqlx::migrate::MigrateError),
     #[error(

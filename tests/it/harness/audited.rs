@@ -4,10 +4,14 @@ use super::{TestDatabase, TestServer};
 use bhn_fhir::audit::Event;
 use bhn_fhir::config::{AuditDurability, AuditSettings, Settings};
 use bhn_fhir::jobs::audit::ship_all;
+use bhn_fhir::storage::AuditScope;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
+
+/// Of the key file of test servers.
+pub const KEY: [u8; 32] = [7; 32];
 
 /// A server that writes down what it does, and the folder of its journal. Nothing is shipped or
 /// sealed but by the test.
@@ -76,13 +80,11 @@ impl Audited {
     /// Every event that the database has, in order of time.
     pub async fn events(&self) -> Vec<Event> {
         self.ship().await;
-        let mut connection = self.database.connect().await;
-        let texts: Vec<String> =
-            sqlx::query_scalar("select event from audit_event order by recorded, seq")
-                .fetch_all(&mut connection)
-                .await
-                .unwrap();
-        texts.iter().map(|text| serde_json::from_str(text).unwrap()).collect()
+        let always = (chrono::DateTime::UNIX_EPOCH, chrono::DateTime::<chrono::Utc>::MAX_UTC);
+        let store = &self.context.store;
+        let keys = store.audit_keys(&[KEY]).await.unwrap();
+        let found = store.export_audit(always, (None, 100_000), Some(&keys)).await.unwrap();
+        found.into_iter().map(|(_, event)| event).collect()
     }
 
     /// The events of the requests that come while the future runs.
@@ -108,11 +110,17 @@ impl Audited {
 
     /// What verification finds, a line each.
     pub async fn findings(&self) -> Vec<String> {
+        self.findings_by(None).await
+    }
+
+    /// The same, held to copies of seals.
+    pub async fn findings_by(&self, copies: Option<&std::path::Path>) -> Vec<String> {
         let mut found = Vec::new();
         let always = (chrono::DateTime::UNIX_EPOCH, chrono::DateTime::<chrono::Utc>::MAX_UTC);
         let mut tell = |finding: &bhn_fhir::storage::AuditFinding| found.push(finding.to_string());
         let store = &self.context.store;
-        let (count, _) = store.verify_audit((always, &[]), &mut tell).await.unwrap();
+        let scope = AuditScope { within: always, keys: &[], copies };
+        let (count, _) = store.verify_audit(scope, &mut tell).await.unwrap();
         assert_eq!(count as usize, found.len());
         found
     }

@@ -76,9 +76,32 @@ impl TestServer {
         TestServer::on_as(database, SigningIn::Off, change).await
     }
 
+    /// Where requests may be bounded by their rate.
+    pub async fn start_rated(change: impl FnOnce(&mut HttpSettings)) -> TestServer {
+        TestServer::start_rated_on(Arc::new(TestDatabase::clone_template()), change).await
+    }
+
+    /// The same on a database that is there.
+    pub async fn start_rated_on(
+        database: Arc<TestDatabase>,
+        change: impl FnOnce(&mut HttpSettings),
+    ) -> TestServer {
+        let mut http = http_settings();
+        change(&mut http);
+        TestServer::on_with(database, (SigningIn::Off, http), |_| {}).await
+    }
+
     async fn on_as(
         database: Arc<TestDatabase>,
         signing_in: SigningIn,
+        change: impl FnOnce(&mut Settings),
+    ) -> TestServer {
+        TestServer::on_with(database, (signing_in, http_settings()), change).await
+    }
+
+    async fn on_with(
+        database: Arc<TestDatabase>,
+        (signing_in, http): (SigningIn, HttpSettings),
         change: impl FnOnce(&mut Settings),
     ) -> TestServer {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -94,7 +117,7 @@ impl TestServer {
         };
         let mut store = Store::open(&database.database, &registry, &store).await.unwrap();
         if let Some(audit) = &settings.audit {
-            store.begin_audit(audit, Clock::System.precise()).await.unwrap();
+            store.begin_audit(audit, &[audited::KEY], Clock::System.precise()).await.unwrap();
         }
         let client = FhirClient::new(&settings.base_url);
         let callers = TestCallers::new(match settings.insecure_no_auth {
@@ -105,7 +128,7 @@ impl TestServer {
         let context = Arc::new(context);
         let client = client.with_strangers(Strangers::of(&callers));
         let (stop, stopped) = oneshot::channel::<()>();
-        let served = (context.clone(), http_settings());
+        let served = (context.clone(), http);
         let oauth = match signing_in {
             SigningIn::Off => None,
             SigningIn::On => Some(sign_in::open(&context).await),

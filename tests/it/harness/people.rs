@@ -59,7 +59,10 @@ impl TestServer {
         let mut store =
             Store::open(&database.database, &registry, &store_settings()).await.unwrap();
         if let Some(audit) = &settings.audit {
-            store.begin_audit(audit, Clock::System.precise()).await.unwrap();
+            store
+                .begin_audit(audit, &[super::audited::KEY], Clock::System.precise())
+                .await
+                .unwrap();
         }
         let client = FhirClient::new(&settings.base_url);
         let callers = TestCallers::new(Caller::InsecureNoAuth);

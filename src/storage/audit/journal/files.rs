@@ -1,7 +1,7 @@
 //! The files of a journal: `[number of the first event].journal`, each with a head.
 
 use super::frame::{self, Hash};
-use super::journal::{Segment, whole_frames};
+use super::{Segment, whole_frames};
 use crate::storage::StartError;
 use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};

@@ -1,17 +1,25 @@
+use super::Journal;
+use super::files::{self, HEAD};
 use super::frame::{Frame, HEAD_BYTES};
-use super::journal::Journal;
-use super::journal_files::{self as files, HEAD};
 use crate::access::Asker;
 use crate::audit::{Event, SecurityEvent};
+use crate::storage::StartError;
+use crate::storage::audit::AuditKeys;
 use chrono::DateTime;
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::Arc;
 
 const NODE: &str = "node-1";
 
 fn open(folder: &Path) -> Journal {
-    Journal::open(folder.to_owned(), NODE, u64::MAX).unwrap()
+    opened(folder, u64::MAX).unwrap()
+}
+
+fn opened(folder: &Path, most_backlog: u64) -> Result<Journal, StartError> {
+    let keys = Some(Arc::new(AuditKeys::of_tests()));
+    Journal::open((folder.to_owned(), NODE), most_backlog, keys)
 }
 
 fn event(text: &str) -> Event {
@@ -108,7 +116,7 @@ fn a_segment_that_is_damaged_before_others_is_refused() {
     assert!(second > 1, "there are several segments");
     let file = OpenOptions::new().write(true).open(&first).unwrap();
     file.write_all_at(b"!", HEAD + HEAD_BYTES as u64 + 100).unwrap();
-    let error = Journal::open(folder.path().to_owned(), NODE, u64::MAX).map(drop).unwrap_err();
+    let error = opened(folder.path(), u64::MAX).map(drop).unwrap_err();
     assert!(error.to_string().contains("damaged"), "{error}");
 }
 
@@ -141,7 +149,7 @@ fn segments_go_when_the_database_has_them() {
 #[test]
 fn au_09_a_journal_that_cannot_be_written_refuses_and_recovers() {
     let (folder, _) = written(2);
-    let journal = Journal::open(folder.path().to_owned(), NODE, 100).unwrap();
+    let journal = opened(folder.path(), 100).unwrap();
     let refused = journal.append(event("more than the backlog")).unwrap_err();
     assert_eq!(refused.kind.status(), 503);
     let (_, end) = journal.read(journal.start(), 1 << 20).unwrap();
@@ -166,4 +174,39 @@ fn au_09_a_full_disk_refuses() {
     assert_eq!(fs::read(&path).unwrap(), head);
     assert_eq!(journal.append(event("x")).unwrap(), 1);
     assert_eq!(all(&journal).len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn au_07_a_flush_is_for_everybody_who_waits() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Arc::new(open(folder.path()));
+    let waiting: Vec<_> = (0..200)
+        .map(|_| {
+            let journal = journal.clone();
+            tokio::spawn(async move {
+                let seq = journal.append(event("x")).unwrap();
+                journal.sync(seq).await.map(|()| seq)
+            })
+        })
+        .collect();
+    let mut seqs = Vec::new();
+    for one in waiting {
+        seqs.push(one.await.unwrap().unwrap());
+    }
+    seqs.sort_unstable();
+    assert_eq!(seqs, (1..=200).collect::<Vec<_>>());
+    journal.sync(200).await.unwrap();
+}
+
+/// Linux forgets what a failed flush was about; `/dev/null` takes everything, and has no flush.
+#[tokio::test]
+async fn au_09_after_a_flush_that_failed_nothing_more_is_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = open(folder.path());
+    let nowhere = OpenOptions::new().append(true).open("/dev/null").unwrap();
+    journal.replace_file(nowhere);
+    let seq = journal.append(event("x")).unwrap();
+    assert_eq!(journal.sync(seq).await.unwrap_err().kind.status(), 503);
+    assert_eq!(journal.append(event("x")).unwrap_err().kind.status(), 503);
+    assert_eq!(journal.sync(seq).await.unwrap_err().kind.status(), 503);
 }

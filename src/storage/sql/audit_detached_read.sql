@@ -1,0 +1,1 @@
+select first, last, events from audit_detached where node = $1

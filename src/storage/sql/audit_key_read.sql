@@ -1,0 +1,1 @@
+select id, month, sealed from audit_key order by id
