@@ -8,6 +8,7 @@ mod access_panel;
 mod access_redteam_history;
 mod access_redteam_reads;
 mod access_redteam_searches;
+mod access_second_check;
 mod audit_chain;
 mod audit_commands;
 mod audit_losses;

@@ -1,7 +1,7 @@
 //! People of tests: accounts, and a browser with a cookie jar that fills in forms.
 
 use super::cluster::TestDatabase;
-use super::{FhirClient, Reply, TestCallers, TestServer, store_settings};
+use super::{Agreement, FhirClient, Reply, TestCallers, TestServer, store_settings};
 use bhn_fhir::access::{Caller, Link, Role};
 use bhn_fhir::clock::{Clock, new_id};
 use bhn_fhir::config::Settings;
@@ -69,7 +69,9 @@ impl TestServer {
             };
             bhn_fhir::http::serve_with(listener, served, sign_in, stopped).await
         });
-        TestServer { client, context, database, callers, oauth: Some(oauth), _stop: stop }
+        let agreement = Agreement(Some(context.clone()));
+        let oauth = Some(oauth);
+        TestServer { client, context, database, callers, oauth, _stop: stop, agreement }
     }
 
     /// An active account with [`PASSWORD`]; its id.
