@@ -66,7 +66,6 @@ async fn rt_068_errors_tell_nothing_of_the_server_or_of_others() {
     ];
     for path in [
         "Patient/hidden",
-        "Observation?code=%27%20or%201=1",
         "Observation?_sort=nope",
         "Observation?date=lt",
         "Observation?_count=x",
@@ -93,12 +92,11 @@ async fn rt_068_errors_tell_nothing_of_the_server_or_of_others() {
 async fn rt_070_pages_of_other_origins_read_nothing() {
     let network = Network::start().await;
     let patient = network.as_person("p1").await;
-    for path in ["Patient/P1", "Patient", "Patient/P2", "metadata"] {
+    for path in ["Patient/P1", "Patient", "Patient/P2", "_history"] {
         let reply = patient.request("GET", path).header("Origin", "https://evil.example");
         let reply = reply.send().await;
         assert!(reply.header("access-control-allow-credentials").is_empty(), "{path}");
-        let allowed = reply.header("access-control-allow-origin");
-        assert_eq!(allowed, if path == "metadata" { "*" } else { "" }, "{path}");
+        assert!(reply.header("access-control-allow-origin").is_empty(), "{path}");
     }
 }
 

@@ -56,6 +56,7 @@ async fn write_rules(connection: &mut PgConnection) {
             match block {
                 "directory" => write_listing(connection, &types, &words).await,
                 "access" => write_role(connection, &types, &words).await,
+                "redaction" if words[0] == "keep" => write_cut(connection, &types).await,
                 _ => {}
             }
             continue;
@@ -71,6 +72,11 @@ async fn write_rules(connection: &mut PgConnection) {
             types.extend(Some(name).filter(|name| !name.starts_with('@')));
         }
     }
+}
+
+async fn write_cut(connection: &mut PgConnection, types: &[&str]) {
+    let sql = "insert into rls.cut select k.type from resource_type k where k.name = any($1)";
+    sqlx::query(sql).bind(types).execute(connection).await.unwrap();
 }
 
 async fn write_listing(connection: &mut PgConnection, types: &[&str], words: &[&str]) {

@@ -17,6 +17,8 @@ grant usage on schema rls to public;
 create table rls.rule (role text, kind smallint, acts text, code text, reference jsonpath);
 -- A resource of the directory has one of the values of the element, or none of them.
 create table rls.listing (kind smallint, element text, has boolean, value text);
+-- Types that some are shown in part: what is listed or released.
+create table rls.cut (kind smallint);
 -- One row: who asks, and by which act.
 create table rls.principal (
   role text, act text, me bigint, patients bigint[], organizations bigint[], jurisdictions text[]
@@ -39,7 +41,7 @@ $$;
 -- not of versions.
 create function rls.sees(
   act text, kind smallint, rid bigint, owner bigint, author bigint, subjects bigint[],
-  is_row boolean, is_direct boolean
+  is_row boolean, is_direct boolean, is_whole boolean default false
 ) returns boolean
 language plpgsql stable security definer set search_path = public as $$
 declare
@@ -61,10 +63,10 @@ begin
         select from facility_link l where l.organization = any(p.organizations)
           and l.patient = any(sees.subjects) and now() between l.valid_from and l.valid_to)
       when 'O' then sees.owner = any(p.organizations)
-      when 'R' then exists (
+      when 'R' then not (is_whole and sees.kind in (select c.kind from rls.cut c)) and exists (
         select from release_link l
         where l.rid = sees.rid and l.jurisdiction = any(p.jurisdictions))
-      when 'D' then is_row and rls.listed(sees.kind, sees.rid)
+      when 'D' then is_row and not (is_whole and sees.kind in (select c.kind from rls.cut c)) and rls.listed(sees.kind, sees.rid)
       when 'K' then true
       when 'A' then true
       when 'V' then is_row and not is_direct and rls.refers(sees.rid, rule.reference)
@@ -114,7 +116,8 @@ begin
   for name in
     select c.relname from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'rid'
     where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p')
-      and c.relname not in ('resource', 'resource_history', 'reference_stub')
+      and c.relname not in (
+        'resource', 'resource_history', 'reference_stub', 'contained_resource')
   loop
     execute format('alter table %I enable row level security', name);
     execute format('create policy rls on %I to bhn_fhir_rls using (exists (select from resource r
@@ -125,6 +128,14 @@ begin
   end loop;
 end
 $$;
+-- What is contained is seen with a container that is shown whole.
+alter table contained_resource enable row level security;
+create policy open on contained_resource to bhn_fhir_application using (true) with check (true);
+create policy rls on contained_resource to bhn_fhir_rls using (
+  exists (
+    select from resource r where r.rid = (-contained_resource.rid) >> 16
+      and rls.sees((select act from rls.principal), r.type, r.rid, r.owner, r.author,
+        r.subject_rids, true, false, true)));
 alter view contained_match set (security_invoker = true);
 alter view fhir_resource set (security_invoker = true);
 grant select on all tables in schema rls to public;
