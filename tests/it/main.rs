@@ -10,6 +10,7 @@ mod access_redteam_reads;
 mod access_redteam_rest;
 mod access_redteam_searches;
 mod access_second_check;
+mod access_strangers;
 mod access_timing;
 mod audit_chain;
 mod audit_commands;

@@ -135,6 +135,13 @@ impl TestServer {
         TestServer { client, context, database, callers, oauth, _stop: stop, agreement }
     }
 
+    /// The same, where strangers send each request first, whatever the environment says.
+    pub fn with_strangers(mut self) -> TestServer {
+        let strangers = Some(Strangers::admitted(&self.callers));
+        self.client = self.client.with_strangers(strangers);
+        self
+    }
+
     /// From here on rows are found that are not to be seen: the test means it.
     pub fn expect_divergence(&mut self) {
         self.agreement.0 = None;
