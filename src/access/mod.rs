@@ -11,6 +11,7 @@ mod principal;
 mod role;
 mod rows;
 pub mod smart_scope;
+pub mod witness;
 mod write_rules;
 mod writer;
 

@@ -11,7 +11,7 @@ use super::read::{Visible, fetch_all};
 use super::statement::Statement;
 use super::statement::row_filter::Seen;
 use super::store::{Connection, Store, Stored};
-use crate::access::Permit;
+use crate::access::{Permit, RowFilter};
 use crate::error::{FhirError, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::resource::ResourceKey;
@@ -81,8 +81,9 @@ impl Store {
         push_branch(&mut statement, (permit, query), bound, "h");
         statement.push(")) as v ");
         push_order(&mut statement, query, "v");
-        let rows = fetch_all(connection, statement).await?;
-        let mut versions = self.positioned(&rows)?;
+        let seen = (permit.filter(), query.resource_type.as_slice());
+        let rows = fetch_all(connection, statement.witnessed(&[seen])).await?;
+        let mut versions = self.positioned(seen.0, &rows)?;
         let has_more = versions.len() > query.count as usize;
         versions.truncate(query.count as usize);
         if matches!(query.from, From::After(_)) {
@@ -118,16 +119,21 @@ impl Store {
         }
         statement.push(") as v order by version desc limit ");
         statement.bind(i64::from(query.count) + 1);
-        let rows = fetch_all(connection, statement).await?;
-        let mut versions = self.positioned(&rows)?;
+        let seen = (permit.filter(), std::slice::from_ref(&query.key.resource_type));
+        let rows = fetch_all(connection, statement.witnessed(&[seen])).await?;
+        let mut versions = self.positioned(seen.0, &rows)?;
         let has_more = versions.len() > query.count as usize;
         versions.truncate(query.count as usize);
         Ok(Some(HistoryPage { versions, has_more }))
     }
 
-    fn positioned(&self, rows: &[PgRow]) -> Result<Vec<(Stored, HistoryPosition)>> {
+    fn positioned(
+        &self,
+        filter: &RowFilter,
+        rows: &[PgRow],
+    ) -> Result<Vec<(Stored, HistoryPosition)>> {
         let positioned = |row: &PgRow| {
-            let stored = self.stored(row)?;
+            let stored = self.stored_seen(filter, row)?;
             let position = HistoryPosition {
                 epoch: row.try_get("epoch").map_err(of_sqlx)?,
                 xid: row.try_get("xid").map_err(of_sqlx)?,

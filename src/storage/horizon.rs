@@ -36,8 +36,10 @@ impl Store {
         let Some(horizon) = &plan.as_of else { return Ok(Vec::new()) };
         let found = self.found(connection, (permit, plan), Reads::UnderWay).await?;
         let query = Query::of(plan, &found, permit);
-        let rows = fetch_all(connection, query.changed(horizon, limit as i64)).await?;
-        rows.iter().map(|row| self.stored(row)).collect()
+        let statement = query.changed(horizon, limit as i64);
+        let statement = statement.witnessed(&[(query.filter, query.rows_of())]);
+        let rows = fetch_all(connection, statement).await?;
+        rows.iter().map(|row| self.stored_seen(query.filter, row)).collect()
     }
 
     /// Those of these versions, by their rids, for which a condition about other resources holds;
@@ -95,8 +97,10 @@ impl Store {
     ) -> Result<Page> {
         let found = self.found(connection, (permit, plan), Reads::UnderWay).await?;
         let query = Query::of(plan, &found, permit);
-        let mut rows = fetch_all(connection, query.beside(&shown, INCLUDED as i64)).await?;
-        let (included, is_cut) = self.included(&mut rows)?;
+        let statement = query.beside(&shown, INCLUDED as i64);
+        let statement = statement.witnessed(&[(query.included, &[])]);
+        let mut rows = fetch_all(connection, statement).await?;
+        let (included, is_cut) = self.included(query.included, &mut rows)?;
         Ok(Page { included, is_cut, ..page })
     }
 }

@@ -43,7 +43,7 @@ impl Store {
     pub async fn current(&self, permit: &Permit, key: &ResourceKey) -> Result<Current> {
         let wanted = Wanted { key: key.clone(), filter: permit.filter().clone() };
         let row = self.reads.submit(wanted).await?;
-        self.current_under(row, key)
+        self.current_under(permit, row, key)
     }
 
     /// The current version, read on a connection that may be inside a transaction.
@@ -54,14 +54,20 @@ impl Store {
         key: &ResourceKey,
     ) -> Result<Current> {
         let row = fetch_optional(connection, one(key, permit.filter())).await?;
-        self.current_under(row, key)
+        self.current_under(permit, row, key)
     }
 
-    fn current_under(&self, row: Option<PgRow>, key: &ResourceKey) -> Result<Current> {
+    fn current_under(
+        &self,
+        permit: &Permit,
+        row: Option<PgRow>,
+        key: &ResourceKey,
+    ) -> Result<Current> {
         match row {
             None => Ok(Current::Absent),
             Some(row) => {
                 let stored = self.stored_under(&row, key.clone())?;
+                self.bear_out(permit.filter(), &row, &stored)?;
                 Ok(match stored.is_deleted {
                     true => Current::Deleted(stored),
                     false => Current::Live(stored),
@@ -87,8 +93,11 @@ impl Store {
         statement.push("found where version = ").bind(version);
         statement.push(include_str!("sql/version_read_history.sql")).bind(version);
         statement.push(" and ").push_filter(Seen::old("h", &types), permit.filter());
-        let row = fetch_optional(connection, statement).await?;
-        row.map(|row| self.stored_under(&row, key.clone())).transpose()
+        let statement = statement.witnessed(&[(permit.filter(), &types)]);
+        let Some(row) = fetch_optional(connection, statement).await? else { return Ok(None) };
+        let stored = self.stored_under(&row, key.clone())?;
+        self.bear_out(permit.filter(), &row, &stored)?;
+        Ok(Some(stored))
     }
 
     /// Those of these versions that are no longer current, in order of their resources. As with
@@ -109,8 +118,9 @@ impl Store {
         statement.push_filter(Seen::current("r", &[]), permit.included()).push(" and ");
         statement.push_filter(Seen::old("h", &[]), permit.included());
         statement.push(" order by type, rid, version");
+        let statement = statement.witnessed(&[(permit.included(), &[])]);
         let rows = fetch_all(connection, statement).await?;
-        rows.iter().map(|row| self.stored(row)).collect()
+        rows.iter().map(|row| self.stored_seen(permit.included(), row)).collect()
     }
 
     /// What is there under each of these keys, in their order. One statement.
@@ -133,11 +143,12 @@ impl Store {
         statement.push(") is true as visible from unnest(");
         statement.bind(types).push(", ").bind(ids);
         statement.push(include_str!("sql/visible_read_from.sql"));
+        let statement = statement.witnessed(&[(permit.filter(), &kinds)]);
         let rows = fetch_all(connection, statement).await?;
-        rows.iter().zip(keys).map(|(row, key)| self.visible_under(row, key)).collect()
+        rows.iter().zip(keys).map(|(row, key)| self.visible_under(permit, row, key)).collect()
     }
 
-    fn visible_under(&self, row: &PgRow, key: &ResourceKey) -> Result<Visible> {
+    fn visible_under(&self, permit: &Permit, row: &PgRow, key: &ResourceKey) -> Result<Visible> {
         let rid: Option<i64> = row.try_get("rid").map_err(FhirError::internal)?;
         if rid.is_none() {
             let stub = row.try_get("stub").map_err(FhirError::internal)?;
@@ -148,6 +159,7 @@ impl Store {
         }
         let generation = row.try_get("generation").map_err(FhirError::internal)?;
         let stored = Stored { generation, ..self.stored_under(row, key.clone())? };
+        self.bear_out(permit.filter(), row, &stored)?;
         Ok(match stored.is_deleted {
             true => Visible::Deleted(stored),
             false => Visible::Live(stored),
@@ -177,6 +189,13 @@ impl Store {
             .map(|(resource_type, id)| ResourceKey::new(resource_type, id))
             .ok_or_else(|| FhirError::internal(format!("type {number} id {id} is no key")))?;
         self.stored_under(row, key)
+    }
+
+    /// The same of a row that was found under the filter, and is held against it once more.
+    pub(super) fn stored_seen(&self, filter: &RowFilter, row: &PgRow) -> Result<Stored> {
+        let stored = self.stored(row)?;
+        self.bear_out(filter, row, &stored)?;
+        Ok(stored)
     }
 }
 
@@ -245,7 +264,7 @@ fn one(key: &ResourceKey, filter: &RowFilter) -> Statement {
     if !filter.is_all() {
         statement.push(" and ").push_filter(Seen::current("r", &[key.resource_type]), filter);
     }
-    statement
+    statement.witnessed(&[(filter, &[key.resource_type])])
 }
 
 fn several(keys: &[&ResourceKey], filter: &RowFilter) -> Statement {
@@ -258,7 +277,7 @@ fn several(keys: &[&ResourceKey], filter: &RowFilter) -> Statement {
     }
     // A fence: each key is looked up in the index, whatever the planner thinks of the table.
     statement.push(" offset 0) r");
-    statement
+    statement.witnessed(&[(filter, &[])])
 }
 
 /// Runs a composed statement for at most one row.

@@ -14,7 +14,7 @@ use super::read::{fetch_all, fetch_optional};
 use super::search_sql::{Query, value_names};
 use super::statement::Statement;
 use super::store::{Connection, Store, Stored};
-use crate::access::Permit;
+use crate::access::{Permit, RowFilter};
 use crate::error::{FhirError, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::resource::{Id, ResourceKey};
@@ -132,7 +132,9 @@ impl Store {
             connection.release();
         }
         let query = Query::of(plan, &found, permit);
-        let rows = self.pages.submit(query.page_apart(i64::from(plan.count) + 1)).await?;
+        let statement = query.page_apart(i64::from(plan.count) + 1);
+        let statement = statement.witnessed(&[(query.filter, query.rows_of())]);
+        let rows = self.pages.submit(statement).await?;
         let page = self.page_of(&query, rows)?;
         let total = plan.as_of.as_ref().map_or(page.total, |horizon| horizon.total);
         Ok(Page { total, ..page })
@@ -196,8 +198,11 @@ impl Store {
             }
         }
         let statement = match plan.includes.is_empty() {
-            true => query.page(limit),
-            false => query.page_with_includes(limit, INCLUDED as i64),
+            true => query.page(limit).witnessed(&[(query.filter, query.rows_of())]),
+            false => {
+                let seen = [(query.filter, query.rows_of()), (query.included, &[][..])];
+                query.page_with_includes(limit, INCLUDED as i64).witnessed(&seen)
+            }
         };
         self.page_of(query, fetch_all(connection, statement).await?)
     }
@@ -218,14 +223,14 @@ impl Store {
         }
         let keys = query.sorting().keys.len();
         let matches: Vec<Placed> =
-            rows.iter().map(|row| self.placed(row, keys)).collect::<Result<_>>()?;
+            rows.iter().map(|row| self.placed(query, row, keys)).collect::<Result<_>>()?;
         let is_first = plan.after.is_none() && plan.as_of.is_none();
         // A first page that is not full is the whole result.
         let total = (is_first && !has_more).then_some(matches.len() as i64);
         let snapshot = horizon.as_deref().filter(|_| is_first).map(snapshot).transpose()?;
         // A page without rows does not tell.
         let may_have_changes = !is_first && (horizon.is_some() || matches.is_empty());
-        let (included, is_cut) = self.included(&mut others)?;
+        let (included, is_cut) = self.included(query.included, &mut others)?;
         let is_outdated = false;
         Ok(Page {
             matches,
@@ -240,10 +245,10 @@ impl Store {
     }
 
     /// A row with as many sort values as there are keys.
-    fn placed(&self, row: &PgRow, keys: usize) -> Result<Placed> {
+    fn placed(&self, query: &Query<'_>, row: &PgRow, keys: usize) -> Result<Placed> {
         let values = value_names().take(keys).map(|name| sort_value(row, name)).collect();
         let values: Result<Vec<_>, sqlx::Error> = values;
-        let mut stored = self.stored(row)?;
+        let mut stored = self.stored_seen(query.filter, row)?;
         let contained = contained_place(stored.rid).map(|(container, place)| {
             stored.rid = container;
             place
@@ -252,10 +257,15 @@ impl Store {
     }
 
     /// What goes with a page, as far as it takes it, and whether there is more.
-    pub(super) fn included(&self, rows: &mut Vec<PgRow>) -> Result<(Vec<Stored>, bool)> {
+    pub(super) fn included(
+        &self,
+        filter: &RowFilter,
+        rows: &mut Vec<PgRow>,
+    ) -> Result<(Vec<Stored>, bool)> {
         let is_cut = rows.len() > INCLUDED;
         rows.truncate(INCLUDED);
-        let included = rows.iter().map(|row| self.stored(row)).collect::<Result<Vec<_>>>()?;
+        let seen = rows.iter().map(|row| self.stored_seen(filter, row));
+        let included = seen.collect::<Result<Vec<_>>>()?;
         Ok((included, is_cut))
     }
 }

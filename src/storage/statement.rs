@@ -2,6 +2,7 @@
 
 mod apart;
 pub mod row_filter;
+mod witness;
 
 use apart::Apart;
 use sqlx::error::BoxDynError;

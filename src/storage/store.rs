@@ -17,7 +17,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use sqlx::postgres::PgConnectOptions;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// A connection that statements run on: of a pool, or of a transaction under way.
 pub type Connection = sqlx::PgConnection;
@@ -48,6 +48,8 @@ pub struct Store {
     pub(super) place: Place,
     /// From where it was begun on.
     pub(super) audit: Option<Arc<Audit>>,
+    /// Rows that the second check did not let be seen.
+    pub(super) divergences: AtomicU64,
     /// 32 random bytes, the same in every process on this database.
     pub(super) server_key: Vec<u8>,
 }

@@ -37,7 +37,7 @@ async fn truncated_json_and_xml_are_refused_wherever_they_end() {
 }
 
 #[tokio::test]
-async fn deep_nesting_is_refused() {
+async fn rt_148_deep_nesting_is_refused() {
     let server = TestServer::start().await;
     for depth in [65, 1_000, 100_000, 1_000_000] {
         let arrays = "[".repeat(depth);
@@ -107,7 +107,7 @@ async fn bytes_that_are_not_utf8_are_400() {
 }
 
 #[tokio::test]
-async fn nul_and_lone_surrogates_are_400() {
+async fn rt_148_nul_and_lone_surrogates_are_400() {
     let server = TestServer::start().await;
     for bad in ["\\u0000", "\0", "\\ud800", "\\udc00x", "\\ud800\\ud800", "\u{1}"] {
         let family =
@@ -122,7 +122,7 @@ async fn nul_and_lone_surrogates_are_400() {
 }
 
 #[tokio::test]
-async fn dtds_entities_and_processing_instructions_are_refused() {
+async fn rt_150_dtds_entities_and_processing_instructions_are_refused() {
     let server = TestServer::start().await;
     let patient = "<Patient xmlns=\"http://hl7.org/fhir\"><active value=\"true\"/></Patient>";
     for prolog in [
@@ -266,7 +266,7 @@ async fn absurd_decimals_are_stored_exactly_or_refused() {
 }
 
 #[tokio::test]
-async fn too_many_or_values_are_refused_however_they_come() {
+async fn rt_154_too_many_or_values_are_refused_however_they_come() {
     let server = TestServer::start().await;
     let values = vec!["a"; 3_000].join(",");
     let reply = server.get(&format!("Patient?name={values}")).await;
@@ -284,7 +284,7 @@ async fn too_many_or_values_are_refused_however_they_come() {
 }
 
 #[tokio::test]
-async fn huge_heads_are_refused() {
+async fn rt_154_huge_heads_are_refused() {
     let server = TestServer::start().await;
     let long = format!("/fhir/Patient/{}", "a".repeat(9_000));
     let reply = send_raw(server.base(), ("GET", &long), &[], b"").await;
@@ -299,7 +299,7 @@ async fn huge_heads_are_refused() {
 }
 
 #[tokio::test]
-async fn arrays_strings_and_nodes_are_bounded() {
+async fn rt_148_arrays_strings_and_nodes_are_bounded() {
     let server = TestServer::start().await;
     let many = format!("[{}]", vec!["{\"text\":\"a\"}"; 60_000].join(","));
     let body = format!("{{\"resourceType\":\"Patient\",\"name\":{many}}}");
@@ -313,7 +313,7 @@ async fn arrays_strings_and_nodes_are_bounded() {
 }
 
 #[tokio::test]
-async fn narratives_that_could_run_are_refused() {
+async fn rt_151_narratives_that_could_run_are_refused() {
     let server = TestServer::start().await;
     for inner in [
         "<script>x</script>",

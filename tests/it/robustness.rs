@@ -110,7 +110,7 @@ async fn a_length_beside_chunks_does_not_hide_a_second_request() {
 }
 
 #[tokio::test]
-async fn heads_that_never_end_do_not_keep_others_waiting() {
+async fn rt_156_heads_that_never_end_do_not_keep_others_waiting() {
     let server = TestServer::start().await;
     let mut slow = Vec::new();
     for n in 0..300 {

@@ -29,6 +29,7 @@ mod parameters;
 mod places;
 mod query;
 pub mod random;
+mod rls;
 mod shrinking;
 mod terms;
 mod texts;

@@ -1,19 +1,35 @@
 //! How many statements a request sends to the database, whatever its size: sqlx tells each one,
 //! and a test's server runs on the test's own thread.
 
-use super::harness::{TestServer, encounter, observation, patient};
+use super::harness::{Network, TestServer, encounter, observation, patient};
 use bhn_fhir::fhir::definitions::ResourceType;
 use bhn_fhir::fhir::interaction::{Handling, SearchScope};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::fmt::Debug;
 use std::sync::Once;
 use std::time::Duration;
+use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 thread_local! {
     static SENT: Cell<usize> = const { Cell::new(0) };
+    /// The texts, where somebody wants to know them.
+    static TEXTS: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
+}
+
+/// The text of a statement.
+#[derive(Default)]
+struct Text(String);
+
+impl Visit for Text {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        if ["summary", "db.statement"].contains(&field.name()) {
+            self.0 += &format!("{value:?} ");
+        }
+    }
 }
 
 /// Counts for each thread. One for the whole run: subscribers that come and go with tests on
@@ -24,6 +40,13 @@ impl<S: Subscriber> Layer<S> for Counter {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         if event.metadata().target() == "sqlx::query" {
             SENT.set(SENT.get() + 1);
+            TEXTS.with_borrow_mut(|texts| {
+                if let Some(texts) = texts {
+                    let mut text = Text::default();
+                    event.record(&mut text);
+                    texts.push(text.0);
+                }
+            });
         }
     }
 }
@@ -41,6 +64,17 @@ impl Counted {
         tracing::callsite::rebuild_interest_cache();
         SENT.set(0);
         Counted
+    }
+
+    /// The texts of what is sent from here on, when [`Counted::texts`] is called.
+    fn listen(&self) {
+        TEXTS.set(Some(Vec::new()));
+    }
+
+    fn texts(&self) -> Vec<String> {
+        let texts = TEXTS.take().unwrap_or_default();
+        assert!(!texts.is_empty(), "statements are not heard");
+        texts
     }
 
     /// Since the last call. Never 0: a request that is counted asks the database.
@@ -66,6 +100,37 @@ async fn a_read_is_one_statement_and_a_create_at_most_three() {
     assert_eq!(counted.take(), 1, "coded values and references are known now");
     server.get(&format!("Observation/{}", reply.id())).await.expect(200);
     assert_eq!(counted.take(), 1);
+}
+
+#[tokio::test]
+async fn az_19_what_is_invisible_takes_the_statements_of_what_is_missing() {
+    let network = Network::start().await;
+    let counted = Counted::start();
+    for who in ["p1", "d1", "h1", "e1", "gon"] {
+        let client = network.as_person(who).await;
+        let sent = async |path: String, status: u16| {
+            // What is asked for the first time may have to learn the numbers of its words.
+            client.get(&path).await.expect(status);
+            counted.listen();
+            client.get(&path).await.expect(status);
+            counted.texts()
+        };
+        for (path, id) in [
+            ("Observation/[id]", "o2"),
+            ("Observation/[id]/_history/1", "o2"),
+            ("Observation/[id]/_history", "o2"),
+            ("Patient/[id]", "P2"),
+        ] {
+            // A registry has no histories.
+            if who == "gon" && path.contains("_history") {
+                continue;
+            }
+            let hidden = sent(path.replace("[id]", id), 404).await;
+            let missing = sent(path.replace("[id]", "xx"), 404).await;
+            assert_eq!(hidden, missing, "{who} {path}");
+            assert!(hidden.iter().any(|text| text.contains("resource")), "{hidden:?}");
+        }
+    }
 }
 
 #[tokio::test]

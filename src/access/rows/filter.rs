@@ -1,8 +1,8 @@
 //! Row filters: which rows a caller may see, for each resource type. Storage compiles them into
 //! every statement, in every branch and before any limit.
 
-use crate::access::matrix::Listing;
 use crate::access::matrix::type_set::TypeSet;
+use crate::access::matrix::{Listing, Matrix};
 use crate::access::rows::granular::Coded;
 use crate::fhir::definitions::ResourceType;
 use crate::search::ParameterId;
@@ -119,6 +119,25 @@ impl RowFilter {
         let test = RowTest { is: Test::Itself(vec![rid]), about: None, only: None };
         let types = [kind].into_iter().collect();
         RowFilter::Groups(Arc::new(vec![RowGroup { types, any: vec![test] }]))
+    }
+
+    /// The rows whose contained resources may be found: those that are shown whole. Of types that
+    /// some are shown in part, rows that are listed or released are.
+    pub fn of_containers(&self) -> RowFilter {
+        let RowFilter::Groups(groups) = self else { return self.clone() };
+        let cut: TypeSet = Matrix::get().redactions.iter().map(|one| one.resource_type).collect();
+        let is_of_whole = |test: &&RowTest| !matches!(test.is, Test::Listed(_) | Test::Released(_));
+        let parts = groups.iter().flat_map(|group| {
+            let RowGroup { types, any } = group;
+            let whole: Vec<RowTest> = any.iter().filter(is_of_whole).cloned().collect();
+            if whole.len() == any.len() {
+                return vec![group.clone()];
+            }
+            let others = RowGroup { types: types.without(cut), any: any.clone() };
+            vec![others, RowGroup { types: types.and(cut), any: whole }]
+        });
+        let is_some = |group: &RowGroup| !group.types.is_empty() && !group.any.is_empty();
+        RowFilter::Groups(Arc::new(parts.filter(is_some).collect()))
     }
 
     pub fn is_all(&self) -> bool {

@@ -24,7 +24,7 @@ use crate::fhir::definitions::ResourceType;
 use crate::search::Registry;
 use migrate::connect;
 use sqlx::{Connection, PgConnection};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 
 /// The dictionary that new bodies are compressed with; `dictionary/README.md`.
@@ -110,6 +110,7 @@ impl Store {
             terms: Terms::new(registry),
             writes_under_way: WritesUnderWay::default(),
             has_written: AtomicBool::new(true),
+            divergences: AtomicU64::new(0),
             has_older_index: AtomicBool::new(has_older_index),
             server_key: contents.server_key,
             place,

@@ -85,11 +85,7 @@ impl Query<'_> {
         sql.push(" order by o.version desc limit 1) h where not h.deleted and ");
         self.push_changed(&mut sql, horizon, "r");
         if !self.filter.is_all() {
-            // A resource of whatever type may contain a match.
-            let types = match self.plan.contained {
-                Some(_) => &[][..],
-                None => &self.plan.types,
-            };
+            let types = self.rows_of();
             sql.push(" and ").push_filter(Seen::current("r", types), self.filter);
             sql.push(" and ").push_filter(Seen::old("h", types), self.filter);
         }

@@ -13,6 +13,7 @@ use super::quantity::single_quantity;
 use super::span::{Span, spans};
 use super::test_sql::{FURTHER_DATE, MAIN_DATE};
 use crate::access::{Permit, RowFilter};
+use crate::fhir::definitions::ResourceType;
 use crate::search::{Clause, ParameterId, Plan, Predicate, SortKey, Sorting};
 use crate::storage::statement::Statement;
 
@@ -109,6 +110,15 @@ impl<'a> Query<'a> {
 }
 
 impl Query<'_> {
+    /// The types that rows of a page are of; none for any. A resource of whatever type may
+    /// contain a match.
+    pub fn rows_of(&self) -> &[ResourceType] {
+        match self.plan.contained {
+            Some(_) => &[],
+            None => &self.plan.types,
+        }
+    }
+
     /// Rows of a page in its order (backward from a cursor: in the reverse), with sort
     /// values.
     pub fn page(&self, limit: i64) -> Statement {

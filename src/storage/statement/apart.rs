@@ -42,6 +42,11 @@ impl Apart {
         Ok(())
     }
 
+    /// Text was put before all of it.
+    pub(super) fn move_by(&mut self, bytes: usize) {
+        self.values.iter_mut().for_each(|value| value.at += bytes);
+    }
+
     pub(super) fn add_to(&self, arguments: &mut PgArguments) -> Result<(), BoxDynError> {
         arguments.reserve(self.values.len(), self.bytes.len() + 4 * self.values.len());
         for Value { kind, bytes, .. } in &self.values {

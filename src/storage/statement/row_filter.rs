@@ -22,7 +22,7 @@ enum Of {
     Current,
     /// `resource_history`: it has stamps, and no keys.
     Old,
-    /// `contained_match`: who sees the container sees what it contains.
+    /// `contained_match`: who sees the whole container sees what it contains.
     Contained,
 }
 
@@ -51,7 +51,8 @@ impl Statement {
         }
         if row.of == Of::Contained {
             self.push("exists (select from resource m where m.rid = ").push(row.alias);
-            self.push(".container and ").push_filter(Seen::current("m", &[]), filter);
+            let whole = filter.of_containers();
+            self.push(".container and ").push_filter(Seen::current("m", &[]), &whole);
             return self.push(")");
         }
         let (groups, is_whole) = filter.groups_of(row.types);

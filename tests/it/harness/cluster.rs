@@ -79,6 +79,13 @@ impl TestDatabase {
         self
     }
 
+    /// The same database, served by another role; dropped with whichever is dropped first.
+    pub fn served_by(&self, role: &str) -> TestDatabase {
+        let url = self.url().replacen(self.database.options().get_username(), role, 1);
+        let database = Database::from_urls(&url, Some(&self.owner_url())).unwrap();
+        TestDatabase { database, name: self.name.clone() }
+    }
+
     /// How a server is told of the role that serves.
     pub fn url(&self) -> String {
         url_of(self.database.options())

@@ -52,6 +52,18 @@ pub struct TestServer {
     /// Of a server that was started signed in.
     pub oauth: Option<Arc<AuthorizationServer>>,
     _stop: oneshot::Sender<()>,
+    agreement: Agreement,
+}
+
+/// That the second check let everything be seen that was found (AZ-15): looked at when the server
+/// is dropped.
+pub struct Agreement(Option<Arc<Context>>);
+
+impl Drop for Agreement {
+    fn drop(&mut self) {
+        let found = self.0.as_ref().map_or(0, |context| context.store.divergences());
+        assert!(found == 0 || std::thread::panicking(), "authz_divergence: {found}");
+    }
 }
 
 impl TestServer {
@@ -144,7 +156,20 @@ impl TestServer {
             };
             bhn_fhir::http::serve_with(listener, served, sign_in, stopped).await
         });
-        TestServer { client, context, database, callers, oauth, _stop: stop }
+        let agreement = Agreement(Some(context.clone()));
+        TestServer { client, context, database, callers, oauth, _stop: stop, agreement }
+    }
+
+    /// The same, where strangers send each request first, whatever the environment says.
+    pub fn with_strangers(mut self) -> TestServer {
+        let strangers = Some(Strangers::admitted(&self.callers));
+        self.client = self.client.with_strangers(strangers);
+        self
+    }
+
+    /// From here on rows are found that are not to be seen: the test means it.
+    pub fn expect_divergence(&mut self) {
+        self.agreement.0 = None;
     }
 
     /// `POST [type]`.

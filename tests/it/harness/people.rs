@@ -1,7 +1,9 @@
 //! People of tests: accounts, and a browser with a cookie jar that fills in forms.
 
 use super::cluster::TestDatabase;
-use super::{Authenticator, FhirClient, Reply, TestCallers, TestServer, options, store_settings};
+use super::{
+    Agreement, Authenticator, FhirClient, Reply, TestCallers, TestServer, options, store_settings,
+};
 use bhn_fhir::access::{Caller, Link, Role};
 use bhn_fhir::clock::{Clock, new_id};
 use bhn_fhir::config::Settings;
@@ -78,7 +80,9 @@ impl TestServer {
             };
             bhn_fhir::http::serve_with(listener, served, sign_in, stopped).await
         });
-        TestServer { client, context, database, callers, oauth: Some(oauth), _stop: stop }
+        let agreement = Agreement(Some(context.clone()));
+        let oauth = Some(oauth);
+        TestServer { client, context, database, callers, oauth, _stop: stop, agreement }
     }
 
     /// With pages at a name, for passkeys; letters go into the folder.

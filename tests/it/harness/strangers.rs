@@ -65,35 +65,42 @@ const FOR_EVERYBODY: [&str; 47] = [
 ];
 
 /// The strangers of a server, by what their requests say.
-pub struct Strangers(Vec<(Role, String)>);
+pub struct Strangers {
+    all: Vec<(Role, String)>,
+    http: reqwest::Client,
+}
 
 impl Strangers {
     /// None unless `BHN_STRANGERS` asks for them.
     pub fn of(callers: &TestCallers) -> Option<Arc<Strangers>> {
         std::env::var_os("BHN_STRANGERS")?;
+        Some(Strangers::admitted(callers))
+    }
+
+    pub fn admitted(callers: &TestCallers) -> Arc<Strangers> {
         let roles =
             Role::ALL.into_iter().filter(|role| !matches!(role, Role::Admin | Role::Registrar));
         let strangers = roles.map(|role| (role, callers.admit(stranger(role))));
-        Some(Arc::new(Strangers(strangers.collect())))
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        Arc::new(Strangers { all: strangers.collect(), http })
     }
 
     /// Sends a request as each of them. Panics where one gets to see or to change anything.
     pub async fn try_out(&self, request: &RequestBuilder) {
-        for (role, authorization) in &self.0 {
+        for (role, authorization) in &self.all {
             // A body that is a stream cannot be sent twice.
             let Some(again) = request.try_clone() else { return };
             let Ok(sent) = again.header("Authorization", authorization).build() else { return };
             let (method, url) = (sent.method().clone(), sent.url().clone());
             let is_search = url.path().ends_with("/_search");
-            let is_read = matches!(method.as_str(), "GET" | "HEAD") || is_search;
+            let is_read = matches!(method.as_str(), "GET" | "HEAD" | "OPTIONS") || is_search;
             // What they may create for themselves would be in the way of the test.
             let registers = matches!(role, Role::HospitalStaff | Role::EhrSystem);
             let creates = method == "POST" || (registers && url.query().is_some());
             if !is_read && creates {
                 continue;
             }
-            let client = reqwest::Client::builder().no_proxy().build().unwrap();
-            let Ok(reply) = client.execute(sent).await else { continue };
+            let Ok(reply) = self.http.execute(sent).await else { continue };
             let status = reply.status().as_u16();
             let said = reply.bytes().await.unwrap_or_default();
             let is_fhir = url.path().starts_with("/fhir/");

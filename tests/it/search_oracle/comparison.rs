@@ -9,7 +9,8 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Entries of one page.
-struct Page {
+#[derive(PartialEq, Debug)]
+pub struct Page {
     matches: Vec<Key>,
     includes: Vec<Key>,
     total: Option<u64>,
@@ -22,7 +23,8 @@ pub async fn compare(client: &FhirClient, world: &World, query: &Query) -> Resul
     compare_pages(&Oracle { world, now }, query, &pages)
 }
 
-async fn pages(client: &FhirClient, query: &Query) -> Result<Vec<Page>, String> {
+/// What the server answers, to the last page.
+pub async fn pages(client: &FhirClient, query: &Query) -> Result<Vec<Page>, String> {
     let mut reply = first(client, query).await;
     let mut pages = Vec::new();
     loop {
@@ -37,6 +39,15 @@ async fn pages(client: &FhirClient, query: &Query) -> Result<Vec<Page>, String> 
             Some(url) => reply = client.get(&url).await,
             None => return Ok(pages),
         }
+    }
+}
+
+impl Page {
+    /// Without what was included of this key, in any order of that.
+    pub fn without(&self, key: &str) -> (Vec<Key>, BTreeSet<Key>, Option<u64>) {
+        let is_other = |(kind, id): &&Key| !format!("{kind}/{id}").starts_with(key);
+        let includes = self.includes.iter().filter(is_other).cloned().collect();
+        (self.matches.clone(), includes, self.total)
     }
 }
 

@@ -29,7 +29,7 @@ const ROLES: [Role; 5] =
 
 /// What the database says of resources and people.
 #[derive(Default)]
-struct Facts {
+pub struct Facts {
     owner: BTreeMap<Key, Key>,
     author: BTreeMap<Key, Key>,
     care: BTreeSet<(Key, Key)>,
@@ -45,11 +45,11 @@ struct Somebody {
     types: Vec<&'static str>,
 }
 
-fn keys<'w>(world: &'w World, kind: &'w str) -> Vec<Key> {
+pub fn keys<'w>(world: &'w World, kind: &'w str) -> Vec<Key> {
     world.resources.iter().filter(|one| one.kind() == kind).map(Resource::key).collect()
 }
 
-fn path((kind, id): &Key) -> String {
+pub fn path((kind, id): &Key) -> String {
     format!("{kind}/{id}")
 }
 
@@ -125,7 +125,7 @@ impl Somebody {
 }
 
 /// Draws what links and stamps there are, and puts them into the database.
-async fn draw_facts(server: &TestServer, world: &World, random: &mut Random) -> Facts {
+pub async fn draw_facts(server: &TestServer, world: &World, random: &mut Random) -> Facts {
     let mut facts = Facts::default();
     let (patients, doctors) = (keys(world, "Patient"), keys(world, "Practitioner"));
     let organizations = keys(world, "Organization");
