@@ -3,6 +3,7 @@
 mod contained;
 mod elements;
 mod extraction;
+mod found;
 pub mod full_text;
 mod holds;
 mod horizon;
@@ -21,12 +22,13 @@ pub use contained::{
     Contained, ContainedEntry, ContainedRows, contained_key, contained_place, contained_rid,
 };
 pub use extraction::SubjectPaths;
+pub use found::{Concepts, Found, TextIds};
 pub use holds::Known;
 pub use horizon::{Horizon, Snapshot};
 pub use index_rows::{
-    CodeTextRow, CompositeRow, DateRow, FragmentRow, IdentifierRow, IndexRows, LinkKind, LinkRow,
-    ParameterId, PositionRow, QuantityRow, ReferenceRow, StringRow, TextRow, Token, TokenRow,
-    UnitOfMeasure, Until, UriRow,
+    ATTACHED, CodeTextRow, CompositeRow, DateRow, FragmentRow, IdentifierRow, IndexRows, LinkKind,
+    LinkRow, ParameterId, PositionRow, QuantityRow, ReferenceRow, SECURITY_CONTEXT, StringRow,
+    TextRow, Token, TokenRow, UnitOfMeasure, Until, UriRow,
 };
 pub use page::{KEY_BYTES, Sealer, unknown_page};
 pub use plan::{

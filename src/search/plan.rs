@@ -275,6 +275,13 @@ impl Plan {
         !self.clauses.is_empty()
     }
 
+    /// Whether it has criteria, and nothing else of its own.
+    pub fn is_criteria_alone(&self) -> bool {
+        let is_plain = self.sort.is_empty() && self.includes.is_empty() && self.issues.is_empty();
+        let is_whole = self.contained.is_none() && self.total == Total::None && self.count > 0;
+        self.has_criteria() && is_plain && is_whole
+    }
+
     /// What is searched, without order, page or spelling: equal for permuted criteria.
     pub fn normalised(&self) -> String {
         let mut types: Vec<&str> = self.types.iter().map(|kind| kind.name()).collect();

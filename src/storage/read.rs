@@ -86,7 +86,7 @@ impl Store {
         statement.push(") select * from ");
         statement.push("found where version = ").bind(version);
         statement.push(include_str!("sql/version_read_history.sql")).bind(version);
-        statement.push(" and ").push_filter(Seen::old("h", &types), permit.filter());
+        statement.push(" and ").push_filter(Seen::judged("h", &types), permit.filter());
         let row = fetch_optional(connection, statement).await?;
         row.map(|row| self.stored_under(&row, key.clone())).transpose()
     }

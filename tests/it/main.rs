@@ -1,6 +1,7 @@
 //! Tests over HTTP and over the database, in one binary. Each test has a database of its own,
 //! cloned from a migrated template in one private cluster per run.
 
+mod access_binary;
 mod access_gate;
 mod access_granular;
 mod access_matrix;

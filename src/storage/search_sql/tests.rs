@@ -1,6 +1,5 @@
 //! One golden file for each shape. `BHN_BLESS=1` writes them anew.
 
-use super::keys::TextIds;
 use super::*;
 use crate::access::{Caller, Launch, Link, Links, Permit, Principal, Role, RowFilter, Scopes};
 use crate::config::Settings;
