@@ -147,6 +147,13 @@ pub struct Rule {
     pub note: Option<&'static str>,
 }
 
+impl Rule {
+    /// Whether it is for those alone who signed in with a second factor.
+    pub fn asks_for_second_factor(&self) -> bool {
+        self.note == Some("mfa")
+    }
+}
+
 /// Rules of some types, a list for each role.
 pub struct Row {
     /// As written, such as `@canonical`.

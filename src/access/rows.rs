@@ -297,7 +297,10 @@ impl<'a> Rows<'a> {
     fn sights(&self, kind: ResourceType, is_meant: &dyn Fn(&Rule) -> bool) -> Vec<Sight> {
         let rules = Matrix::get().rules(self.principal.role, kind);
         let mut sights: Vec<Sight> = Vec::new();
-        for sight in rules.iter().filter(|rule| is_meant(rule)).flat_map(|rule| &rule.sights) {
+        let has_factor = self.principal.has_second_factor();
+        let is_open = |rule: &&Rule| has_factor || !rule.asks_for_second_factor();
+        let rules = rules.iter().filter(|rule| is_meant(rule)).filter(is_open);
+        for sight in rules.flat_map(|rule| &rule.sights) {
             if !sights.contains(sight) {
                 sights.push(*sight);
             }

@@ -72,6 +72,8 @@ impl Clause {
             {
                 let asks = match predicate {
                     Predicate::Reference { targets, .. } => Asks::Targets(parameter, targets),
+                    // Over what the caller sees alone.
+                    Predicate::Chain(_) => Asks::Targets(parameter, &[]),
                     _ => Asks::Parameter(parameter),
                 };
                 uses.push(Use { types, asks });
@@ -80,7 +82,8 @@ impl Clause {
                 Predicate::Text { .. } => uses.push(Use { types, asks: Asks::Words }),
                 Predicate::Chain(link) => link.clause.add_uses(&link.types, uses),
                 Predicate::Has(link) => {
-                    let asks = Asks::Parameter(link.parameter);
+                    // It leads back to what is searched.
+                    let asks = Asks::Targets(link.parameter, &[]);
                     uses.push(Use { types: &link.types, asks });
                     link.clause.add_uses(&link.types, uses);
                 }

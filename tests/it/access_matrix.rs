@@ -76,9 +76,11 @@ fn is_seen(rules: &[&Rule], kind: ResourceType, (player, row): (&str, &str)) -> 
         Sight::Knowledge | Sight::All => true,
         // They refer to nothing, and are attached to nothing.
         Sight::Referred(_) => false,
-        Sight::Attached => {
-            (row == own(player) || (row == ABOUT && player == "e1")) && player != "gon"
-        }
+        Sight::Attached => match player {
+            "gon" => false,
+            "e1" => row == ABOUT,
+            player => row == own(player),
+        },
     };
     rules.iter().flat_map(|rule| &rule.sights).any(sees)
 }

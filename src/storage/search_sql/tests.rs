@@ -7,7 +7,8 @@ use crate::fhir::definitions::ResourceType;
 use crate::fhir::interaction::{Handling, Interaction, Parameter, SearchScope};
 use crate::fhir::resource::ResourceKey;
 use crate::search::{
-    Cursor, Horizon, IndexSettings, ParameterId, Plan, Planner, Registry, Snapshot, UnitOfMeasure,
+    Cursor, Found, Horizon, IndexSettings, ParameterId, Plan, Planner, Registry, Snapshot, TextIds,
+    UnitOfMeasure,
 };
 use crate::storage::horizon::Shown;
 use crate::storage::statement::Statement;
