@@ -3,7 +3,6 @@
 mod contained;
 mod elements;
 mod extraction;
-mod found;
 pub mod full_text;
 mod holds;
 mod horizon;
@@ -22,7 +21,6 @@ pub use contained::{
     Contained, ContainedEntry, ContainedRows, contained_key, contained_place, contained_rid,
 };
 pub use extraction::SubjectPaths;
-pub use found::{Concepts, Found, TextIds};
 pub use holds::Known;
 pub use horizon::{Horizon, Snapshot};
 pub use index_rows::{
@@ -32,8 +30,8 @@ pub use index_rows::{
 };
 pub use page::{KEY_BYTES, Sealer, unknown_page};
 pub use plan::{
-    Clause, Cursor, Direction, Include, Link, Plan, Predicate, Second, TermBounds, Total,
-    identifier_lock_key,
+    Clause, Concepts, Cursor, Direction, Found, Include, Link, Plan, Predicate, Second, TermBounds,
+    TextIds, Total, identifier_lock_key,
 };
 pub use query::Planner;
 pub use registry::r4::{r4_code, r4_lead, r4_parameter, r4_targets};

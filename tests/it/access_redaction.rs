@@ -1,5 +1,5 @@
-//! What is shown in part (SECURITY.md 2.4, redactions): nobody is shown the rest, nor searches, sorts
-//! or includes by it.
+//! What is shown in part (SECURITY.md 2.4, redactions): nobody is shown the rest, nor searches,
+//! sorts or includes by it.
 
 use crate::harness::{FhirClient, Network, TestServer, appointment, patient};
 use bhn_fhir::access::Role;

@@ -108,7 +108,9 @@ async fn c2_care_lasts_no_longer_than_the_role_and_comes_with_one_of_a_part() {
         let request = json!({"method": "PUT", "url": key(&resource)});
         json!({"resource": resource, "request": request})
     };
-    let entries = [entry(role("e", "o")), entry(encounter("s-f", "s-p", "e"))];
+    let mut of_e = role("e", "o");
+    of_e["id"] = "s-role".into();
+    let entries = [entry(of_e), entry(encounter("s-f", "s-p", "e"))];
     let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": entries});
     system.post("", &bundle).await.expect(200);
     assert_eq!(server.care().await, "d s-p, e s-p");

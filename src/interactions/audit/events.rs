@@ -5,7 +5,9 @@
 //! role and facility. Everybody else is refused.
 
 use super::query;
-use crate::access::{Asker, Caller, Link, Permit, RowTest, Test};
+use crate::access::matrix::{Acts, Matrix, Rule, Sight};
+use crate::access::smart_scope::Letters;
+use crate::access::{Asker, Caller, Permit, Role};
 use crate::audit::{AuditId, Event, View, render};
 use crate::error::{ErrorKind, FhirError, IssueCode, Result};
 use crate::fhir::bundle::{Bundle, Entry};
@@ -70,17 +72,17 @@ pub fn restrict(stated: &mut Value) {
 pub async fn perform(context: &Context, asker: &Asker, request: Request) -> Result<Outcome> {
     match &request.interaction {
         Interaction::Read { key, .. } => {
-            let view = view(&asker.caller, &request.interaction)?;
+            let view = view(&asker.caller, Letters::READ)?;
             let outcome = read(context, key, &view).await?;
             outcome.subsetted(&request.subset)
         }
         Interaction::Search { scope, parameters } => {
-            let view = view(&asker.caller, &request.interaction)?;
+            let view = view(&asker.caller, Letters::READ.with(Letters::SEARCH))?;
             let outcome = search(context, asker, (scope, parameters, &request), view).await?;
             outcome.subsetted(&request.subset)
         }
         Interaction::Create { resource, if_none_exist: None } => {
-            may_send(&asker.caller, &request.interaction)?;
+            may_send(&asker.caller)?;
             let resource = resource.value().clone();
             feed(context, asker, resource).await
         }
@@ -107,38 +109,41 @@ fn known(caller: &Caller) -> Result<()> {
     }
 }
 
-/// What the caller sees of the audit, by the rows that the gate gives: all of it, or what is about
-/// some patients. There is no index that the query of a scope could ask.
-fn view(caller: &Caller, interaction: &Interaction) -> Result<View> {
-    let permit = Permit::authorize(caller, interaction)?;
-    permit.check_shows(false)?;
+fn forbidden(text: &str) -> FhirError {
+    FhirError::new(ErrorKind::Forbidden, IssueCode::Forbidden, text)
+}
+
+/// What the caller sees of the audit, by the access matrix; a scope has to say so, too.
+fn view(caller: &Caller, letters: Letters) -> Result<View> {
+    known(caller)?;
     let Caller::Principal(principal) = caller else { return Ok(View::All) };
-    let kinds: Vec<ResourceType> = interaction.resource_type().into_iter().collect();
-    let (groups, _) = permit.filter().groups_of(&kinds);
-    let tests = groups.iter().flat_map(|group| &group.any).filter(|test| test.only.is_none());
-    let mut patients: Vec<&Link> = Vec::new();
-    let own = || principal.links.patients.iter().chain(&principal.launch.patient);
-    for RowTest { is, about, .. } in tests {
-        match (is, about) {
-            (Test::Every(_), None) => return Ok(View::All),
-            (Test::Every(_), Some(patient)) => {
-                patients.extend(own().find(|link| link.rid == *patient));
-            }
-            (Test::Subjects(rids), _) => {
-                patients.extend(own().filter(|link| rids.contains(&link.rid)));
-            }
-            _ => {}
-        }
+    let in_scope = |needed: Letters| {
+        let kind = ResourceType::parse("AuditEvent");
+        let of_audit = principal
+            .scopes
+            .resources()
+            .filter(|scope| kind.is_some_and(|kind| scope.is_of(kind)) && scope.query.is_none());
+        of_audit.fold(Letters::NONE, |all, scope| all.with(scope.letters)).has(needed)
+    };
+    if !in_scope(letters) {
+        return Err(forbidden("No scope of this token is about AuditEvents"));
     }
-    let mut ids: Vec<String> =
-        patients.into_iter().map(|link| link.key.id.as_str().to_owned()).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    match ids.is_empty() {
-        true => Err(FhirError::insufficient_scope(
-            "The audit is for those who review it, and for patients about them",
-        )),
-        false => Ok(View::Patients(ids)),
+    let refused = || forbidden("The audit is for those who review it, and for patients about them");
+    let kind = ResourceType::parse("AuditEvent").ok_or_else(refused)?;
+    let rules = Matrix::get().rules(principal.role, kind).iter();
+    let is_open = |rule: &&Rule| {
+        let has_factor = !rule.asks_for_second_factor() || principal.has_second_factor();
+        rule.acts.meets(Acts::READ) && has_factor
+    };
+    match rules.filter(is_open).flat_map(|rule| &rule.sights).next() {
+        Some(Sight::All) => Ok(View::All),
+        Some(Sight::Patient) => {
+            let launched = principal.launch.patient.as_ref();
+            let own = principal.links.patients.iter();
+            let own = own.filter(|link| launched.is_none_or(|patient| patient.rid == link.rid));
+            Ok(View::Patients(own.map(|link| link.key.id.as_str().to_owned()).collect()))
+        }
+        _ => Err(refused()),
     }
 }
 
@@ -236,15 +241,20 @@ fn entry(context: &Context, id: &AuditId, event: &Event, view: &View) -> Entry {
 }
 
 /// 403 unless the caller is a system that may send AuditEvents.
-fn may_send(caller: &Caller, interaction: &Interaction) -> Result<()> {
-    let permit = Permit::authorize(caller, interaction)?;
-    match permit.guarded() {
-        Some(_) => Ok(()),
-        None => Err(FhirError::new(
-            ErrorKind::Forbidden,
-            IssueCode::Forbidden,
-            "AuditEvents are sent by systems that signed in",
-        )),
+fn may_send(caller: &Caller) -> Result<()> {
+    known(caller)?;
+    let Caller::Principal(principal) = caller else {
+        return Err(forbidden("AuditEvents are sent by systems that signed in"));
+    };
+    let kind = ResourceType::parse("AuditEvent");
+    let is_granted = principal.scopes.resources().any(|scope| {
+        scope.level == crate::access::smart_scope::Level::System
+            && kind.is_some_and(|kind| scope.is_of(kind))
+            && scope.letters.has(Letters::CREATE)
+    });
+    match principal.role == Role::EhrSystem && is_granted {
+        true => Ok(()),
+        false => Err(forbidden("AuditEvents are sent by systems with system/AuditEvent.c")),
     }
 }
 

@@ -1,6 +1,9 @@
 //! Predicates as conditions on the row `r`.
 
+mod scope_query;
 mod value;
+
+pub use scope_query::push_scope_query;
 
 use super::contained::Source;
 use super::keys::keys_as_leads;

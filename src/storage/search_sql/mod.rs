@@ -19,16 +19,15 @@ mod link;
 mod near;
 mod order;
 mod quantity;
-mod scope_query;
 mod settled;
 mod shape;
 mod span;
 mod test_sql;
 
+pub use condition::push_scope_query;
 pub use horizon::Referring;
 pub use keys::Wanted;
 pub use order::value_names;
-pub use scope_query::push_scope_query;
 pub use shape::Query;
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! The query of a scope as a condition on a row that some statement has: the same conditions as
 //! those of a search.
 
-use super::condition::{Conditions, Keys, Leads};
-use super::contained::Source;
-use super::test_sql::MAIN_DATE;
+use super::{Conditions, Keys, Leads};
 use crate::access::Only;
+use crate::storage::search_sql::contained::Source;
+use crate::storage::search_sql::test_sql::MAIN_DATE;
 use crate::storage::statement::Statement;
 
 /// Appends, with `and` before it, that the row of `resource` is found by the query.
