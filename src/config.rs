@@ -2,9 +2,11 @@
 //! environment; `docs/configuration.md` has a heading for each variable.
 
 mod people;
+mod roles;
 mod sign_in;
 
 pub use people::{MailSettings, PeopleConfig};
+pub use roles::{ProxyAge, RoleConfig, RoleSettings};
 pub use sign_in::{KEY_FILE, OAuthSettings, SignInConfig};
 mod audit;
 
@@ -53,6 +55,8 @@ pub struct Settings {
     pub link_days: LinkDays,
     /// Codes of Observations that patients may report themselves, each `system|code`.
     pub patient_reported: Vec<String>,
+    /// What roles may see beside the access matrix.
+    pub roles: RoleSettings,
     /// How the audit is kept; None where there is none.
     pub audit: Option<AuditSettings>,
 }
@@ -117,6 +121,7 @@ impl Default for Settings {
             oauth: OAuthSettings::default(),
             link_days: LinkDays::default(),
             patient_reported: PATIENT_REPORTED.map(str::to_owned).to_vec(),
+            roles: RoleSettings::default(),
             audit: None,
         }
     }
@@ -358,6 +363,8 @@ pub struct FhirConfig {
     #[arg(long, env = "BHN_PATIENT_REPORTED_CODES", value_delimiter = ',',
         default_values = PATIENT_REPORTED)]
     pub patient_reported_codes: Vec<String>,
+    #[command(flatten)]
+    pub roles: RoleConfig,
 }
 
 /// What is logged, to standard error.
@@ -465,6 +472,7 @@ impl FhirConfig {
                 birth: self.care_days_birth,
             },
             patient_reported: self.patient_reported_codes.clone(),
+            roles: self.roles.settings(),
             ..Settings::default()
         }
     }

@@ -12,8 +12,9 @@ use super::matrix::{Acts, Matrix, Sight};
 use super::principal::Principal;
 use super::role::Role;
 use super::rows::filter::RowFilter;
+use super::rows::granular::Images;
 use super::rows::{Cover, Rows};
-use super::smart_scope::{Letters, Level};
+use super::smart_scope::Letters;
 use crate::error::{ErrorKind, FhirError, IssueCode, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::interaction::{
@@ -143,7 +144,14 @@ fn types_of(scope: &SearchScope, parameters: &[(String, String)]) -> Vec<Resourc
     }
 }
 
-fn nothing() -> Granted {
+/// What the role sees, whatever the scopes.
+pub fn reach(principal: &Principal) -> Granted {
+    let gate = Gate { principal, rows: Rows::of(principal) };
+    let reach = gate.reach();
+    Granted { reach: reach.clone(), ..gate.granted(reach) }
+}
+
+pub fn nothing() -> Granted {
     let none = RowFilter::nothing;
     Granted {
         filter: none(),
@@ -154,6 +162,8 @@ fn nothing() -> Granted {
         counted: TypeSet::default(),
         answers: Answers::Whole,
         redactor: Redactor::none(),
+        images: Images::default(),
+        images_of_new: Images::default(),
         defines_parameters: false,
     }
 }
@@ -189,9 +199,8 @@ impl Gate<'_> {
     /// 403 where the scopes or the role lack the act for the type.
     fn check(&self, kind: ResourceType, (act, letters): (Acts, Letters)) -> Result<()> {
         let role = self.principal.role;
-        let is_read = act == Acts::READ || act == Acts::SEARCH;
-        let is_scoped = is_read && self.rows.narrowed(letters).has(kind);
-        if !is_scoped && !self.cover(letters).any().has(kind) {
+        let is_scoped = self.cover(letters).any().or(self.rows.narrowed(letters)).has(kind);
+        if !is_scoped {
             let text = format!("The scopes of the token do not give '{letters}' for {kind}");
             return Err(FhirError::insufficient_scope(text));
         }
@@ -205,26 +214,20 @@ impl Gate<'_> {
         }
     }
 
-    /// Rows of these types by the act, as far as the scopes give the letters. Those with search
-    /// parameters are for reading and searching: old versions and writes need one without.
+    /// Rows of these types by the act, as far as the scopes give the letters.
     fn rows(&self, act: Acts, letters: Letters, types: TypeSet) -> RowFilter {
         let cover = self.cover(letters).within(types);
-        match act == Acts::READ || act == Acts::SEARCH {
-            true => self.rows.filter_with(act, cover, (letters, types)),
-            false => self.rows.filter(act, cover),
-        }
+        self.rows.filter_with(act, cover, (letters, types))
     }
 
-    /// What the role may see, whatever the scopes: narrowed to a patient where they are only
-    /// about one.
+    /// What versions of these types must be, where the scopes bind them.
+    fn images(&self, act: Acts, letters: Letters, types: TypeSet) -> Images {
+        self.rows.images(act, self.cover(letters).within(types), (letters, types))
+    }
+
+    /// See [`Rows::reach`].
     fn reach(&self) -> RowFilter {
-        let levels: Vec<Level> = self.principal.scopes.resources().map(|one| one.level).collect();
-        let all = TypeSet::all();
-        let cover = match levels.iter().all(|level| *level == Level::Patient) {
-            true => Cover { narrow: all, ..Cover::default() },
-            false => Cover { whole: all, ..Cover::default() },
-        };
-        self.rows.filter(Acts::READ, cover)
+        self.rows.reach().clone()
     }
 
     fn granted(&self, filter: RowFilter) -> Granted {
@@ -232,11 +235,16 @@ impl Gate<'_> {
             included: filter.clone(),
             guarded: None,
             changes: RowFilter::nothing(),
-            reach: RowFilter::nothing(),
+            reach: match self.rows.is_granular() {
+                true => self.reach(),
+                false => RowFilter::nothing(),
+            },
             counted: TypeSet::default(),
             filter,
             answers: Answers::Whole,
             redactor: Redactor::of(self.principal),
+            images: Images::default(),
+            images_of_new: Images::default(),
             defines_parameters: false,
         }
     }
@@ -244,7 +252,8 @@ impl Gate<'_> {
     fn read(&self, kind: ResourceType, of: (Acts, Letters)) -> Result<Granted> {
         self.check(kind, of)?;
         let types = [kind].into_iter().collect();
-        Ok(self.granted(self.rows(of.0, of.1, types)))
+        let images = self.images(of.0, of.1, types);
+        Ok(Granted { images, ..self.granted(self.rows(of.0, of.1, types)) })
     }
 
     /// The resource that the user is, by the scope `fhirUser` alone (SMART App Launch 2.2,
@@ -263,7 +272,10 @@ impl Gate<'_> {
         let filter = self.rows(Acts::HISTORY, letters, TypeSet::all());
         match filter.types().is_empty() {
             true => Err(FhirError::insufficient_scope("No type may be read and searched")),
-            false => Ok(self.granted(filter)),
+            false => {
+                let images = self.images(Acts::HISTORY, letters, filter.types());
+                Ok(Granted { images, ..self.granted(filter) })
+            }
         }
     }
 
@@ -306,16 +318,19 @@ impl Gate<'_> {
             true => Acts::SEARCH,
             false => Acts::READ.with(act),
         };
-        let cover = self.cover(letter).within(own);
-        let of_others = self.cover(Letters::SEARCH).within(TypeSet::all().without(own));
-        let filter =
-            self.rows.filter(seen, cover).and_of(self.rows.filter(Acts::SEARCH, of_others));
-        let is_readable = self.cover(Letters::READ).any().has(kind);
+        let others = TypeSet::all().without(own);
+        let of_others = self.rows(Acts::SEARCH, Letters::SEARCH, others);
+        let filter = self.rows(seen, letter, own).and_of(of_others);
+        // Of what a scope with search parameters lets be written it lets the same be read.
+        let is_readable = self.cover(Letters::READ).any().has(kind)
+            || (!self.cover(letter).any().has(kind) && self.rows.reads_as(letter, kind));
         let answers = if is_readable { Answers::Whole } else { Answers::Minimal };
         Ok(Granted {
             guarded: Some(self.guarded(kind, act)?),
-            changes: self.rows.filter(act, cover),
+            changes: self.rows(act, letter, own),
             reach: self.reach(),
+            images: self.images(act, letter, own),
+            images_of_new: self.images(Acts::CREATE, Letters::CREATE, own),
             answers,
             defines_parameters: self.principal.role == Role::Admin,
             ..self.granted(filter)

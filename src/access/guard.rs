@@ -226,7 +226,7 @@ fn check_subjects(question: &Question, before: Version, after: Version) -> Resul
 }
 
 /// Users name what they see. The feed of a system may come in any order, but it is about patients
-/// that it sees, or under ids of its own.
+/// that it sees, or under ids of its own; and so it is with content that it attaches.
 fn check_targets(question: &Question, after: Version) -> Result<()> {
     let writer = question.writer;
     let is_system = writer.role == Some(Role::EhrSystem);
@@ -234,9 +234,12 @@ fn check_targets(question: &Question, after: Version) -> Result<()> {
         let prefix = writer.id_prefix.as_deref().filter(|prefix| !prefix.is_empty());
         prefix.is_some_and(|prefix| key.id.as_str().starts_with(prefix))
     };
+    // Who sees content is told by what it is attached to.
+    let is_bound =
+        |key: &ResourceKey| after.subjects.contains(key) || key.resource_type.name() == CONTENT;
     let is_refused = |key: &&ResourceKey| {
         question.targets.get(*key) == Some(&Target::Absent)
-            && (!is_system || (after.subjects.contains(key) && !is_own_id(key)))
+            && (!is_system || (is_bound(key) && !is_own_id(key)))
     };
     let mut refused: Vec<&ResourceKey> = question.targets.keys().filter(is_refused).collect();
     refused.sort_unstable();
@@ -378,6 +381,9 @@ fn check_patient_reported(question: &Question, after: Version) -> Result<()> {
     Ok(())
 }
 
+/// The type of what is attached.
+const CONTENT: &str = "Binary";
+
 /// The type whose codes are restricted.
 const OBSERVATION: &str = "Observation";
 
@@ -405,6 +411,15 @@ fn check_cancelled(question: &Question, after: Version) -> Result<()> {
     let was_open = |before: Version| ["proposed", "pending", "booked"].contains(&status(before));
     if !question.before.is_some_and(was_open) || status(after) != "cancelled" {
         return Err(question.refused("status", "patients may cancel what is not over"));
+    }
+    let is_other = |reference: &&str| {
+        local_key(reference).is_some_and(|key| {
+            key.resource_type.name() == "Patient" && !question.writer.patient_keys.contains(&key)
+        })
+    };
+    let before = question.before.map(|before| references(&before.value["participant"]));
+    if before.unwrap_or_default().iter().any(is_other) {
+        return Err(question.refused("participant", "others take part in it"));
     }
     check_elements(question, "cancel")
 }

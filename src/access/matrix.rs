@@ -89,6 +89,9 @@ pub enum Sight {
     Knowledge,
     /// `A`: all.
     All,
+    /// `B`: what it is attached to may be read, or what its security context names; or it is the
+    /// caller's own and attached to nothing yet.
+    Attached,
     /// `V.x`: all that it refers to by x may be read.
     Referred(&'static str),
 }
@@ -105,6 +108,7 @@ impl Sight {
             "D" => Sight::Directory,
             "K" => Sight::Knowledge,
             "A" => Sight::All,
+            "B" => Sight::Attached,
             _ => Sight::Referred(text.strip_prefix("V.")?),
         })
     }
@@ -127,6 +131,7 @@ impl fmt::Display for Sight {
             Sight::Directory => "D",
             Sight::Knowledge => "K",
             Sight::All => "A",
+            Sight::Attached => "B",
             Sight::Referred(code) => return write!(f, "V.{code}"),
         })
     }
@@ -140,6 +145,13 @@ pub struct Rule {
     pub sights: Vec<Sight>,
     /// What else holds for the resource that is written, or what is left out of one that is read.
     pub note: Option<&'static str>,
+}
+
+impl Rule {
+    /// Whether it is for those alone who signed in with a second factor.
+    pub fn asks_for_second_factor(&self) -> bool {
+        self.note == Some("mfa")
+    }
 }
 
 /// Rules of some types, a list for each role.
@@ -166,15 +178,20 @@ pub struct Redaction {
     pub resource_type: ResourceType,
     /// Elements that are kept; with a condition those items of a list alone that meet it.
     pub kept: Vec<Kept>,
+    /// A list, and the reference in its items: those are left out that name another's patient, and
+    /// nothing else is.
+    pub own: Option<(&'static str, &'static str)>,
     /// Search parameters that tell no more than that.
     pub searched: Vec<&'static str>,
+    /// Those that do not where they are asked for the caller's own patients.
+    pub searched_own: Vec<&'static str>,
 }
 
 /// An element that is kept.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Kept {
     pub element: &'static str,
-    /// Child and value that an item must have.
+    /// Child and value that an item must have; `@registrar` stands for the systems of registrars.
     pub only: Option<(&'static str, &'static str)>,
 }
 

@@ -28,6 +28,16 @@ pub struct Principal {
     pub signed_in: Option<DateTime<Utc>>,
 }
 
+/// Methods of RFC 8176 that are a factor beside a password, or more than one.
+const SECOND_FACTORS: [&str; 4] = ["otp", "mfa", "hwk", "swk"];
+
+impl Principal {
+    /// Whether the person signed in with more than a password.
+    pub fn has_second_factor(&self) -> bool {
+        self.methods.iter().any(|method| SECOND_FACTORS.contains(&method.as_str()))
+    }
+}
+
 /// A resource by its key and its surrogate id, which it keeps for ever.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Link {

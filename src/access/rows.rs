@@ -11,8 +11,9 @@ use super::role::Role;
 use super::smart_scope::{Letters, Level};
 use crate::fhir::definitions::ResourceType;
 use crate::search::r4_parameter;
-use filter::{AllProof, Listings, RowFilter, RowGroup, RowTest, Test};
-use granular::Granular;
+use filter::{AllProof, Attached, Listings, RowFilter, RowGroup, RowTest, Test};
+use granular::{Granular, Image, Images, Only};
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 /// The types that scopes without search parameters give something for.
@@ -98,6 +99,7 @@ pub struct Rows<'a> {
     context: Option<i64>,
     /// The scopes with search parameters.
     granular: Vec<Granular>,
+    reach: OnceCell<RowFilter>,
 }
 
 /// A rule for rows, with what narrows it: the patient in context, and a scope with search
@@ -115,8 +117,9 @@ type Ways = Vec<Way>;
 impl<'a> Rows<'a> {
     pub fn of(principal: &'a Principal) -> Rows<'a> {
         let scopes = principal.scopes.resources();
-        let granular = scopes.filter_map(Granular::of).collect();
-        Rows { principal, context: context(principal), granular }
+        let of = |scope| Granular::of(scope, &principal.scopes);
+        let granular = scopes.filter_map(of).collect();
+        Rows { principal, context: context(principal), granular, reach: OnceCell::new() }
     }
 
     /// The types that scopes with search parameters give all of these letters for.
@@ -136,29 +139,99 @@ impl<'a> Rows<'a> {
         all.filter(move |(_, scope)| scope.letters.has(letters) && is_given(scope))
     }
 
-    /// The same with what scopes with search parameters give for these letters.
+    /// The rows of the types that the role may do one of the acts to, by the types covered and by
+    /// what scopes with search parameters give for the letters.
     pub fn filter_with(&self, acts: Acts, cover: Cover, scoped: (Letters, TypeSet)) -> RowFilter {
         let (letters, types) = scoped;
         let is_meant = |rule: &Rule| rule.acts.meets(acts);
         let own = self.narrowed(letters).and(types).without(cover.whole);
         let mut groups = self.groups(cover.without(own), &is_meant);
         for kind in own.iter() {
-            let one: TypeSet = [kind].into_iter().collect();
-            let sights = self.sights(kind, &is_meant);
-            let mut parts = Vec::new();
-            self.add_parts(&mut parts, (&sights, one), cover);
-            let mut ways: Ways = parts.into_iter().flat_map(|(ways, _)| ways).collect();
-            for (place, scope) in self.scoped(letters).filter(|(_, s)| s.resource_type == kind) {
-                let about = self.context.filter(|_| scope.level == Level::Patient);
-                ways.extend(sights.iter().map(|sight| Way {
-                    sight: *sight,
-                    about: about.filter(|_| self.is_narrow(*sight)),
-                    only: Some(place),
-                }));
-            }
-            groups.extend(self.group(&ways, one));
+            let ways = self.ways(kind, &is_meant, (cover, letters));
+            groups.extend(self.group(&ways, [kind].into_iter().collect()));
         }
         RowFilter::Groups(Arc::new(groups))
+    }
+
+    /// Every way in which the scopes give rows of a type, those with search parameters among them.
+    fn ways(
+        &self,
+        kind: ResourceType,
+        is_meant: &dyn Fn(&Rule) -> bool,
+        (cover, letters): (Cover, Letters),
+    ) -> Ways {
+        let sights = self.sights(kind, is_meant);
+        let mut parts = Vec::new();
+        self.add_parts(&mut parts, (&sights, [kind].into_iter().collect()), cover);
+        let mut ways: Ways = parts.into_iter().flat_map(|(ways, _)| ways).collect();
+        for (place, scope) in self.scoped(letters).filter(|(_, s)| s.resource_type == kind) {
+            let about = self.context.filter(|_| scope.level == Level::Patient);
+            ways.extend(sights.iter().map(|sight| Way {
+                sight: *sight,
+                about: about.filter(|_| self.is_narrow(*sight)),
+                only: Some(place),
+            }));
+        }
+        ways
+    }
+
+    /// What versions of these types must be by the scopes, where these bind them: old versions by
+    /// those with search parameters, new ones by the patient in context as well.
+    pub fn images(&self, acts: Acts, cover: Cover, scoped: (Letters, TypeSet)) -> Images {
+        let (letters, types) = scoped;
+        let is_write = !(acts.meets(Acts::READ) || acts.meets(Acts::HISTORY));
+        let narrowed = self.narrowed(letters);
+        let bound = if is_write { narrowed.or(cover.narrow) } else { narrowed };
+        let is_meant = |rule: &Rule| rule.acts.meets(acts);
+        let patient = self.principal.launch.patient.as_ref().map(|link| &link.key);
+        let mut images = Images::default();
+        for kind in bound.and(types).without(cover.whole).iter() {
+            let ways = self.ways(kind, &is_meant, (cover, letters));
+            let mut of_kind: Vec<Image> = Vec::new();
+            for way in &ways {
+                // What is one's own is about nobody.
+                let about = way.about.filter(|_| way.sight != Sight::Own);
+                let query = way.only.and_then(|place| self.granular.get(place));
+                let image = Image {
+                    about: about.and(patient.cloned()),
+                    query: query.map(|one| one.query.clone()),
+                };
+                if !of_kind.contains(&image) {
+                    of_kind.push(image);
+                }
+            }
+            let is_open = |image: &Image| image.about.is_none() && image.query.is_none();
+            if !of_kind.iter().any(is_open) {
+                images.0.push((kind, of_kind));
+            }
+        }
+        images
+    }
+
+    /// What the role may see, whatever the scopes: narrowed to a patient where they are only
+    /// about one.
+    pub fn reach(&self) -> &RowFilter {
+        self.reach.get_or_init(|| {
+            let mut levels = self.principal.scopes.resources().map(|one| one.level);
+            let all = TypeSet::all();
+            let cover = match levels.all(|level| level == Level::Patient) {
+                true => Cover { narrow: all, ..Cover::default() },
+                false => Cover { whole: all, ..Cover::default() },
+            };
+            self.filter(Acts::READ, cover)
+        })
+    }
+
+    /// Whether each scope with search parameters that gives the letter for the type lets what its
+    /// query finds be read as well.
+    pub fn reads_as(&self, letter: Letters, kind: ResourceType) -> bool {
+        let mut of_kind = self.scoped(letter).filter(|(_, scope)| scope.resource_type == kind);
+        of_kind.all(|(_, scope)| scope.letters.has(Letters::READ))
+    }
+
+    /// Whether some scope has search parameters.
+    pub fn is_granular(&self) -> bool {
+        !self.granular.is_empty()
     }
 
     /// The rows of the types covered that the role may do one of the acts to.
@@ -224,7 +297,10 @@ impl<'a> Rows<'a> {
     fn sights(&self, kind: ResourceType, is_meant: &dyn Fn(&Rule) -> bool) -> Vec<Sight> {
         let rules = Matrix::get().rules(self.principal.role, kind);
         let mut sights: Vec<Sight> = Vec::new();
-        for sight in rules.iter().filter(|rule| is_meant(rule)).flat_map(|rule| &rule.sights) {
+        let has_factor = self.principal.has_second_factor();
+        let is_open = |rule: &&Rule| has_factor || !rule.asks_for_second_factor();
+        let rules = rules.iter().filter(|rule| is_meant(rule)).filter(is_open);
+        for sight in rules.flat_map(|rule| &rule.sights) {
             if !sights.contains(sight) {
                 sights.push(*sight);
             }
@@ -256,12 +332,15 @@ impl<'a> Rows<'a> {
         let (types, listings) = of;
         let mut any: Vec<RowTest> = Vec::new();
         for Way { sight, about, only } in ways {
-            let only = only.and_then(|place| self.granular.get(place)).map(|one| &one.coded);
+            let only = only.and_then(|place| self.granular.get(place));
+            let only =
+                only.map(|one| Only { query: one.query.clone(), reach: self.reach().clone() });
             let tests = self.tests(*sight, (types, listings.as_ref()));
             any.extend(tests.into_iter().map(|is| {
                 // These are about the patient in context as they are.
-                let is_narrow = matches!(is, Test::Subjects(_) | Test::Referred(..));
-                RowTest { about: about.filter(|_| !is_narrow), is, only: only.cloned() }
+                let is_narrow =
+                    matches!(is, Test::Subjects(_) | Test::Referred(..) | Test::Attached(_));
+                RowTest { about: about.filter(|_| !is_narrow), is, only: only.clone() }
             }));
         }
         let every = |test: &RowTest| {
@@ -304,6 +383,7 @@ impl<'a> Rows<'a> {
                 AllProof::of_rule(sight).map(Test::Every).into_iter().collect()
             }
             Sight::Referred(code) => self.referred(code, types).into_iter().collect(),
+            Sight::Attached => vec![self.attached()],
             Sight::Facility | Sight::Owner | Sight::Released => Vec::new(),
         }
     }
@@ -313,16 +393,37 @@ impl<'a> Rows<'a> {
         let kinds: Vec<ResourceType> = types.iter().collect();
         let [kind] = kinds[..] else { return None };
         let parameter = r4_parameter(kind, code)?;
+        Some(Test::Referred(parameter, self.direct()))
+    }
+
+    /// Content, by what it is attached to. In the context of a patient nobody but the patient has
+    /// any of his own.
+    fn attached(&self) -> Test {
+        let links = &self.principal.links;
+        let me = links.fhir_user.as_ref().map(|link| link.rid);
+        let is_own = self.context.is_none() || !self.is_narrow(Sight::Own);
+        // Systems write as their organizations.
+        let owners = match self.principal.role {
+            Role::EhrSystem => links.organizations.iter().map(|link| link.rid).collect(),
+            _ => Vec::new(),
+        };
+        let authors = me.filter(|_| is_own).into_iter().collect();
+        Test::Attached(Attached { groups: self.direct(), authors, owners })
+    }
+
+    /// What the role reads by rules that are about rows themselves, and not about others.
+    fn direct(&self) -> Arc<Vec<RowGroup>> {
         let all = TypeSet::all();
         let cover = match self.context.is_some() || self.principal.role == Role::Patient {
             true => Cover { narrow: all, ..Cover::default() },
             false => Cover { whole: all, ..Cover::default() },
         };
         let is_direct = |rule: &Rule| {
-            let is_referred = |sight: &Sight| matches!(sight, Sight::Referred(_));
-            rule.acts.meets(Acts::READ) && !rule.sights.iter().any(is_referred)
+            let is_of_others =
+                |sight: &Sight| matches!(sight, Sight::Referred(_) | Sight::Attached);
+            rule.acts.meets(Acts::READ) && !rule.sights.iter().any(is_of_others)
         };
-        Some(Test::Referred(parameter, Arc::new(self.groups(cover, &is_direct))))
+        Arc::new(self.groups(cover, &is_direct))
     }
 }
 

@@ -6,8 +6,10 @@
 
 mod bounds;
 
+use crate::access::rows::granular::ScopeQuery;
 use crate::fhir::definitions::ResourceType;
 use std::fmt;
+use std::sync::Arc;
 
 /// Bytes of all scopes of one request.
 pub const MOST_BYTES: usize = 16 << 10;
@@ -179,7 +181,11 @@ impl fmt::Display for Scope {
 
 /// The scopes of a grant, each once, in the order given.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
-pub struct Scopes(Vec<Scope>);
+pub struct Scopes {
+    all: Vec<Scope>,
+    /// Of those with search parameters, once they are planned.
+    queries: Vec<Arc<ScopeQuery>>,
+}
 
 impl Scopes {
     /// Scopes apart by spaces (RFC 6749, 3.3). What looks like a resource scope and is none is left
@@ -202,17 +208,17 @@ impl Scopes {
     }
 
     pub fn push(&mut self, scope: Scope) {
-        if !self.0.contains(&scope) {
-            self.0.push(scope);
+        if !self.all.contains(&scope) {
+            self.all.push(scope);
         }
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Scope> {
-        self.0.iter()
+        self.all.iter()
     }
 
     pub fn resources(&self) -> impl Iterator<Item = &ResourceScope> {
-        self.0.iter().filter_map(|scope| match scope {
+        self.all.iter().filter_map(|scope| match scope {
             Scope::Resource(scope) => Some(scope),
             Scope::Other(_) => None,
         })
@@ -220,11 +226,36 @@ impl Scopes {
 
     /// True for a scope that is not about resources: `has("openid")`.
     pub fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|scope| matches!(scope, Scope::Other(own) if own == name))
+        self.all.iter().any(|scope| matches!(scope, Scope::Other(own) if own == name))
     }
 
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.all.is_empty()
+    }
+
+    /// The same with these queries planned.
+    pub fn with_queries(self, queries: Vec<Arc<ScopeQuery>>) -> Scopes {
+        Scopes { queries, ..self }
+    }
+
+    /// Types and queries that are not planned.
+    pub fn unplanned(&self) -> Vec<(ResourceType, &str)> {
+        let asked = self
+            .resources()
+            .filter_map(|scope| Some((scope.resource_type?, scope.query.as_deref()?)));
+        let mut asked: Vec<_> =
+            asked.filter(|(kind, text)| self.planned(*kind, text).is_none()).collect();
+        asked.dedup();
+        asked
+    }
+
+    pub(in crate::access) fn planned(
+        &self,
+        resource_type: ResourceType,
+        text: &str,
+    ) -> Option<&Arc<ScopeQuery>> {
+        let is_it = |one: &&Arc<ScopeQuery>| one.resource_type == resource_type && one.text == text;
+        self.queries.iter().find(is_it)
     }
 }
 
@@ -238,7 +269,7 @@ impl FromIterator<Scope> for Scopes {
 
 impl fmt::Display for Scopes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, scope) in self.0.iter().enumerate() {
+        for (index, scope) in self.all.iter().enumerate() {
             f.write_str(if index > 0 { " " } else { "" })?;
             write!(f, "{scope}")?;
         }

@@ -5,9 +5,9 @@
 //! docs/decisions/0022-nets.md says what is not looked at: codes of scopes with search parameters,
 //! and numbers that no row comes with.
 
-use super::rows::filter::{Listings, RowFilter, RowGroup, RowTest, Test};
+use super::rows::filter::{Attached, Listings, RowFilter, RowGroup, RowTest, Test};
 use crate::fhir::definitions::ResourceType;
-use crate::search::ParameterId;
+use crate::search::{ATTACHED, ParameterId, SECURITY_CONTEXT};
 use serde::Deserialize;
 
 /// What the database says of a row that was found.
@@ -18,7 +18,8 @@ pub struct Witness {
     pub now: Facts,
     /// Stamps of the version that was found, where that is no longer current.
     pub before: Option<Stamps>,
-    /// What it refers to by the parameters that the filter asks about.
+    /// What it refers to by the parameters that the filter asks about; and by
+    /// [`ATTACHED`] what it is attached to.
     #[serde(default)]
     pub referred: Vec<Referred>,
 }
@@ -68,6 +69,7 @@ pub struct Questions {
     pub practitioners: Vec<i64>,
     pub organizations: Vec<i64>,
     pub asks_released: bool,
+    pub asks_attached: bool,
     /// Parameters of listings.
     pub listings: Vec<i16>,
     /// Parameters of references.
@@ -107,6 +109,11 @@ impl Questions {
                 }
                 Test::Referred(parameter, groups) => {
                     self.references.push(parameter.0);
+                    self.add(groups, &[]);
+                }
+                Test::Attached(Attached { groups, .. }) => {
+                    self.asks_attached = true;
+                    self.references.push(SECURITY_CONTEXT.0);
                     self.add(groups, &[]);
                 }
                 Test::Every(_)
@@ -173,6 +180,7 @@ fn holds(test: &Test, facts: &Facts, referred: Option<&[Referred]>) -> bool {
             facts.released.iter().any(|one| jurisdictions.contains(one))
         }
         Test::Listed(listings) => referred.is_some() && is_listed(listings, facts),
+        Test::Attached(attached) => referred.is_some_and(|all| is_attached(attached, facts, all)),
         Test::Referred(parameter, groups) => {
             referred.is_some_and(|all| is_seen_by_all(*parameter, groups, all))
         }
@@ -184,6 +192,25 @@ fn is_listed(listings: &Listings, facts: &Facts) -> bool {
         listings.pairs.iter().any(|(own, wanted)| own.0 == *parameter && wanted == code)
     });
     has == listings.has
+}
+
+/// Its security context decides alone; without one what it is attached to does, and without that
+/// whose it is.
+fn is_attached(attached: &Attached, facts: &Facts, referred: &[Referred]) -> bool {
+    let by = |parameter: ParameterId| {
+        let by = referred.iter().filter(move |one| one.parameter == parameter.0);
+        by.map(|one| {
+            let target = one.target.as_ref();
+            target.is_some_and(|it| is_seen(&attached.groups, it, Some(&[])))
+        })
+    };
+    let is_one = |stamp: Option<i64>, all: &[i64]| stamp.is_some_and(|rid| all.contains(&rid));
+    let Stamps { owner, author, .. } = facts.stamps;
+    match (by(SECURITY_CONTEXT).next(), by(ATTACHED).next()) {
+        (Some(_), _) => by(SECURITY_CONTEXT).any(|is_seen| is_seen),
+        (None, Some(_)) => by(ATTACHED).any(|is_seen| is_seen),
+        (None, None) => is_one(author, &attached.authors) || is_one(owner, &attached.owners),
+    }
 }
 
 /// It refers to something by the parameter, and all of that may be seen.

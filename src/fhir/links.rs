@@ -220,6 +220,23 @@ pub fn local_targets(resource: &Resource) -> Vec<ResourceKey> {
     targets
 }
 
+/// Distinct Binaries of this server that the resource refers to or has as the content of an
+/// attachment, contained resources and extensions included.
+pub fn attached(resource: &Resource) -> Vec<ResourceKey> {
+    let mut attached = Vec::new();
+    find(resource, &|text| text.starts_with(BINARY), &mut |place, text, _| {
+        if place != Place::Narrative {
+            attached.extend(local_key(text));
+        }
+    });
+    attached.sort();
+    attached.dedup();
+    attached
+}
+
+/// How relative links to content begin (<https://hl7.org/fhir/R4/binary.html>).
+const BINARY: &str = "Binary/";
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,11 +1,12 @@
 //! What every interaction has at hand.
 
 use super::capabilities::Statements;
+use crate::access::{Caller, Permit};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::error::{FhirError, Result};
 use crate::fhir::definitions::ResourceType;
-use crate::fhir::interaction::{Handling, Parameter, SearchScope};
+use crate::fhir::interaction::{Handling, Interaction, Parameter, SearchScope};
 use crate::fhir::json;
 use crate::fhir::resource::{Resource, ResourceKey};
 use crate::search::registry::Kind;
@@ -100,6 +101,7 @@ impl Context {
         };
         let sealer = Sealer::new(store.server_key())?;
         let mut connection = store.connection().await?;
+        store.keep_proxy_ages(&mut connection, &settings.roles.proxy_ages).await?;
         let newest = Newest::read((&store, &mut connection), &r4, &settings).await?;
         connection.release();
         let Newest { registry, statements } = newest.clone();
@@ -141,6 +143,12 @@ impl Context {
         }
         connection.release();
         Ok(self.current())
+    }
+
+    /// What the gate lets through.
+    pub fn permit(&self, caller: &Caller, interaction: &Interaction) -> Result<Permit> {
+        let permit = Permit::authorize(caller, interaction)?;
+        Ok(permit.with_registrar_systems(&self.settings.roles.registrar_systems))
     }
 
     /// All index rows of a resource.

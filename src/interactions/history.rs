@@ -8,6 +8,7 @@ use super::context::Context;
 use super::entry::status_line;
 use super::outcome::{Content, Outcome};
 use super::page::{self, PageLink};
+use super::scope_queries;
 use crate::access::Permit;
 use crate::error::{FhirError, IssueCode, Result};
 use crate::fhir::bundle::{Bundle, Entry, Response};
@@ -19,6 +20,9 @@ use crate::storage::{
 };
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+
+/// Pages that are looked at for one that is shown, where queries of scopes hide versions.
+const MOST_PAGES: usize = 20;
 
 /// What a page link of a history holds.
 #[derive(Serialize, Deserialize)]
@@ -54,29 +58,76 @@ pub async fn history(
     let (scope, parameters, request) = wanted;
     let path = path_of(scope);
     let asked = asked(context, &path, (parameters, permit, request.prefer.handling))?;
-    let page = match scope {
+    let page = match permit.images().is_empty() {
+        true => page_from(context, connection, permit, (scope, &asked, &asked.from)).await?,
+        false => shown_page(context, connection, permit, (scope, &asked)).await?,
+    };
+    bundle(context, permit, page, (scope, asked, request))
+}
+
+/// A page that may have versions that the queries of scopes hide.
+async fn page_from(
+    context: &Context,
+    connection: &mut Connection,
+    permit: &Permit,
+    (scope, asked, from): (&HistoryScope, &Asked, &From),
+) -> Result<HistoryPage> {
+    let window = asked.window.clone();
+    let resource_type = match scope {
         HistoryScope::Instance(key) => {
-            let before = match &asked.from {
+            let before = match from {
                 From::Before(position) => Some(position.version),
                 _ => None,
             };
-            let window = asked.window.clone();
             let query = InstanceQuery { key, window, before, count: asked.count };
             let page = context.store.history_of(connection, permit, &query).await?;
-            page.ok_or_else(|| FhirError::not_found(key))?
+            return page.ok_or_else(|| FhirError::not_found(key));
         }
-        HistoryScope::System | HistoryScope::Type(_) => {
-            let resource_type = match scope {
-                HistoryScope::Type(resource_type) => Some(*resource_type),
-                _ => None,
-            };
-            let window = asked.window.clone();
-            let (from, now) = (asked.from.clone(), context.clock.now());
-            let query = HistoryQuery { resource_type, window, from, count: asked.count, now };
-            context.store.history(connection, permit, &query).await?
-        }
+        HistoryScope::Type(resource_type) => Some(*resource_type),
+        HistoryScope::System => None,
     };
-    bundle(context, permit, page, (scope, asked, request))
+    let (from, now) = (from.clone(), context.clock.now());
+    let query = HistoryQuery { resource_type, window, from, count: asked.count, now };
+    context.store.history(connection, permit, &query).await
+}
+
+/// A full page of what the queries of scopes let be shown. 400 where too much is hidden between.
+async fn shown_page(
+    context: &Context,
+    connection: &mut Connection,
+    permit: &Permit,
+    (scope, asked): (&HistoryScope, &Asked),
+) -> Result<HistoryPage> {
+    let count = asked.count as usize;
+    let is_forward = matches!(asked.from, From::After(_));
+    let mut from = asked.from.clone();
+    let mut versions: Vec<(Stored, HistoryPosition)> = Vec::new();
+    for _ in 0..MOST_PAGES {
+        let page = page_from(context, connection, permit, (scope, asked, &from)).await?;
+        let furthest = match is_forward {
+            true => page.versions.first().map(|(_, position)| From::After(position.clone())),
+            false => page.versions.last().map(|(_, position)| From::Before(position.clone())),
+        };
+        let found = page.versions;
+        let mut shown = scope_queries::shown(context, connection, permit, found).await?;
+        match is_forward {
+            true => versions.splice(0..0, shown).for_each(drop),
+            false => versions.append(&mut shown),
+        }
+        let beyond = versions.len().saturating_sub(count);
+        let has_more = page.has_more || beyond > 0;
+        match is_forward {
+            true => versions.drain(..beyond).for_each(drop),
+            false => versions.truncate(count),
+        }
+        match furthest.filter(|_| page.has_more && versions.len() < count) {
+            Some(furthest) => from = furthest,
+            None => return Ok(HistoryPage { versions, has_more }),
+        }
+    }
+    let text = "Too many versions are not found by the queries of the scopes: name a narrower \
+                history, such as that of an instance";
+    Err(FhirError::too_costly(text))
 }
 
 fn path_of(scope: &HistoryScope) -> String {

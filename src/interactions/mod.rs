@@ -14,6 +14,7 @@ mod outcome;
 mod page;
 mod patch;
 mod read;
+mod scope_queries;
 mod search;
 mod transaction;
 mod update;
@@ -52,11 +53,12 @@ async fn perform_untold(
     request: Request,
     seed: Option<Arc<Seed>>,
 ) -> Result<Outcome> {
+    let asker = &*scope_queries::planned(context, asker).await?;
     let caller = &asker.caller;
     if audit_events::is_about(context, &request.interaction) {
         return audit_events::perform(context, asker, request).await;
     }
-    let permit = Permit::authorize(caller, &request.interaction)?;
+    let permit = context.permit(caller, &request.interaction)?;
     if request.interaction.is_write() {
         return perform_write(context, (caller, permit), request, seed).await;
     }

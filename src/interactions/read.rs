@@ -3,6 +3,7 @@
 use super::audit::trail;
 use super::context::Context;
 use super::outcome::{Content, Outcome, ResourceVersion};
+use super::scope_queries;
 use crate::access::Permit;
 use crate::error::{FhirError, Result};
 use crate::fhir::interaction::Unless;
@@ -57,7 +58,10 @@ pub async fn vread(
     if number.to_string() != version.as_str() {
         return Err(absent());
     }
-    match context.store.version(connection, permit, (key, number)).await? {
+    let found = context.store.version(connection, permit, (key, number)).await?;
+    let found = found.into_iter().map(|stored| (stored, ())).collect();
+    let shown = scope_queries::shown(context, connection, permit, found).await?.pop();
+    match shown.map(|(stored, ())| stored) {
         Some(stored) if stored.is_deleted => {
             Err(FhirError::gone(format!("{key} in version {version}"), stored.version))
         }

@@ -99,7 +99,8 @@ fn understand(
             entry::read((entry, index), prefer.handling, &context.settings.limits)?;
         audit_events::check_outside(context, &request.interaction)
             .map_err(|error| error.within(&expression))?;
-        let permit = Permit::authorize(caller, &request.interaction)
+        let permit = context
+            .permit(caller, &request.interaction)
             .map_err(|error| error.within(&expression))?;
         if !request.interaction.is_write() {
             check_read(&request.interaction).map_err(|error| error.within(&expression))?;

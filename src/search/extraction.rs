@@ -6,13 +6,16 @@ mod subjects;
 pub use subjects::SubjectPaths;
 
 use super::full_text::{self, TextOf, Words};
-use super::index_rows::{IndexRows, Lead, ParameterId, ReferenceRow, TextRow, Token};
+use super::index_rows::{
+    ATTACHED, IndexRows, Lead, ParameterId, ReferenceRow, SECURITY_CONTEXT, TextRow, Token,
+};
 use super::registry::{Kind, ListItems, Registry, SearchParameter, TypeParameters};
 use super::value::{
     IndexSettings, Node, composite, date, position, quantity, reference, string, text, token, uri,
 };
 use crate::fhir::definitions::{Definitions, ResourceType};
 use crate::fhir::fhirpath::{self, Root};
+use crate::fhir::links::attached;
 use crate::fhir::resource::{Resource, ResourceKey};
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
@@ -53,6 +56,7 @@ impl Registry {
         rows.contained = self.index_contained((key, resource), settings);
         self.find_fragments(resource.resource_type(), &mut rows);
         rows.links = self.links.links(key, resource, settings);
+        add_attached(resource, settings, &mut rows);
         rows
     }
 
@@ -130,6 +134,32 @@ impl Registry {
         rows
     }
 }
+
+/// What a resource has attached, and of a Binary what decides who sees it
+/// (<https://hl7.org/fhir/R4/binary.html#security>): that is no attachment of it.
+fn add_attached(resource: &Resource, settings: &IndexSettings, rows: &mut IndexRows) {
+    let row = |parameter, target| ReferenceRow { parameter, target, version: None };
+    let context = resource.object().get("securityContext");
+    let named = context.and_then(|context| context.get("reference")).and_then(Value::as_str);
+    match (context, resource.resource_type().name()) {
+        (Some(_), BINARY) => {
+            let target = named.and_then(|named| reference::local(named, &settings.base_url));
+            // One that is elsewhere is seen by nobody here: the Binary is its own context then.
+            let target = target.or_else(|| {
+                let id = resource.id()?;
+                Some(ResourceKey::new(resource.resource_type(), id))
+            });
+            rows.references.extend(target.map(|target| row(SECURITY_CONTEXT, target)));
+        }
+        _ => {
+            let attached = attached(resource).into_iter();
+            rows.references.extend(attached.map(|target| row(ATTACHED, target)));
+        }
+    }
+}
+
+/// The type whose resources are seen as what they are attached to.
+const BINARY: &str = "Binary";
 
 /// The words of the narrative, and of all texts where these are indexed.
 fn texts(

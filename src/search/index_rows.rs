@@ -27,6 +27,12 @@ impl ParameterId {
 /// every entry is marked as deleted.
 pub const REMOVED_ITEM: ParameterId = ParameterId(4096);
 
+/// No search parameter: the Binaries that a resource refers to or has attached.
+pub const ATTACHED: ParameterId = ParameterId(4095);
+
+/// No search parameter: the resource that decides who sees a Binary.
+pub const SECURITY_CONTEXT: ParameterId = ParameterId(4094);
+
 /// A coded value. An empty system stands for none, and so does an empty code beside a system.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Token {

@@ -24,14 +24,14 @@ pub use extraction::SubjectPaths;
 pub use holds::Known;
 pub use horizon::{Horizon, Snapshot};
 pub use index_rows::{
-    CodeTextRow, CompositeRow, DateRow, FragmentRow, IdentifierRow, IndexRows, LinkKind, LinkRow,
-    ParameterId, PositionRow, QuantityRow, ReferenceRow, StringRow, TextRow, Token, TokenRow,
-    UnitOfMeasure, Until, UriRow,
+    ATTACHED, CodeTextRow, CompositeRow, DateRow, FragmentRow, IdentifierRow, IndexRows, LinkKind,
+    LinkRow, ParameterId, PositionRow, QuantityRow, ReferenceRow, SECURITY_CONTEXT, StringRow,
+    TextRow, Token, TokenRow, UnitOfMeasure, Until, UriRow,
 };
 pub use page::{KEY_BYTES, Sealer, unknown_page};
 pub use plan::{
-    Clause, Cursor, Direction, Include, Link, Plan, Predicate, Second, TermBounds, Total,
-    identifier_lock_key,
+    Clause, Concepts, Cursor, Direction, Found, Include, Link, Plan, Predicate, Second, TermBounds,
+    TextIds, Total, identifier_lock_key,
 };
 pub use query::Planner;
 pub use registry::r4::{r4_code, r4_lead, r4_parameter, r4_targets};

@@ -3,7 +3,7 @@
 use super::contained::Contained;
 use super::full_text::{TextOf, TextQuery};
 use super::horizon::Horizon;
-use super::index_rows::{ParameterId, Token};
+use super::index_rows::{ParameterId, Token, UnitOfMeasure};
 use super::sort::Sort;
 use super::value::concept::{CodeForm, ConceptTest};
 use super::value::position::NearTest;
@@ -18,6 +18,7 @@ use crate::fhir::interaction::Parameter;
 use crate::fhir::resource::{Id, ResourceKey};
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
+use std::collections::HashMap;
 
 /// A search, ready for storage.
 #[derive(Clone, Debug)]
@@ -275,6 +276,13 @@ impl Plan {
         !self.clauses.is_empty()
     }
 
+    /// Whether it has criteria, and nothing else of its own.
+    pub fn is_criteria_alone(&self) -> bool {
+        let is_plain = self.sort.is_empty() && self.includes.is_empty() && self.issues.is_empty();
+        let is_whole = self.contained.is_none() && self.total == Total::None && self.count > 0;
+        self.has_criteria() && is_plain && is_whole
+    }
+
     /// What is searched, without order, page or spelling: equal for permuted criteria.
     pub fn normalised(&self) -> String {
         let mut types: Vec<&str> = self.types.iter().map(|kind| kind.name()).collect();
@@ -349,4 +357,32 @@ fn lock_key(text: &str) -> i64 {
     let mut first = [0; 8];
     first.copy_from_slice(&digest[..8]);
     i64::from_be_bytes(first)
+}
+
+/// The ids of coded values that code systems and value sets say something of.
+pub type Concepts = HashMap<(ConceptTest, CodeForm), Vec<i64>>;
+
+/// What was found; what is not here does not exist, and nothing can refer to it.
+#[derive(Default, Debug)]
+pub struct Found {
+    pub tokens: HashMap<Token, i64>,
+    pub codes: HashMap<String, Vec<i64>>,
+    pub systems: HashMap<String, Vec<i64>>,
+    pub references: HashMap<ResourceKey, i64>,
+    /// Of those that are wanted, and maybe others.
+    pub units: Vec<(i32, UnitOfMeasure)>,
+    /// Those of the units in which rows of the leading codes have a value, by the parameter.
+    pub led_units: HashMap<ParameterId, Vec<i32>>,
+    pub media_types: HashMap<String, Vec<i64>>,
+    pub texts: HashMap<String, TextIds>,
+    pub concepts: Concepts,
+}
+
+/// Texts that begin so.
+#[derive(Default, Clone, Debug)]
+pub struct TextIds {
+    /// Their own ids.
+    pub texts: Vec<i64>,
+    /// Those of the coded values that are called so where nothing else is said.
+    pub tokens: Vec<i64>,
 }

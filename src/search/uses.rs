@@ -4,18 +4,23 @@ use super::index_rows::ParameterId;
 use super::plan::{Clause, Link, Plan, Predicate};
 use super::sort::SortKey;
 use crate::fhir::definitions::ResourceType;
+use crate::fhir::resource::ResourceKey;
 
 /// Something that resources of some types are asked for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Use<'a> {
     /// Empty for all.
     pub types: &'a [ResourceType],
-    pub asks: Asks,
+    pub asks: Asks<'a>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Asks {
+pub enum Asks<'a> {
     Parameter(ParameterId),
+    /// For references to these.
+    Targets(ParameterId, &'a [ResourceKey]),
+    /// What goes with the matches by one of these.
+    Includes(&'a [ParameterId]),
     /// Words of texts.
     Words,
 }
@@ -29,13 +34,21 @@ impl Plan {
             || self.clauses.iter().any(Clause::uses_customs)
     }
 
-    /// Every use of a search parameter by criteria and order. Includes are not among them.
+    /// Every use of a search parameter by criteria, order and includes.
     pub fn uses(&self) -> Vec<Use<'_>> {
         let mut uses = Vec::new();
         for parameter in self.sort.iter().flat_map(|sort| sort.key.parameters()) {
             uses.push(Use { types: &self.types, asks: Asks::Parameter(*parameter) });
         }
         self.clauses.iter().for_each(|clause| clause.add_uses(&self.types, &mut uses));
+        for include in &self.includes {
+            let types = match (&include.source, include.is_reverse || include.is_iterated) {
+                (Some(kind), _) => std::slice::from_ref(kind),
+                (None, true) => &[],
+                (None, false) => &self.types[..],
+            };
+            uses.push(Use { types, asks: Asks::Includes(&include.parameters) });
+        }
         uses
     }
 
@@ -57,13 +70,20 @@ impl Clause {
             if let Some(parameter) = predicate.parameter()
                 && !matches!(predicate, Predicate::Has(_))
             {
-                uses.push(Use { types, asks: Asks::Parameter(parameter) });
+                let asks = match predicate {
+                    Predicate::Reference { targets, .. } => Asks::Targets(parameter, targets),
+                    // Over what the caller sees alone.
+                    Predicate::Chain(_) => Asks::Targets(parameter, &[]),
+                    _ => Asks::Parameter(parameter),
+                };
+                uses.push(Use { types, asks });
             }
             match predicate {
                 Predicate::Text { .. } => uses.push(Use { types, asks: Asks::Words }),
                 Predicate::Chain(link) => link.clause.add_uses(&link.types, uses),
                 Predicate::Has(link) => {
-                    let asks = Asks::Parameter(link.parameter);
+                    // It leads back to what is searched.
+                    let asks = Asks::Targets(link.parameter, &[]);
                     uses.push(Use { types: &link.types, asks });
                     link.clause.add_uses(&link.types, uses);
                 }

@@ -66,7 +66,8 @@ pub struct HistoryPage {
 }
 
 impl Store {
-    /// A page of the history of a type or of the whole system.
+    /// A page of the history of a type or of the whole system. What is on it has to be asked the
+    /// images of the permit.
     pub async fn history(
         &self,
         connection: &mut Connection,
@@ -93,7 +94,7 @@ impl Store {
     }
 
     /// A page of one resource's versions, newest first, from the version below `before`. The
-    /// resource must be visible. `Ok(None)` where it does not exist.
+    /// resource must be visible. `Ok(None)` where it does not exist. As with [`Store::history`].
     pub async fn history_of(
         &self,
         connection: &mut Connection,
@@ -109,7 +110,7 @@ impl Store {
         for (alias, table) in [("r", " resource r"), ("h", " resource_history h")] {
             statement.push(include_str!("sql/history_instance.sql")).push(table);
             statement.push(" where ").push(alias).push(".rid = ").bind(rid);
-            let row = Seen::old(alias, std::slice::from_ref(&query.key.resource_type));
+            let row = Seen::judged(alias, std::slice::from_ref(&query.key.resource_type));
             statement.push(" and ").push_filter(row, permit.filter());
             if let Some(before) = query.before {
                 statement.push(" and ").push(alias).push(".version < ").bind(before as i32);
@@ -171,7 +172,7 @@ fn push_branch(
     if !permit.filter().is_all() {
         let types = query.resource_type.as_slice();
         // By stamps alone, as old versions: there is no history of what is seen otherwise.
-        statement.push(" and ").push_filter(Seen::old(alias, types), permit.filter());
+        statement.push(" and ").push_filter(Seen::judged(alias, types), permit.filter());
         if !is_current {
             statement.push(" and exists (select from resource r where r.rid = h.rid and ");
             statement.push_filter(Seen::current("r", types), permit.filter()).push(")");

@@ -2,12 +2,12 @@
 
 use super::read::fetch_all;
 use super::search::{INCLUDED, Page, Reads};
-use super::search_sql::{Found, Query, Referring};
+use super::search_sql::{Query, Referring};
 use super::store::{Connection, Store, Stored};
 use crate::access::{Permit, RowFilter};
 use crate::error::{FhirError, Result};
 use crate::fhir::resource::ResourceKey;
-use crate::search::{Include, IndexRows, ParameterId, Plan, Predicate, Sorting, Token};
+use crate::search::{Found, Include, IndexRows, ParameterId, Plan, Predicate, Sorting, Token};
 use sqlx::Row;
 use std::collections::HashSet;
 

@@ -92,7 +92,7 @@ impl Store {
         statement.push(") select * from ");
         statement.push("found where version = ").bind(version);
         statement.push(include_str!("sql/version_read_history.sql")).bind(version);
-        statement.push(" and ").push_filter(Seen::old("h", &types), permit.filter());
+        statement.push(" and ").push_filter(Seen::judged("h", &types), permit.filter());
         let statement = statement.witnessed(&[(permit.filter(), &types)]);
         let Some(row) = fetch_optional(connection, statement).await? else { return Ok(None) };
         let stored = self.stored_under(&row, key.clone())?;

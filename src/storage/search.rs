@@ -124,13 +124,7 @@ impl Store {
 
     /// A page whose statement others may share.
     async fn brief_page(&self, permit: &Permit, plan: &Plan) -> Result<Page> {
-        permit.check_plan(plan)?;
-        let (mut found, wanted) = self.remembered(plan);
-        if !wanted.is_empty() {
-            let mut connection = self.settled_pool.acquire().await.map_err(of_sqlx)?;
-            found = self.found(&mut connection, (permit, plan), Reads::Committed).await?;
-            connection.release();
-        }
+        let found = self.found_alone(permit, plan).await?;
         let query = Query::of(plan, &found, permit);
         let statement = query.page_apart(i64::from(plan.count) + 1);
         let statement = statement.witnessed(&[(query.filter, query.rows_of())]);

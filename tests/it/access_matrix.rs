@@ -74,8 +74,13 @@ fn is_seen(rules: &[&Rule], kind: ResourceType, (player, row): (&str, &str)) -> 
         // The rows have no codes: nothing says that they are not listed.
         Sight::Directory => Matrix::get().listings.get(&kind).is_some_and(|listing| !listing.has),
         Sight::Knowledge | Sight::All => true,
-        // They refer to nothing.
+        // They refer to nothing, and are attached to nothing.
         Sight::Referred(_) => false,
+        Sight::Attached => match player {
+            "gon" => false,
+            "e1" => row == ABOUT,
+            player => row == own(player),
+        },
     };
     rules.iter().flat_map(|rule| &rule.sights).any(sees)
 }

@@ -1,14 +1,17 @@
 //! Tests over HTTP and over the database, in one binary. Each test has a database of its own,
 //! cloned from a migrated template in one private cluster per run.
 
+mod access_binary;
 mod access_gate;
 mod access_granular;
 mod access_matrix;
 mod access_panel;
+mod access_redaction;
 mod access_redteam_history;
 mod access_redteam_reads;
 mod access_redteam_rest;
 mod access_redteam_searches;
+mod access_rules;
 mod access_second_check;
 mod access_strangers;
 mod access_timing;
@@ -45,6 +48,7 @@ mod import;
 mod integrity;
 mod links_care;
 mod links_places;
+mod links_roles;
 mod logical_ids;
 mod meta;
 mod methods;

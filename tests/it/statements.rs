@@ -285,3 +285,39 @@ async fn searches_of_several_callers_share_a_statement_and_no_rows() {
         assert_eq!(found == 1, is_about_a == is_a, "{found}");
     }
 }
+
+#[tokio::test]
+async fn a_read_is_one_statement_whichever_rule_lets_it_through() {
+    let server = TestServer::start().await;
+    let doctor = server.doctor("d").await;
+    server.update(patient().id("p")).await.expect(201);
+    server.update(encounter("e", "p", "d")).await.expect(201);
+    server.update(observation().id("o").subject("Patient/p")).await.expect(201);
+    let content = json!({"resourceType": "Binary", "id": "b", "contentType": "text/plain",
+        "data": "aGVsbG8="});
+    server.update(content).await.expect(201);
+    let document = json!({"resourceType": "DocumentReference", "id": "d", "status": "current",
+        "subject": {"reference": "Patient/p"},
+        "content": [{"attachment": {"url": "Binary/b"}}]});
+    server.update(document).await.expect(201);
+    let counted = Counted::start();
+    for path in ["Patient/p", "Observation/o", "Binary/b", "DocumentReference/d"] {
+        doctor.get(path).await.expect(200);
+        assert_eq!(counted.take(), 1, "{path}");
+    }
+    // The query of a scope: coded values are looked up once.
+    for (query, statements) in
+        [("code=http://loinc.org|29463-7", 1), ("subject=Patient/p", 1), ("status=final", 2)]
+    {
+        let mut person =
+            server.principal_of(bhn_fhir::access::Role::Doctor, "Practitioner/d").await;
+        let scopes = format!("user/Observation.rs?{query}");
+        person.scopes = bhn_fhir::access::Scopes::parse(&scopes).unwrap();
+        person.client_id = query.to_owned();
+        let app = server.as_principal(person);
+        app.get("Observation/o").await.expect(200);
+        counted.take();
+        app.get("Observation/o").await.expect(200);
+        assert_eq!(counted.take(), statements, "{query}");
+    }
+}

@@ -4,7 +4,7 @@
 use crate::access::authorize::permit::Permit;
 use crate::error::{ErrorKind, FhirError, IssueCode, Result};
 use crate::fhir::definitions::ResourceType;
-use crate::search::{Asks, Plan, Use, r4_code};
+use crate::search::{Asks, Plan, Use, r4_code, r4_parameter};
 
 impl Permit {
     /// 403 where a chain or `_has` goes over types that may not be searched, and where criteria
@@ -31,9 +31,11 @@ impl Permit {
             None => Ok(()),
             Some(one) => {
                 let name = match one.asks {
-                    Asks::Parameter(id) => r4_code(id).unwrap_or("a parameter"),
-                    Asks::Words => "words",
+                    Asks::Parameter(id) | Asks::Targets(id, _) => r4_code(id),
+                    Asks::Includes(_) => Some("_include"),
+                    Asks::Words => Some("words"),
                 };
+                let name = name.unwrap_or("a parameter");
                 let text = format!("{name} is about elements that are not shown to you");
                 Err(FhirError::new(ErrorKind::Forbidden, IssueCode::Forbidden, text))
             }
@@ -42,14 +44,24 @@ impl Permit {
 
     /// Whether what is asked tells no more of resources of these types than is shown.
     fn shows_use(&self, one: &Use<'_>) -> bool {
-        let code = match one.asks {
-            Asks::Parameter(id) => r4_code(id),
-            Asks::Words => None,
+        let shows = |kind: ResourceType| match one.asks {
+            Asks::Parameter(id) => self.redactor.may_search(kind, (r4_code(id), None)),
+            Asks::Targets(id, targets) => {
+                self.redactor.may_search(kind, (r4_code(id), Some(targets)))
+            }
+            Asks::Words => self.redactor.may_search(kind, (None, None)),
+            // Those of other types lead nowhere from this one.
+            Asks::Includes(ids) => ids.iter().all(|id| match r4_code(*id) {
+                Some(code) if r4_parameter(kind, code) == Some(*id) => {
+                    self.redactor.may_include(kind, code)
+                }
+                _ => true,
+            }),
         };
-        let shows = |kind: ResourceType| self.redactor.may_search(kind, code);
-        match one.types {
-            [] => self.filter().types().iter().all(shows),
-            types => types.iter().copied().all(shows),
+        match (one.types, one.asks) {
+            ([], Asks::Includes(_)) => self.included().types().iter().all(shows),
+            ([], _) => self.filter().types().iter().all(shows),
+            (types, _) => types.iter().copied().all(shows),
         }
     }
 

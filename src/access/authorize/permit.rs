@@ -7,6 +7,7 @@ use crate::access::caller::Caller;
 use crate::access::guard::Guarded;
 use crate::access::matrix::type_set::TypeSet;
 use crate::access::rows::filter::{AllProof, RowFilter};
+use crate::access::rows::granular::Images;
 use crate::access::writer::Writer;
 use crate::error::{FhirError, Result};
 use crate::fhir::interaction::Interaction;
@@ -24,6 +25,8 @@ pub struct Permit {
     counted: TypeSet,
     answers: Answers,
     pub(in crate::access) redactor: Redactor,
+    images: Arc<Images>,
+    images_of_new: Arc<Images>,
     defines_parameters: bool,
 }
 
@@ -47,6 +50,8 @@ pub(in crate::access) struct Granted {
     pub counted: TypeSet,
     pub answers: Answers,
     pub redactor: Redactor,
+    pub images: Images,
+    pub images_of_new: Images,
     pub defines_parameters: bool,
 }
 
@@ -70,6 +75,15 @@ impl Permit {
         Permit::unbounded(&Caller::Operator)
     }
 
+    /// For planning the queries of scopes: what the role sees, whatever the scopes.
+    pub fn reach_of(caller: &Caller) -> Permit {
+        match caller {
+            Caller::InsecureNoAuth | Caller::Operator => Permit::unbounded(caller),
+            Caller::Anonymous => Permit::of(caller, authorize::nothing()),
+            Caller::Principal(principal) => Permit::of(caller, authorize::reach(principal)),
+        }
+    }
+
     fn unbounded(caller: &Caller) -> Permit {
         let all = RowFilter::All(AllProof::of_operator());
         let granted = Granted {
@@ -81,6 +95,8 @@ impl Permit {
             counted: TypeSet::default(),
             answers: Answers::Whole,
             redactor: Redactor::none(),
+            images: Images::default(),
+            images_of_new: Images::default(),
             defines_parameters: true,
         };
         Permit::of(caller, granted)
@@ -97,8 +113,16 @@ impl Permit {
             counted: granted.counted,
             answers: granted.answers,
             redactor: granted.redactor,
+            images: Arc::new(granted.images),
+            images_of_new: Arc::new(granted.images_of_new),
             defines_parameters: granted.defines_parameters,
         }
+    }
+
+    /// The same where registrars give identifiers of these systems: registries are shown them.
+    pub fn with_registrar_systems(self, systems: &Arc<[String]>) -> Permit {
+        let redactor = self.redactor.clone().with_registrar_systems(systems);
+        Permit { redactor, ..self }
     }
 
     /// Names the caller, see [`Caller::principal`].
@@ -157,6 +181,16 @@ impl Permit {
     /// The same permit over what [`Permit::reach`] says.
     pub fn reaching(&self) -> Permit {
         Permit { filter: self.reach.clone(), ..self.clone() }
+    }
+
+    /// What the scopes let versions be: old ones that are read, new ones that are written.
+    pub fn images(&self) -> &Images {
+        &self.images
+    }
+
+    /// The same of what a write creates.
+    pub fn images_of_new(&self) -> &Images {
+        &self.images_of_new
     }
 
     pub fn answers(&self) -> Answers {

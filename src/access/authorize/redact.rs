@@ -8,9 +8,11 @@ use crate::access::role::Role;
 use crate::error::Result;
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::json;
+use crate::fhir::links::local_key;
 use crate::fhir::resource::ResourceKey;
 use bytes::Bytes;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 const LABELS: &str = "http://terminology.hl7.org/CodeSystem/v3-ObservationValue";
 
@@ -21,16 +23,38 @@ pub struct Redactor {
     role: Option<Role>,
     /// The resource that the caller is.
     itself: Option<ResourceKey>,
+    /// The patients for whom the caller asks: the one in context.
+    patients: Vec<ResourceKey>,
+    /// Systems of the identifiers that registrars give.
+    registrar_systems: Arc<[String]>,
 }
 
 impl Redactor {
     pub(in crate::access) fn none() -> Redactor {
-        Redactor { role: None, itself: None }
+        Redactor {
+            role: None,
+            itself: None,
+            patients: Vec::new(),
+            registrar_systems: Arc::default(),
+        }
     }
 
     pub(in crate::access) fn of(principal: &Principal) -> Redactor {
         let itself = principal.links.fhir_user.as_ref().map(|link| link.key.clone());
-        Redactor { role: Some(principal.role), itself }
+        let patients = match &principal.launch.patient {
+            Some(link) => vec![link.key.clone()],
+            None => principal.links.patients.iter().map(|link| link.key.clone()).collect(),
+        };
+        let registrar_systems = Arc::default();
+        Redactor { role: Some(principal.role), itself, patients, registrar_systems }
+    }
+
+    /// The same where registrars give identifiers of these systems.
+    pub(in crate::access) fn with_registrar_systems(self, systems: &Arc<[String]>) -> Redactor {
+        match self.role {
+            Some(Role::Registry) => Redactor { registrar_systems: systems.clone(), ..self },
+            _ => self,
+        }
     }
 
     /// The redaction of resources of the type; None where they are shown whole.
@@ -45,38 +69,127 @@ impl Redactor {
             return Ok(body);
         }
         let mut value = json::read_stored(&body)?;
-        redact(&mut value, &redaction.kept);
-        Ok(json::write(&value).into())
-    }
-
-    /// Whether searches and orders by this parameter tell no more than is shown; None is that of
-    /// no definition of R4, or of texts.
-    pub(in crate::access) fn may_search(&self, kind: ResourceType, code: Option<&str>) -> bool {
-        match self.of_type(kind) {
-            Some((redaction, _)) => code.is_some_and(|code| redaction.searched.contains(&code)),
-            None => true,
+        match self.redact(&mut value, redaction) {
+            true => Ok(json::write(&value).into()),
+            false => Ok(body),
         }
     }
-}
 
-/// Keeps these elements, with what stands beside primitive ones, and labels the rest as redacted.
-fn redact(resource: &mut Value, kept: &[Kept]) {
-    let Some(object) = resource.as_object_mut() else { return };
-    object.retain(|name, _| {
-        let name = name.strip_prefix('_').unwrap_or(name);
-        name == "resourceType" || kept.iter().any(|one| one.element == name)
-    });
-    for Kept { element, only } in kept {
-        let Some((child, wanted)) = only else { continue };
-        // Of a list of complex values nothing stands beside.
-        let is_wanted = |item: &Value| item.get(*child).and_then(Value::as_str) == Some(*wanted);
-        if let Some(Value::Array(items)) = object.get_mut(*element) {
-            items.retain(is_wanted);
-            if items.is_empty() {
-                object.shift_remove(*element);
+    /// Whether something of others is left out of the resource.
+    pub fn hides_others(&self, key: &ResourceKey, body: &Bytes) -> Result<bool> {
+        match self.of_type(key.resource_type) {
+            Some((redaction, _)) if redaction.own.is_some() => {
+                Ok(self.shown(key, body.clone())? != *body)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// True where anything was left out, or may have been.
+    fn redact(&self, resource: &mut Value, redaction: &Redaction) -> bool {
+        match redaction.own {
+            Some((list, child)) => {
+                let is_cut = self.keep_own(resource, (list, child));
+                if is_cut {
+                    label(resource);
+                }
+                is_cut
+            }
+            None => {
+                self.keep(resource, &redaction.kept);
+                label(resource);
+                true
             }
         }
     }
+
+    /// Leaves out the items of a list that are about other patients. Texts that may name them go
+    /// too, and what is contained.
+    fn keep_own(&self, resource: &mut Value, (list, child): (&str, &str)) -> bool {
+        let is_other = |item: &Value| {
+            let named = item.get(child);
+            let reference = named.and_then(|named| named.get("reference")).and_then(Value::as_str);
+            match reference {
+                Some(reference) => match local_key(reference) {
+                    Some(key) if key.resource_type.name() == PATIENT => {
+                        !self.patients.contains(&key)
+                    }
+                    Some(_) => false,
+                    // Contained, or elsewhere: whoever it is.
+                    None => true,
+                },
+                None => named.and_then(|named| named.get("type")).is_some_and(|of| of == PATIENT),
+            }
+        };
+        let Some(object) = resource.as_object_mut() else { return false };
+        let Some(Value::Array(items)) = object.get_mut(list) else { return false };
+        let before = items.len();
+        items.retain(|item| !is_other(item));
+        let is_cut = items.len() < before;
+        if is_cut {
+            object.retain(|name, _| name != "text" && name != "contained");
+        }
+        is_cut
+    }
+
+    /// Keeps these elements, with what stands beside primitive ones.
+    fn keep(&self, resource: &mut Value, kept: &[Kept]) {
+        let Some(object) = resource.as_object_mut() else { return };
+        object.retain(|name, _| {
+            let name = name.strip_prefix('_').unwrap_or(name);
+            name == "resourceType" || kept.iter().any(|one| one.element == name)
+        });
+        for Kept { element, only } in kept {
+            let Some((child, wanted)) = only else { continue };
+            // Of a list of complex values nothing stands beside.
+            let is_wanted = |item: &Value| {
+                let text = item.get(*child).and_then(Value::as_str);
+                text.is_some_and(|text| match *wanted {
+                    REGISTRAR => self.registrar_systems.iter().any(|system| system == text),
+                    wanted => wanted == text,
+                })
+            };
+            if let Some(Value::Array(items)) = object.get_mut(*element) {
+                items.retain(is_wanted);
+                if items.is_empty() {
+                    object.shift_remove(*element);
+                }
+            }
+        }
+    }
+
+    /// Whether searches and orders by this parameter tell no more than is shown; None is that of
+    /// no definition of R4, or of texts. `targets` are what a reference is searched for.
+    pub(in crate::access) fn may_search(
+        &self,
+        kind: ResourceType,
+        (code, targets): (Option<&str>, Option<&[ResourceKey]>),
+    ) -> bool {
+        let (Some((redaction, _)), Some(code)) = (self.of_type(kind), code) else {
+            return self.of_type(kind).is_none();
+        };
+        let is_shown =
+            |key: &ResourceKey| key.resource_type.name() != PATIENT || self.patients.contains(key);
+        redaction.searched.contains(&code)
+            || (redaction.searched_own.contains(&code)
+                && targets.is_some_and(|targets| targets.iter().all(is_shown)))
+    }
+
+    /// Whether includes by this parameter of the type lead nowhere that is not shown.
+    pub(in crate::access) fn may_include(&self, kind: ResourceType, code: &str) -> bool {
+        self.of_type(kind).is_none_or(|(redaction, _)| {
+            redaction.searched.contains(&code) || redaction.searched_own.contains(&code)
+        })
+    }
+}
+
+/// Stands in the matrix for any of the systems of registrars.
+const REGISTRAR: &str = "@registrar";
+const PATIENT: &str = "Patient";
+
+/// Says that something was left out.
+fn label(resource: &mut Value) {
+    let Some(object) = resource.as_object_mut() else { return };
     let label = json!({"system": LABELS, "code": "REDACTED", "display": "redacted"});
     let meta = object.entry("meta").or_insert_with(|| json!({}));
     if let Some(meta) = meta.as_object_mut() {
@@ -106,7 +219,8 @@ mod tests {
             "telecom": [{"use": "home", "value": "1"}, {"use": "work", "value": "2"}, {"value": "3"}],
             "address": [{"use": "home", "city": "c"}],
         });
-        redact(&mut practitioner, &redaction.kept);
+        let redactor = Redactor { role: Some(Role::Doctor), ..Redactor::none() };
+        assert!(redactor.redact(&mut practitioner, redaction));
         let expected = json!({
             "resourceType": "Practitioner", "id": "d", "active": true, "_active": {"id": "y"},
             "telecom": [{"use": "work", "value": "2"}],

@@ -56,8 +56,14 @@ impl Matrix {
             "redaction" => {
                 let (name, kind) = rest.split_once(' ').ok_or("a redaction is of a type")?;
                 let resource_type = resource_type(kind)?;
-                let (kept, searched) = (Vec::new(), Vec::new());
-                Block::Redaction(Redaction { name, resource_type, kept, searched })
+                Block::Redaction(Redaction {
+                    name,
+                    resource_type,
+                    kept: Vec::new(),
+                    own: None,
+                    searched: Vec::new(),
+                    searched_own: Vec::new(),
+                })
             }
             "access" => {
                 let (types, rules) = (TypeSet::default(), HashMap::new());
@@ -95,7 +101,9 @@ impl Matrix {
             Block::Redaction(redaction) => {
                 match *first {
                     "keep" => redaction.kept.extend(rest.iter().map(|word| kept(word))),
+                    "own" => redaction.own = rest.first().and_then(|word| word.split_once('.')),
                     "search" => redaction.searched.extend(rest),
+                    "search-own" => redaction.searched_own.extend(rest),
                     word => return Err(format!("{word} is nothing of a redaction")),
                 }
                 Ok(())

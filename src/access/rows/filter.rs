@@ -3,7 +3,7 @@
 
 use crate::access::matrix::type_set::TypeSet;
 use crate::access::matrix::{Listing, Matrix};
-use crate::access::rows::granular::Coded;
+use crate::access::rows::granular::Only;
 use crate::fhir::definitions::ResourceType;
 use crate::search::ParameterId;
 use std::sync::Arc;
@@ -44,8 +44,8 @@ pub struct RowTest {
     pub is: Test,
     /// The row must be about this patient as well: the one in context.
     pub about: Option<i64>,
-    /// It must have these codes as well: those of a scope with search parameters.
-    pub only: Option<Coded>,
+    /// It must be found by the query of a scope as well.
+    pub only: Option<Only>,
 }
 
 /// What a test is about: stamps of the row, links of its patients, or codes of it.
@@ -68,8 +68,19 @@ pub enum Test {
     Released(Vec<String>),
     /// It is listed in the directory.
     Listed(Listings),
+    /// It is content of something that may be seen.
+    Attached(Attached),
     /// It refers to something by this parameter, and all of that may be seen.
     Referred(ParameterId, Arc<Vec<RowGroup>>),
+}
+
+/// Who sees content: whoever sees what it is attached to, or what its security context names where
+/// it has one; while it is attached to nothing, its authors and owners.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Attached {
+    pub groups: Arc<Vec<RowGroup>>,
+    pub authors: Vec<i64>,
+    pub owners: Vec<i64>,
 }
 
 /// Listings of several types that are of one kind: pairs of parameter and code.

@@ -1,99 +1,82 @@
 //! Scopes with search parameters (SMART App Launch 2.2, "Finer-grained resource constraints using
-//! search parameters"): `patient/Observation.rs?category=...|laboratory`. They are about coded
-//! values, which a row has as keys. A scope with anything else gives nothing.
+//! search parameters"): `patient/Observation.rs?category=...|laboratory`. What they give is what
+//! the search of their query finds. Planned and looked up by who performs the request, before the
+//! gate is asked; a query that is not planned gives nothing.
 
-use crate::access::smart_scope::{Letters, Level, ResourceScope};
-use crate::fhir::definitions::{Definitions, ResourceType};
-use crate::search::{ParameterId, r4_lead, r4_parameter};
+use crate::access::rows::filter::RowFilter;
+use crate::access::smart_scope::{Letters, Level, ResourceScope, Scopes};
+use crate::fhir::definitions::ResourceType;
+use crate::fhir::resource::ResourceKey;
+use crate::search::{Found, Plan};
+use std::sync::Arc;
 
-/// What a row must have: one code of each of the parameters.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Coded(pub Vec<AnyCode>);
-
-/// One of these codes by a parameter.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct AnyCode {
-    pub parameter: ParameterId,
-    /// The type whose rows such a code may lead.
-    pub leads: Option<ResourceType>,
-    /// Systems, None for any, with their codes.
-    pub codes: Vec<(Option<String>, String)>,
+/// The query of a scope, ready to be asked of rows.
+#[derive(Debug)]
+pub struct ScopeQuery {
+    pub resource_type: ResourceType,
+    /// As written in the scope.
+    pub text: String,
+    /// Its clauses alone count.
+    pub plan: Plan,
+    pub found: Found,
 }
 
-/// A scope whose query is understood.
+impl PartialEq for ScopeQuery {
+    fn eq(&self, other: &ScopeQuery) -> bool {
+        (self.resource_type, &self.text) == (other.resource_type, &other.text)
+    }
+}
+
+impl Eq for ScopeQuery {}
+
+/// What a row must be found by as well.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Only {
+    pub query: Arc<ScopeQuery>,
+    /// What chains of the query go over: whatever the role sees.
+    pub reach: RowFilter,
+}
+
+/// A scope whose query is planned.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Granular {
     pub level: Level,
     pub resource_type: ResourceType,
     pub letters: Letters,
-    pub coded: Coded,
+    pub query: Arc<ScopeQuery>,
 }
 
 impl Granular {
-    /// None for a scope without a query, and for one whose query is about anything but codes.
-    pub fn of(scope: &ResourceScope) -> Option<Granular> {
-        let (query, resource_type) = (scope.query.as_ref()?, scope.resource_type?);
-        let coded = query.split('&').map(|pair| {
-            let (name, value) = pair.split_once('=')?;
-            any_code(resource_type, name, value)
-        });
-        let coded = Coded(coded.collect::<Option<Vec<AnyCode>>>()?);
-        Some(Granular { level: scope.level, resource_type, letters: scope.letters, coded })
+    /// None for a scope without a query, and for one whose query is not planned.
+    pub fn of(scope: &ResourceScope, scopes: &Scopes) -> Option<Granular> {
+        let (text, resource_type) = (scope.query.as_ref()?, scope.resource_type?);
+        let query = scopes.planned(resource_type, text)?.clone();
+        Some(Granular { level: scope.level, resource_type, letters: scope.letters, query })
     }
 }
 
-fn any_code(kind: ResourceType, name: &str, value: &str) -> Option<AnyCode> {
-    let parameter = r4_parameter(kind, name)?;
-    let place = usize::try_from(parameter.0).ok()?.checked_sub(1)?;
-    let is_token = Definitions::r4().search_parameters().get(place)?.kind == "token";
-    // What is escaped is no code that this server knows.
-    if !is_token || value.contains('\\') {
-        return None;
-    }
-    let code = |text: &str| match text.split_once('|') {
-        Some((_, "")) | None if text.is_empty() || text.ends_with('|') => None,
-        Some((system, code)) => Some((Some(system.to_owned()), code.to_owned())),
-        None => Some((None, text.to_owned())),
-    };
-    let codes = value.split(',').map(code).collect::<Option<Vec<_>>>()?;
-    let leads = (r4_lead(kind) == Some(name)).then_some(kind);
-    Some(AnyCode { parameter, leads, codes })
+/// What the scopes let a version be. Old versions, and those that are to be stored, have no index
+/// rows that a statement could ask.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Image {
+    /// About this patient, where it is about any: the one in context.
+    pub about: Option<ResourceKey>,
+    /// Found by the query.
+    pub query: Option<Arc<ScopeQuery>>,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// For the types whose versions are bound, one of which each version must be.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct Images(pub Vec<(ResourceType, Vec<Image>)>);
 
-    fn parsed(text: &str) -> Option<Granular> {
-        Granular::of(&ResourceScope::parse(text).unwrap())
+impl Images {
+    /// None where versions of the type are not bound.
+    pub fn of(&self, resource_type: ResourceType) -> Option<&[Image]> {
+        let found = self.0.iter().find(|(kind, _)| *kind == resource_type);
+        found.map(|(_, images)| images.as_slice())
     }
 
-    #[test]
-    fn a_query_of_codes_is_understood() {
-        let scope = "patient/Observation.rs?category=http://c|lab,vital-signs&code=http://l|1";
-        let Coded(all) = parsed(scope).unwrap().coded;
-        let lab = (Some("http://c".to_owned()), "lab".to_owned());
-        assert_eq!(all[0].codes, [lab, (None, "vital-signs".to_owned())]);
-        assert_eq!((all[0].leads, all.len()), (None, 2));
-        assert_eq!(all[1].leads, ResourceType::parse("Observation"));
-    }
-
-    #[test]
-    fn a_query_of_anything_else_gives_nothing() {
-        for wrong in [
-            "patient/Observation.rs",
-            "patient/*.rs?category=lab",
-            "patient/Observation.rs?date=2020",
-            "patient/Observation.rs?category:not=lab",
-            "patient/Observation.rs?category=lab&date=2020",
-            "patient/Observation.rs?category=http://c|",
-            "patient/Observation.rs?category=",
-            "patient/Observation.rs?category=a,",
-            "patient/Observation.rs?nope=a",
-            "patient/Observation.rs?category",
-            "patient/Observation.rs?subject:Patient.name=a",
-        ] {
-            assert_eq!(parsed(wrong), None, "{wrong}");
-        }
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 }

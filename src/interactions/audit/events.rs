@@ -5,6 +5,7 @@
 //! role and facility. Everybody else is refused.
 
 use super::query;
+use crate::access::matrix::{Acts, Matrix, Rule, Sight};
 use crate::access::smart_scope::Letters;
 use crate::access::{Asker, Caller, Permit, Role};
 use crate::audit::{AuditId, Event, View, render};
@@ -112,7 +113,7 @@ fn forbidden(text: &str) -> FhirError {
     FhirError::new(ErrorKind::Forbidden, IssueCode::Forbidden, text)
 }
 
-/// What the caller sees of the audit; a scope has to say so, too.
+/// What the caller sees of the audit, by the access matrix; a scope has to say so, too.
 fn view(caller: &Caller, letters: Letters) -> Result<View> {
     known(caller)?;
     let Caller::Principal(principal) = caller else { return Ok(View::All) };
@@ -127,15 +128,22 @@ fn view(caller: &Caller, letters: Letters) -> Result<View> {
     if !in_scope(letters) {
         return Err(forbidden("No scope of this token is about AuditEvents"));
     }
-    match principal.role {
-        Role::Admin => Ok(View::All),
-        Role::Patient => {
+    let refused = || forbidden("The audit is for those who review it, and for patients about them");
+    let kind = ResourceType::parse("AuditEvent").ok_or_else(refused)?;
+    let rules = Matrix::get().rules(principal.role, kind).iter();
+    let is_open = |rule: &&Rule| {
+        let has_factor = !rule.asks_for_second_factor() || principal.has_second_factor();
+        rule.acts.meets(Acts::READ) && has_factor
+    };
+    match rules.filter(is_open).flat_map(|rule| &rule.sights).next() {
+        Some(Sight::All) => Ok(View::All),
+        Some(Sight::Patient) => {
             let launched = principal.launch.patient.as_ref();
             let own = principal.links.patients.iter();
             let own = own.filter(|link| launched.is_none_or(|patient| patient.rid == link.rid));
             Ok(View::Patients(own.map(|link| link.key.id.as_str().to_owned()).collect()))
         }
-        _ => Err(forbidden("The audit is for those who review it, and for patients about them")),
+        _ => Err(refused()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! search: <https://hl7.org/fhir/R4/http.html#search>, of a type, a compartment or the system.
 
 mod horizon;
-mod linked;
+pub mod linked;
 mod versions;
 
 use super::audit::trail;

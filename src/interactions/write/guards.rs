@@ -8,11 +8,12 @@ use super::draft::{Act, Draft, Step, Target as TargetOfWrite, Write};
 use super::drafts;
 use crate::access::Permit;
 use crate::access::guard::{self, Guard, Guarded, Question, Target, Version};
-use crate::error::Result;
+use crate::error::{FhirError, Result};
 use crate::fhir::json;
 use crate::fhir::links;
 use crate::fhir::resource::{Resource, ResourceKey};
 use crate::interactions::context::Context;
+use crate::interactions::scope_queries;
 use crate::storage::{Connection, Visible};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -49,13 +50,11 @@ pub async fn check(context: &Context, set: &WriteSet, steps: &[Step<'_>]) -> Res
         };
         permits.push((one.permit, Known { targets, refused, carers }));
     }
+    check_images(context, &mut connection, &judged).await?;
     connection.release();
     for one in &judged {
         if let Some((_, known)) = permits.iter().find(|(permit, _)| *permit == one.permit) {
-            one.check(context, known).map_err(|error| match one.write {
-                Some(write) => write.placed(error),
-                None => error.within("http.X-Provenance"),
-            })?;
+            one.check(context, known).map_err(|error| one.placed(error))?;
         }
     }
     Ok(())
@@ -73,6 +72,32 @@ fn judged<'a>(context: &Context, set: &'a WriteSet, steps: &[Step<'_>]) -> Resul
         }
     }
     Ok(judged)
+}
+
+/// 403 for the first version that the scopes do not let be stored: one about another patient than
+/// that in context, or that their queries do not find.
+async fn check_images(
+    context: &Context,
+    connection: &mut Connection,
+    judged: &[Judged<'_>],
+) -> Result<()> {
+    for one in judged {
+        let images = match one.before {
+            None => one.permit.images_of_new(),
+            Some(_) => one.permit.images(),
+        };
+        let (Some(images), Some(after)) = (images.of(one.key.resource_type), &one.after) else {
+            continue;
+        };
+        let rows = context.index(&one.key, &Resource::from_value(after.clone())?);
+        let version = (images, &one.key, &rows);
+        if !scope_queries::may_be_stored(context, connection, one.permit, version).await? {
+            let text = "The scopes of the token do not let such a resource be written";
+            let refused = FhirError::insufficient_scope(text);
+            return Err(one.placed(refused));
+        }
+    }
+    Ok(())
 }
 
 /// What was looked up for the bearer of a permit.
@@ -112,8 +137,8 @@ impl<'a> Judged<'a> {
         let before = stored.map(|stored| json::read_stored(&stored.body)).transpose()?;
         let before = before.map(Resource::from_value).transpose()?;
         let after = draft.resource.as_deref();
-        let known = before.as_ref().map(links::local_targets).unwrap_or_default();
-        let mut brought = after.map(links::local_targets).unwrap_or_default();
+        let known = before.as_ref().map(targets_of).unwrap_or_default();
+        let mut brought = after.map(targets_of).unwrap_or_default();
         brought.retain(|key| !known.contains(key) && *key != draft.key);
         Ok(Judged {
             permit,
@@ -126,6 +151,14 @@ impl<'a> Judged<'a> {
             after: after.map(|resource| resource.value().clone()),
             brought,
         })
+    }
+
+    /// The error with the place of what is judged.
+    fn placed(&self, error: FhirError) -> FhirError {
+        match self.write {
+            Some(write) => write.placed(error),
+            None => error.within("http.X-Provenance"),
+        }
     }
 
     fn check(&self, context: &Context, known: &Known) -> Result<()> {
@@ -146,6 +179,15 @@ impl<'a> Judged<'a> {
         };
         guard::check(&question)
     }
+}
+
+/// What a resource refers to, and what is attached to it.
+fn targets_of(resource: &Resource) -> Vec<ResourceKey> {
+    let mut targets = links::local_targets(resource);
+    targets.extend(links::attached(resource));
+    targets.sort();
+    targets.dedup();
+    targets
 }
 
 /// Those of the rows that the bearer of the permit sees and may not change.

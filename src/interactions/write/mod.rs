@@ -23,9 +23,11 @@ use super::operations::meta;
 use super::outcome::Outcome;
 use super::{create, delete, patch, update};
 use crate::audit::Seed;
-use crate::error::{FhirError, Result};
+use crate::error::{ErrorKind, FhirError, IssueCode, Result};
 use crate::fhir::resource::ResourceKey;
-use crate::storage::{Applied, DefinitionChange, Lock, Staged, Store, Unit, WriteUnderWay};
+use crate::storage::{
+    Applied, DefinitionChange, Lock, Staged, Store, Unit, Visible, WriteUnderWay,
+};
 use draft::{Act, Draft, Found, Step, Target, Write};
 use facts::{Facts, Signature};
 use foldhash::quality::RandomState;
@@ -291,10 +293,29 @@ fn step<'a>(
         (Act::Create(_), None) => Err(create::several_matches("If-None-Exist")),
         (Act::Update(_), None) => Err(create::several_matches("criteria")),
         (Act::Patch(patch), _) => {
+            check_whole(write, &found)?;
             patch::prepare(&what, patch, (found, &write.guard), (settings, links))
         }
         (Act::Meta(edit), _) => meta::prepare(&what, edit, (found, &write.guard), settings),
         (Act::Delete, _) => delete::prepare(found, &write.guard, &settings.limits),
+    }
+}
+
+/// 403 for a patch of what is about others as well, who are not shown: what it tests and copies
+/// would tell of them.
+fn check_whole(write: &Write, found: &Found) -> Result<()> {
+    let stored = match found {
+        Found::Key(Visible::Live(stored)) => Some(stored),
+        Found::Matches(matches) => matches.first(),
+        _ => None,
+    };
+    let Some(stored) = stored else { return Ok(()) };
+    match write.permit.redactor().hides_others(&stored.key, &stored.body)? {
+        false => Ok(()),
+        true => {
+            let text = format!("You are shown a part of this {}", stored.key.resource_type);
+            Err(FhirError::new(ErrorKind::Forbidden, IssueCode::Forbidden, text))
+        }
     }
 }
 

@@ -7,10 +7,10 @@ use crate::fhir::definitions::ResourceType;
 use crate::fhir::resource::ResourceKey;
 use crate::search::value::quantity::UnitTest;
 use crate::search::value::string::LAST;
-use crate::search::{ParameterId, Plan, Token, UnitOfMeasure};
+use crate::search::{Found, ParameterId, Plan, Token, UnitOfMeasure};
 use crate::storage::failure::of_sqlx;
 use crate::storage::read::fetch_all;
-use crate::storage::search_sql::{Found, Query, Wanted};
+use crate::storage::search_sql::{Query, Wanted};
 use crate::storage::statement::Statement;
 use crate::storage::statement::row_filter::Seen;
 use crate::storage::store::{Connection, Store};
@@ -50,6 +50,19 @@ impl Store {
         for alternative in alternatives {
             refuse_ambiguous(connection, (permit, &found), &alternative).await?;
         }
+        Ok(found)
+    }
+
+    /// The same outside a transaction: nothing is asked where all of them are remembered.
+    pub async fn found_alone(&self, permit: &Permit, plan: &Plan) -> Result<Found> {
+        permit.check_plan(plan)?;
+        let (found, wanted) = self.remembered(plan);
+        if wanted.is_empty() {
+            return Ok(found);
+        }
+        let mut connection = self.settled_pool.acquire().await.map_err(of_sqlx)?;
+        let found = self.found(&mut connection, (permit, plan), Reads::Committed).await?;
+        connection.release();
         Ok(found)
     }
 

@@ -7,7 +7,7 @@ use crate::error::{FhirError, IssueCode, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::search::value::concept::{CodeForm, ConceptTest, ValueSetName};
 use crate::search::value::text::key;
-use crate::search::{ParameterId, Registry, TermBounds};
+use crate::search::{Concepts, ParameterId, Registry, TermBounds};
 use crate::storage::failure::of_sqlx;
 use crate::storage::read::fetch_all;
 use crate::storage::statement::Statement;
@@ -26,8 +26,6 @@ use std::sync::Arc;
 
 /// What is asked of the coded values of a search.
 pub type Asked = BTreeSet<(ConceptTest, CodeForm)>;
-/// The ids of coded values that meet it.
-pub type Concepts = HashMap<(ConceptTest, CodeForm), Vec<i64>>;
 
 /// Concepts that are kept in memory, of all definitions together; some 300 bytes each.
 const KEPT_CONCEPTS: u64 = 200_000;

@@ -1,9 +1,12 @@
 //! Predicates as conditions on the row `r`.
 
+mod scope_query;
 mod value;
 
+pub use scope_query::push_scope_query;
+
 use super::contained::Source;
-use super::keys::{Found, keys_as_leads};
+use super::keys::keys_as_leads;
 use super::near::push_near;
 use super::quantity::quantity_tests;
 use super::test_sql::{
@@ -12,7 +15,7 @@ use super::test_sql::{
 use crate::access::RowFilter;
 use crate::fhir::definitions::ResourceType;
 use crate::search::value::token::TokenTest;
-use crate::search::{Clause, ParameterId, Predicate, Second};
+use crate::search::{Clause, Found, ParameterId, Predicate, Second};
 use crate::storage::statement::Statement;
 use crate::storage::statement::row_filter::Seen;
 use crate::storage::write::OWN_TEXTS;

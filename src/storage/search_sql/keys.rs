@@ -5,10 +5,10 @@ use crate::fhir::resource::ResourceKey;
 use crate::search::value::concept::{CodeForm, ConceptTest};
 use crate::search::value::quantity::UnitTest;
 use crate::search::value::token::TokenTest;
-use crate::search::{Clause, ParameterId, Plan, Predicate, Second, Token, UnitOfMeasure};
-use crate::storage::search::terms::{Asked, Concepts};
+use crate::search::{Clause, Found, ParameterId, Plan, Predicate, Second, Token};
+use crate::storage::search::terms::Asked;
 use crate::storage::write::index_rows::{lead_key, packed_key};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 /// What has to be looked up before the statement is composed.
 #[derive(Default, PartialEq, Debug)]
@@ -28,31 +28,6 @@ pub struct Wanted {
     pub concepts: Asked,
     /// What an id alone may name, one of them at most, by the parameter that refers to it.
     pub alternatives: Vec<(ParameterId, Vec<ResourceKey>)>,
-}
-
-/// What was found; what is not here does not exist, and nothing can refer to it.
-#[derive(Default, Debug)]
-pub struct Found {
-    pub tokens: HashMap<Token, i64>,
-    pub codes: HashMap<String, Vec<i64>>,
-    pub systems: HashMap<String, Vec<i64>>,
-    pub references: HashMap<ResourceKey, i64>,
-    /// Of those that are wanted, and maybe others.
-    pub units: Vec<(i32, UnitOfMeasure)>,
-    /// Those of the units in which rows of the leading codes have a value, by the parameter.
-    pub led_units: HashMap<ParameterId, Vec<i32>>,
-    pub media_types: HashMap<String, Vec<i64>>,
-    pub texts: HashMap<String, TextIds>,
-    pub concepts: Concepts,
-}
-
-/// Texts that begin so.
-#[derive(Default, Clone, Debug)]
-pub struct TextIds {
-    /// Their own ids.
-    pub texts: Vec<i64>,
-    /// Those of the coded values that are called so where nothing else is said.
-    pub tokens: Vec<i64>,
 }
 
 impl Wanted {

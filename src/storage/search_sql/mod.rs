@@ -24,8 +24,9 @@ mod shape;
 mod span;
 mod test_sql;
 
+pub use condition::push_scope_query;
 pub use horizon::Referring;
-pub use keys::{Found, Wanted};
+pub use keys::Wanted;
 pub use order::value_names;
 pub use shape::Query;
 

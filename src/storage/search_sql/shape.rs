@@ -7,14 +7,13 @@ use super::condition::{
     push_visible,
 };
 use super::contained::Source;
-use super::keys::Found;
 use super::order::{Order, Part};
 use super::quantity::single_quantity;
 use super::span::{Span, spans};
 use super::test_sql::{FURTHER_DATE, MAIN_DATE};
 use crate::access::{Permit, RowFilter};
 use crate::fhir::definitions::ResourceType;
-use crate::search::{Clause, ParameterId, Plan, Predicate, SortKey, Sorting};
+use crate::search::{Clause, Found, ParameterId, Plan, Predicate, SortKey, Sorting};
 use crate::storage::statement::Statement;
 
 /// A plan with the ids that it needs and the filter that it must carry.

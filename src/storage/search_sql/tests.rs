@@ -1,6 +1,5 @@
 //! One golden file for each shape. `BHN_BLESS=1` writes them anew.
 
-use super::keys::TextIds;
 use super::*;
 use crate::access::{Caller, Launch, Link, Links, Permit, Principal, Role, RowFilter, Scopes};
 use crate::config::Settings;
@@ -8,7 +7,8 @@ use crate::fhir::definitions::ResourceType;
 use crate::fhir::interaction::{Handling, Interaction, Parameter, SearchScope};
 use crate::fhir::resource::ResourceKey;
 use crate::search::{
-    Cursor, Horizon, IndexSettings, ParameterId, Plan, Planner, Registry, Snapshot, UnitOfMeasure,
+    Cursor, Found, Horizon, IndexSettings, ParameterId, Plan, Planner, Registry, Snapshot, TextIds,
+    UnitOfMeasure,
 };
 use crate::storage::horizon::Shown;
 use crate::storage::statement::Statement;

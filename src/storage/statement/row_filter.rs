@@ -2,9 +2,10 @@
 //! of their versions has such a condition, before any limit.
 
 use super::Statement;
-use crate::access::{AnyCode, Coded, Listings, RowFilter, RowGroup, RowTest, Test};
+use crate::access::{Attached, Listings, RowFilter, RowGroup, RowTest, Test};
 use crate::fhir::definitions::ResourceType;
-use crate::search::ParameterId;
+use crate::search::{ATTACHED, ParameterId, SECURITY_CONTEXT};
+use crate::storage::search_sql::push_scope_query;
 
 /// A row of a statement, and what is known of it. Aliases of rows have one letter, those of what
 /// a filter looks into have more: none hides another.
@@ -22,6 +23,8 @@ enum Of {
     Current,
     /// `resource_history`: it has stamps, and no keys.
     Old,
+    /// The same, of which the images of the permit are asked once it is read.
+    Judged,
     /// `contained_match`: who sees the whole container sees what it contains.
     Contained,
 }
@@ -35,6 +38,12 @@ impl<'a> Seen<'a> {
     /// The same of `resource_history`.
     pub fn old(alias: &'static str, types: &'a [ResourceType]) -> Seen<'a> {
         Seen { alias, of: Of::Old, types }
+    }
+
+    /// The same, where whoever reads it leaves out what [`crate::access::Images`] do not let
+    /// through: the queries of scopes are not asked here.
+    pub fn judged(alias: &'static str, types: &'a [ResourceType]) -> Seen<'a> {
+        Seen { alias, of: Of::Judged, types }
     }
 
     /// A row of `contained_match`.
@@ -89,10 +98,11 @@ impl Statement {
                 self.push(" and ").push(row.alias).push(".subject_rids && ").bind(vec![*patient]);
             }
             match only {
-                // What codes an old version had is not kept.
-                Some(_) if row.of == Of::Old => drop(self.push(" and false")),
-                Some(Coded(all)) => all.iter().for_each(|any| self.push_coded(row.alias, any)),
                 None => {}
+                // What an old version was found by is not kept.
+                Some(_) if row.of == Of::Old => drop(self.push(" and false")),
+                Some(_) if row.of == Of::Judged => {}
+                Some(only) => push_scope_query(self, row.alias, only),
             }
         }
         self.push(if group.any.is_empty() { "false)" } else { ")" })
@@ -127,31 +137,13 @@ impl Statement {
                 self.bind(jurisdictions.clone()).push(") and out.rid = ").push(alias).push(".rid)")
             }
             // What codes an old version had is not kept.
-            Test::Listed(_) | Test::Referred(..) if row.of == Of::Old => self.push("false"),
+            Test::Listed(_) | Test::Referred(..) | Test::Attached(_) if row.of != Of::Current => {
+                self.push("false")
+            }
+            Test::Attached(attached) => self.push_attached(alias, attached),
             Test::Listed(listings) => self.push_listed(alias, listings),
             Test::Referred(parameter, groups) => self.push_referred(alias, *parameter, groups),
         }
-    }
-
-    /// One of the codes is among the keys of the row, or leads it; with `and` before it.
-    fn push_coded(&mut self, alias: &'static str, any: &AnyCode) {
-        let systems: Vec<Option<&str>> = any.codes.iter().map(|(one, _)| one.as_deref()).collect();
-        let codes: Vec<&str> = any.codes.iter().map(|(_, code)| code.as_str()).collect();
-        let tokens = |sql: &mut Statement| {
-            sql.push("token.token from unnest(").bind(systems.clone()).push(", ");
-            sql.bind(codes.clone()).push(") as code(system, code) join token on token.code = ");
-            sql.push("code.code and coalesce(token.system = code.system, true))");
-        };
-        self.push(" and (").push(alias).push(".keys && array(select ");
-        self.bind(i64::from(any.parameter.0) << 48).push(" | ");
-        tokens(self);
-        if let Some(kind) = any.leads {
-            self.push(" or ").push(alias).push(".lead = any(array(select ");
-            self.bind(i64::from(kind.number()) << 48).push(" | ");
-            tokens(self);
-            self.push(")");
-        }
-        self.push(")");
     }
 
     /// Codes without a system: those of codes and booleans. What nobody ever wrote has no number.
@@ -162,6 +154,42 @@ impl Statement {
         self.push("select code.parameter::bigint << 48 | token.token from unnest(");
         self.bind(parameters).push(", ").bind(codes).push(") as code(parameter, code)");
         self.push(" join token on token.code = code.code and token.system = '')")
+    }
+
+    /// The context decides alone where there is one. What a row is attached to has it among its
+    /// keys.
+    fn push_attached(&mut self, alias: &'static str, attached: &Attached) -> &mut Self {
+        let context = |sql: &mut Statement| {
+            sql.push("exists (select from unnest(").push(alias).push(".keys) as own(key)");
+        };
+        let is_context = |sql: &mut Statement| {
+            sql.push(" where own.key >> 48 = ").push_number(SECURITY_CONTEXT.0);
+        };
+        let holder = |sql: &mut Statement| {
+            sql.push("exists (select from resource e where e.keys && array[");
+            sql.push_number(ATTACHED.0).push("::bigint << 48 | ").push(alias);
+            sql.push(".rid] and not e.deleted");
+        };
+        let visible = |sql: &mut Statement| match &attached.groups[..] {
+            [] => drop(sql.push(" and false")),
+            groups => drop(sql.push(" and ").push_groups(Seen::current("e", &[]), groups.iter())),
+        };
+        self.push("(");
+        context(self);
+        self.push(" join resource e on e.rid = (own.key & 281474976710655) and not e.deleted");
+        is_context(self);
+        visible(self);
+        self.push(") or not ");
+        context(self);
+        is_context(self);
+        self.push(") and (");
+        holder(self);
+        visible(self);
+        self.push(") or (").push(alias).push(".author = any(").bind(attached.authors.clone());
+        self.push(") or ").push(alias).push(".owner = any(").bind(attached.owners.clone());
+        self.push(")) and not ");
+        holder(self);
+        self.push(")))")
     }
 
     /// All that the row refers to by the parameter is there and visible, and there is something.

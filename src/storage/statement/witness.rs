@@ -7,6 +7,7 @@ use crate::access::RowFilter;
 use crate::access::witness::{Questions, Witness};
 use crate::error::{FhirError, Result};
 use crate::fhir::definitions::ResourceType;
+use crate::search::ATTACHED;
 use crate::storage::store::{Store, Stored};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
@@ -40,15 +41,28 @@ impl Statement {
         self.push_facts(RESOURCE, &questions);
         self.push(include_str!("../sql/witness_before.sql"));
         if !questions.references.is_empty() {
-            self.push(", 'referred', coalesce((select json_agg(json_build_object('parameter', ");
+            self.push(", 'referred', coalesce((select jsonb_agg(jsonb_build_object('parameter', ");
             self.push("k.key >> 48, 'target', case when e.rid is not null then ");
-            self.push("json_build_object(").push_facts(TARGET, &questions).push(" ) end)) ");
+            self.push("jsonb_build_object(").push_facts(TARGET, &questions).push(" ) end)) ");
             self.push("from unnest(c.keys) as k(key) left join resource e ");
             self.push("on e.rid = (k.key & 281474976710655) and not e.deleted ");
-            self.push("where k.key >> 48 = any(").bind(questions.references).push(")), '[]')");
+            self.push("where k.key >> 48 = any(").bind(questions.references.clone());
+            self.push(")), '[]')");
+            if questions.asks_attached {
+                self.push_holders(&questions);
+            }
         }
         self.push(include_str!("../sql/witness_from.sql"));
         self
+    }
+
+    /// What content is attached to, beside what it refers to.
+    fn push_holders(&mut self, questions: &Questions) {
+        self.push(" || coalesce((select jsonb_agg(jsonb_build_object('parameter', ");
+        self.push_number(ATTACHED.0).push(", 'target', jsonb_build_object(");
+        self.push_facts(TARGET, questions).push("))) from resource e where not e.deleted ");
+        self.push("and e.keys && array[").push_number(ATTACHED.0);
+        self.push("::bigint << 48 | c.rid]), '[]')");
     }
 
     /// Puts text before all that is there.

@@ -176,6 +176,9 @@ pub fn push(statement: &mut Statement, staged: &[&Staged], place: (Granting, &'s
     if made(staged, LinkKind::Release).next().is_some() {
         push_released(statement, staged, gate);
     }
+    if changes_roles(staged) {
+        push_roles(statement, staged, gate);
+    }
     if made(staged, LinkKind::Care).next().is_some() {
         push_care(statement, staged, place);
     }
@@ -216,10 +219,37 @@ fn push_released(statement: &mut Statement, staged: &[&Staged], gate: &'static s
     statement.push(") as a where true").push(gate).push(")");
 }
 
+/// Whether PractitionerRoles come, change or go.
+fn changes_roles(staged: &[&Staged]) -> bool {
+    let has_role = |links: &Links| {
+        links.gone.contains(&LinkKind::Role)
+            || links.made.iter().any(|made| made.kind == LinkKind::Role)
+    };
+    staged.iter().any(|staged| has_role(&staged.links))
+}
+
+/// The roles as they are after the statement; and what facilities granted to those whose roles
+/// change is judged again: it comes and goes with the role.
+fn push_roles(statement: &mut Statement, staged: &[&Staged], gate: &'static str) {
+    let rids: Vec<i64> = staged.iter().map(|staged| staged.change.rid).collect();
+    statement.push(include_str!("../sql/role_now.sql")).bind(rids.clone());
+    statement.push(")\n  union all\n  select practitioner, organization, source_rid, valid_from, ");
+    statement.push("valid_to from unnest(");
+    push_columns(statement, staged, LinkKind::Role);
+    statement.push(", ").bind(column!(staged, LinkKind::Role, |(_, made)| made.from));
+    statement.push(", ").bind(column!(staged, LinkKind::Role, |(_, made)| made.until));
+    statement.push(include_str!("../sql/role_now_end.sql"));
+    statement.push(include_str!("../sql/care_link_again.sql")).bind(rids.clone());
+    statement.push(include_str!("../sql/care_link_again_end.sql")).bind(rids.clone());
+    statement.push(include_str!("../sql/care_link_again_of.sql")).bind(rids);
+    statement.push(")").push(gate).push(")");
+}
+
 /// Care links, each judged; and a PractitionerRole among the participants stands for its
 /// practitioner, also where it is written by the same statement.
 fn push_care(statement: &mut Statement, staged: &[&Staged], place: (Granting, &'static str)) {
     let (granting, gate) = place;
+    let roles = if changes_roles(staged) { "role_now" } else { "role_link" };
     let mut writers: Vec<&Writer> = Vec::new();
     let mut numbers: Vec<i32> = Vec::new();
     for (staged, _) in made(staged, LinkKind::Care) {
@@ -230,25 +260,11 @@ fn push_care(statement: &mut Statement, staged: &[&Staged], place: (Granting, &'
         }
         numbers.push(number as i32);
     }
-    let roles = match made(staged, LinkKind::Role).next() {
-        None => "role_link",
-        Some(_) => {
-            statement.push(", role_new as (select * from unnest(");
-            push_columns(statement, staged, LinkKind::Role);
-            statement.push(", ").bind(column!(staged, LinkKind::Role, |(_, made)| made.from));
-            statement.push(", ").bind(column!(staged, LinkKind::Role, |(_, made)| made.until));
-            statement.push(include_str!("../sql/role_new.sql"));
-            include_str!("../sql/role_all.sql")
-        }
-    };
     statement.push(include_str!("../sql/care_link_write.sql"));
     statement.push(match granting {
         Granting::Writers => include_str!("../sql/care_link_granted.sql"),
         Granting::Stamps => include_str!("../sql/care_link_unstamped.sql"),
     });
-    if granting == Granting::Writers {
-        statement.push(roles).push(include_str!("../sql/care_link_role.sql"));
-    }
     statement.push(include_str!("../sql/care_link_claims.sql"));
     push_columns(statement, staged, LinkKind::Care);
     statement.push(", ").bind(column!(staged, LinkKind::Care, |(_, made)| made.from));
@@ -257,6 +273,7 @@ fn push_care(statement: &mut Statement, staged: &[&Staged], place: (Granting, &'
     statement.push(include_str!("../sql/care_link_columns.sql")).push(roles);
     statement.push(include_str!("../sql/care_link_writers.sql"));
     push_writers(statement, &writers);
+    statement.push(include_str!("../sql/care_link_roles.sql")).push(roles);
     statement.push(include_str!("../sql/care_link_before.sql")).push(gate).push(")");
 }
 

@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use std::fmt::{Display, Write};
 
 /// Version of the index data that this program writes.
-pub const GENERATION: i16 = 7;
+pub const GENERATION: i16 = 8;
 
 /// What the values of a change take, roughly, without its body and JSON.
 const CHANGE_BYTES: usize = 800;
