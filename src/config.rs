@@ -1,9 +1,11 @@
 //! What an operator may set, as arguments or in the environment. Only this file reads the
 //! environment; `docs/configuration.md` has a heading for each variable.
 
+mod certificates;
 mod people;
 mod sign_in;
 
+pub use certificates::CertificateConfig;
 pub use people::{MailSettings, PeopleConfig};
 pub use sign_in::{OAuthSettings, SignInConfig};
 mod audit;

@@ -6,14 +6,16 @@ use super::sign_in::demo_people as people;
 use super::signals::Signals;
 use crate::access::{Always, Caller};
 use crate::clock::Clock;
-use crate::config::{self, Config, ServerConfig, Settings, TlsConfig, TlsMinimum};
-use crate::http::{self, HttpSettings, Rate, RateSettings, SignIn, TlsFiles};
+use crate::config::{
+    self, CertificateConfig, Config, ServerConfig, Settings, TlsConfig, TlsMinimum,
+};
+use crate::http::{self, ClientCertificates, HttpSettings, Rate, RateSettings, SignIn, TlsFiles};
 use crate::interactions::Context;
 use crate::jobs::{self, demo, reindex};
 use crate::oauth::{AuthorizationServer, accounts};
 use crate::search::Registry;
 use crate::storage::Store;
-use std::io::Write;
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -49,7 +51,7 @@ pub async fn serve(config: Config) -> Result<(), Failure> {
         if let Some(audit) = &settings.audit {
             store.begin_audit(audit, Clock::System.precise()).await?;
         }
-        let http = http_settings(&config.server);
+        let http = http_settings(&config.server, &config.sign_in.certificates)?;
         let context = Context::open(store, registry, Clock::System, settings).await?;
         reindex::bring_up_to_date(&context).await?;
         let has_demo = config.server.demo && load_demo(&context).await;
@@ -95,16 +97,23 @@ async fn sign_in(context: &Arc<Context>) -> Result<SignIn, Failure> {
     Ok(SignIn { authenticate: oauth.bearers.clone(), oauth: Some(oauth) })
 }
 
-fn http_settings(server: &ServerConfig) -> HttpSettings {
+fn http_settings(server: &ServerConfig, shown: &CertificateConfig) -> io::Result<HttpSettings> {
+    let client_certificates = ClientCertificates::open(
+        shown.tls_client_certificates,
+        shown.client_certificate_header.as_deref(),
+        shown.tls_client_ca.as_deref(),
+    )?;
     let TlsConfig { tls_certificate, tls_key, tls_minimum } = server.tls.clone();
     let tls = tls_certificate.zip(tls_key).map(|(certificate, key)| TlsFiles {
         certificate,
         key,
         allows_tls12: tls_minimum == TlsMinimum::Tls12,
+        asks_clients: shown.tls_client_certificates,
     });
     let rate = |per_second, burst| Rate { per_second, burst };
     let rates = &server.rates;
-    HttpSettings {
+    Ok(HttpSettings {
+        client_certificates,
         trusted_proxies: server.trusted_proxies.clone(),
         tls,
         admin: server.admin_listen,
@@ -115,7 +124,7 @@ fn http_settings(server: &ServerConfig) -> HttpSettings {
         },
         drain: DRAINED_WITHIN,
         ..HttpSettings::default()
-    }
+    })
 }
 
 async fn serve_until_stopped(

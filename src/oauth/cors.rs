@@ -15,10 +15,11 @@ use std::time::{Duration, Instant};
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE");
 const HEADERS: HeaderValue = HeaderValue::from_static(
     "Authorization, Accept, Content-Type, If-Match, If-None-Match, If-Modified-Since, \
-     If-None-Exist, Prefer, X-Request-Id, X-Provenance, Idempotency-Key",
+     If-None-Exist, Prefer, X-Request-Id, X-Provenance, Idempotency-Key, DPoP",
 );
 const EXPOSED: HeaderValue = HeaderValue::from_static(
-    "ETag, Location, Content-Location, Last-Modified, X-Request-Id, WWW-Authenticate",
+    "ETag, Location, Content-Location, Last-Modified, X-Request-Id, WWW-Authenticate, \
+     DPoP-Nonce",
 );
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 const ANY: HeaderValue = HeaderValue::from_static("*");
@@ -48,7 +49,9 @@ impl AuthorizationServer {
             .strip_prefix(base)
             .filter(|rest| base.is_empty() || rest.is_empty() || rest.starts_with('/'));
         match path {
-            "/oauth/token" | "/oauth/revoke" | "/oauth/userinfo" => return Readers::Registered,
+            "/oauth/token" | "/oauth/par" | "/oauth/revoke" | "/oauth/userinfo" => {
+                return Readers::Registered;
+            }
             _ if path.starts_with("/.well-known/") => return Readers::Everybody,
             _ => {}
         }

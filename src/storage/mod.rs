@@ -31,9 +31,9 @@ pub use embedded::{EmbeddedPostgres, EmbeddedSettings, Upgrade, upgrade};
 pub use history::{From, HistoryPage, HistoryPosition, HistoryQuery, InstanceQuery, Window};
 pub use horizon::{Shown, sorting};
 pub use identity::{
-    Account, AccountChange, App, ClaimCode, Client, ClientKind, Code, CodeGrant, CodePurpose,
-    GivenGrant, Grant, KeyState, LockedKeys, NewAccount, NewGrant, NewRefreshToken, NewSession,
-    PersonClaims, RefreshToken, Session, SigningKeyRow, Status, Throttle, Totp,
+    Account, AccountChange, App, ClaimCode, Client, ClientKind, ClientTerms, Code, CodeGrant,
+    CodePurpose, GivenGrant, Grant, KeyState, LockedKeys, NewAccount, NewGrant, NewRefreshToken,
+    NewSession, PersonClaims, RefreshToken, Session, SigningKeyRow, Status, Throttle, Totp,
 };
 pub use import::UnitHash;
 pub use labels::Labels;

@@ -16,6 +16,8 @@ mod sign_in;
 mod texts;
 mod visit;
 
+pub use authorize::push;
+
 use super::AuthorizationServer;
 use axum::Router;
 use axum::middleware::from_fn;

@@ -9,13 +9,14 @@ mod codes;
 mod factors;
 mod grants;
 mod keys;
+mod registrations;
 mod sessions;
 mod spent;
 mod throttles;
 
 pub use accounts::{Account, AccountChange, NewAccount, Status};
 pub use authorizations::{App, CodeGrant, GivenGrant};
-pub use clients::{Client, ClientKind};
+pub use clients::{Client, ClientKind, ClientTerms};
 pub use codes::{ClaimCode, CodePurpose};
 pub use factors::Totp;
 pub use grants::{Grant, NewGrant, PersonClaims};

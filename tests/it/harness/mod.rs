@@ -10,6 +10,7 @@ mod network;
 mod outcome;
 pub mod people;
 mod process;
+mod proofs;
 mod sign_in;
 mod strangers;
 
@@ -23,6 +24,7 @@ pub use cluster::{TestDatabase, folder, search_path};
 pub use network::Network;
 pub use outcome::send_raw;
 pub use process::ServerProcess;
+pub use proofs::{ProofKey, proof_claims};
 pub use sign_in::{APP, CHALLENGE, Grantee, REDIRECT, VERIFIER};
 
 use bhn_fhir::access::{Authenticate, Caller, Permit, RowFilter};
