@@ -93,6 +93,7 @@ mod signin_consent;
 mod signin_launch;
 mod signin_pages;
 mod signin_passwords;
+mod smart_requirements;
 mod start;
 mod statements;
 mod tidy;

@@ -73,12 +73,12 @@ impl TestServer {
 
     /// Another server on a database that is there.
     pub async fn on(database: Arc<TestDatabase>, change: impl FnOnce(&mut Settings)) -> TestServer {
-        TestServer::on_as(database, SigningIn::Off, change).await
+        TestServer::on_as(database, (SigningIn::Off, http_settings()), change).await
     }
 
     async fn on_as(
         database: Arc<TestDatabase>,
-        signing_in: SigningIn,
+        (signing_in, http): (SigningIn, HttpSettings),
         change: impl FnOnce(&mut Settings),
     ) -> TestServer {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -105,7 +105,7 @@ impl TestServer {
         let context = Arc::new(context);
         let client = client.with_strangers(Strangers::of(&callers));
         let (stop, stopped) = oneshot::channel::<()>();
-        let served = (context.clone(), http_settings());
+        let served = (context.clone(), http);
         let oauth = match signing_in {
             SigningIn::Off => None,
             SigningIn::On => Some(sign_in::open(&context).await),
