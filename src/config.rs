@@ -160,6 +160,8 @@ pub struct ServerConfig {
     #[command(flatten)]
     pub tls: TlsConfig,
     #[command(flatten)]
+    pub certificates: CertificateConfig,
+    #[command(flatten)]
     pub rates: RateConfig,
     /// Address and port where operators read metrics; none without it.
     #[arg(long, env = "BHN_ADMIN_LISTEN")]
@@ -378,12 +380,14 @@ impl Config {
     pub fn settings(&self, listening: SocketAddr) -> Result<Settings, String> {
         let base_url = self.server.base_url.clone();
         let audit = self.audit.settings(&self.database, self.server.insecure_no_auth)?;
+        let client_certificates = self.server.certificates.is_on();
+        let oauth = OAuthSettings { client_certificates, ..self.sign_in.settings(&self.database) };
         Ok(Settings {
             base_url: base_url.unwrap_or_else(|| default_base_url(self.server.scheme(), listening)),
             insecure_no_auth: self.server.insecure_no_auth,
             registration_enabled: self.people.account_registration,
             mail: self.people.mail(&self.database),
-            oauth: self.sign_in.settings(&self.database),
+            oauth,
             audit,
             ..self.fhir.settings(&self.database)
         })

@@ -6,9 +6,7 @@ use super::sign_in::demo_people as people;
 use super::signals::Signals;
 use crate::access::{Always, Caller};
 use crate::clock::Clock;
-use crate::config::{
-    self, CertificateConfig, Config, ServerConfig, Settings, TlsConfig, TlsMinimum,
-};
+use crate::config::{self, Config, ServerConfig, Settings, TlsConfig, TlsMinimum};
 use crate::http::{self, ClientCertificates, HttpSettings, Rate, RateSettings, SignIn, TlsFiles};
 use crate::interactions::Context;
 use crate::jobs::{self, demo, reindex};
@@ -51,7 +49,7 @@ pub async fn serve(config: Config) -> Result<(), Failure> {
         if let Some(audit) = &settings.audit {
             store.begin_audit(audit, Clock::System.precise()).await?;
         }
-        let http = http_settings(&config.server, &config.sign_in.certificates)?;
+        let http = http_settings(&config.server)?;
         let context = Context::open(store, registry, Clock::System, settings).await?;
         reindex::bring_up_to_date(&context).await?;
         let has_demo = config.server.demo && load_demo(&context).await;
@@ -97,7 +95,8 @@ async fn sign_in(context: &Arc<Context>) -> Result<SignIn, Failure> {
     Ok(SignIn { authenticate: oauth.bearers.clone(), oauth: Some(oauth) })
 }
 
-fn http_settings(server: &ServerConfig, shown: &CertificateConfig) -> io::Result<HttpSettings> {
+fn http_settings(server: &ServerConfig) -> io::Result<HttpSettings> {
+    let shown = &server.certificates;
     let client_certificates = ClientCertificates::open(
         shown.tls_client_certificates,
         shown.client_certificate_header.as_deref(),

@@ -1,6 +1,6 @@
 //! Settings of the authorization server.
 
-use super::{CertificateConfig, DatabaseConfig};
+use super::DatabaseConfig;
 use clap::{ArgAction, Args};
 use std::path::PathBuf;
 
@@ -72,8 +72,6 @@ pub struct SignInConfig {
     /// Whether proofs of DPoP (RFC 9449) have to have a nonce of this server.
     #[arg(long, env = "BHN_DPOP_NONCE", default_value_t = false, action = ArgAction::Set)]
     pub dpop_nonce: bool,
-    #[command(flatten)]
-    pub certificates: CertificateConfig,
     /// host:port inside of the network that the server may call.
     #[arg(long, env = "BHN_OUTBOUND_HOSTS", value_delimiter = ',')]
     pub outbound_hosts: Vec<String>,
@@ -92,7 +90,7 @@ impl SignInConfig {
             principal_ms: self.principal_ms,
             registration: self.registration,
             dpop_nonce: self.dpop_nonce,
-            client_certificates: self.certificates.is_on(),
+            client_certificates: false,
             outbound_hosts: self.outbound_hosts.clone(),
             outbound_ca: self.outbound_ca.clone(),
         }
