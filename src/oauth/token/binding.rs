@@ -1,4 +1,4 @@
-//! What tokens are bound to: the key of a proof (RFC 9449, 5) or a client certificate (RFC 8705, 3).
+//! What tokens are bound to: the key of a proof (RFC 9449, 5), a client certificate (RFC 8705, 3).
 
 use crate::access::dpop::Fault;
 use crate::access::jwt::Confirmation;
