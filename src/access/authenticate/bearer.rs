@@ -110,19 +110,19 @@ impl Bearers {
         check_terms(&known.terms, &verified, (scheme, credentials))?;
         let bound = verified.claims.cnf.clone().unwrap_or_default();
         check_certificate(&bound, (scheme, credentials))?;
-        self.check_key(&bound, &verified, (scheme, token), credentials).await?;
+        self.check_key(&verified, (scheme, token), credentials).await?;
         Ok(Some(known.principal))
     }
 
     /// Whoever has the key of the token has signed the request with it (RFC 9449, 7.1).
     async fn check_key(
         &self,
-        bound: &Confirmation,
         verified: &Verified,
         (scheme, token): (Scheme, &str),
         credentials: &Credentials<'_>,
     ) -> Result<(), Refused> {
-        let jkt = match (scheme, &bound.jkt) {
+        let bound = verified.claims.cnf.as_ref();
+        let jkt = match (scheme, bound.and_then(|bound| bound.jkt.as_ref())) {
             (Scheme::Bearer, None) => return Ok(()),
             (Scheme::Dpop, None) => {
                 return Err(Refused::token(scheme, "The access token is bound to no key"));
@@ -135,7 +135,7 @@ impl Bearers {
         };
         let proof = credentials.proof.ok_or_else(|| Refused::proof("it is missing"))?;
         let (proofs, now) = (&self.settings.proofs, self.settings.clock.now());
-        let checked = proofs.check(proof, credentials.target, Some(token), now);
+        let checked = proofs.check((proof, credentials.target), Some(token), now);
         let proof = checked.map_err(|fault| match fault {
             Fault::Invalid(reason) => Refused::proof(reason),
             Fault::Nonce => Refused::nonce(proofs.nonce(now)),

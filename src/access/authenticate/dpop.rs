@@ -85,8 +85,7 @@ impl Proofs {
     /// Whether it came before has to be asked of all nodes.
     pub fn check(
         &self,
-        proof: &str,
-        target: Target<'_>,
+        (proof, target): (&str, Target<'_>),
         token: Option<&str>,
         now: DateTime<Utc>,
     ) -> Result<Proof, Fault> {

@@ -14,7 +14,7 @@ impl AuthorizationServer {
         let credentials = self.credentials(&form.parts);
         let Some(proof) = credentials.proof else { return Ok(None) };
         let now = self.context.clock.now();
-        let checked = self.proofs.check(proof, credentials.target, None, now);
+        let checked = self.proofs.check((proof, credentials.target), None, now);
         let proof = checked.map_err(|fault| match fault {
             Fault::Invalid(reason) => OAuthError::invalid_proof(reason),
             Fault::Nonce => OAuthError::use_nonce(self.proofs.nonce(now)),
