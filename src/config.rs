@@ -1,10 +1,12 @@
 //! What an operator may set, as arguments or in the environment. Only this file reads the
 //! environment; `docs/configuration.md` has a heading for each variable.
 
+mod certificates;
 mod people;
 mod roles;
 mod sign_in;
 
+pub use certificates::CertificateConfig;
 pub use people::{MailSettings, PeopleConfig};
 pub use roles::{ProxyAge, RoleConfig, RoleSettings};
 pub use sign_in::{KEY_FILE, OAuthSettings, SignInConfig};
@@ -164,6 +166,8 @@ pub struct ServerConfig {
     pub trusted_proxies: Vec<Network>,
     #[command(flatten)]
     pub tls: TlsConfig,
+    #[command(flatten)]
+    pub certificates: CertificateConfig,
     #[command(flatten)]
     pub rates: RateConfig,
     /// Connections of one address at once, unless it is a trusted proxy.
@@ -392,12 +396,14 @@ impl Config {
     pub fn settings(&self, listening: SocketAddr) -> Result<Settings, String> {
         let base_url = self.server.base_url.clone();
         let audit = self.audit.settings(&self.database, self.server.insecure_no_auth)?;
+        let client_certificates = self.server.certificates.is_on();
+        let oauth = OAuthSettings { client_certificates, ..self.sign_in.settings(&self.database) };
         Ok(Settings {
             base_url: base_url.unwrap_or_else(|| default_base_url(self.server.scheme(), listening)),
             insecure_no_auth: self.server.insecure_no_auth,
             registration_enabled: self.people.account_registration,
             mail: self.people.mail(&self.database),
-            oauth: self.sign_in.settings(&self.database),
+            oauth,
             audit,
             ..self.fhir.settings(&self.database)
         })

@@ -25,8 +25,21 @@ impl Network {
     }
 }
 
+/// Whether an address is in one of the networks; where there are none every address is, and one
+/// that is not known.
+pub fn is_within(networks: &[Network], address: Option<IpAddr>) -> bool {
+    let is_in = |address| networks.iter().any(|network| network.contains(address));
+    networks.is_empty() || address.is_some_and(is_in)
+}
+
 fn same_prefix(a: u128, b: u128, free_bits: u8) -> bool {
     (a ^ b).checked_shr(free_bits.into()).unwrap_or(0) == 0
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.bits)
+    }
 }
 
 /// The text is no address and no range.

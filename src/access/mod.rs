@@ -16,7 +16,8 @@ mod write_rules;
 mod writer;
 
 pub use authenticate::{
-    Always, Authenticate, Bearer, BearerSettings, Bearers, Identities, Verified, bearer_token, jwt,
+    Always, Authenticate, Bearer, BearerSettings, Bearers, Challenge, ClientCertificate,
+    Credentials, Identities, Refused, Scheme, Terms, Verified, access_token, dpop, jwt, thumbprint,
 };
 pub use authorize::permit::{Answers, Permit};
 pub use authorize::redact::Redactor;

@@ -7,13 +7,13 @@ use super::signals::Signals;
 use crate::access::{Always, Caller};
 use crate::clock::Clock;
 use crate::config::{self, Config, ServerConfig, Settings, TlsConfig, TlsMinimum};
-use crate::http::{self, HttpSettings, Rate, RateSettings, SignIn, TlsFiles};
+use crate::http::{self, ClientCertificates, HttpSettings, Rate, RateSettings, SignIn, TlsFiles};
 use crate::interactions::Context;
 use crate::jobs::{self, demo, reindex};
 use crate::oauth::{self, AuthorizationServer, accounts};
 use crate::search::Registry;
 use crate::storage::Store;
-use std::io::Write;
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -50,7 +50,7 @@ pub async fn serve(config: Config) -> Result<(), Failure> {
             let keys = oauth::sealing_keys(&store, &settings.oauth).await?;
             store.begin_audit(audit, &keys, Clock::System.precise()).await?;
         }
-        let http = http_settings(&config.server, config.database.database_url.is_some());
+        let http = http_settings(&config.server, config.database.database_url.is_some())?;
         let context = Context::open(store, registry, Clock::System, settings).await?;
         reindex::bring_up_to_date(&context).await?;
         let has_demo = config.server.demo && load_demo(&context).await;
@@ -97,16 +97,24 @@ async fn sign_in(context: &Arc<Context>) -> Result<SignIn, Failure> {
 }
 
 /// `has_others` where other processes may serve the same database.
-fn http_settings(server: &ServerConfig, has_others: bool) -> HttpSettings {
+fn http_settings(server: &ServerConfig, has_others: bool) -> io::Result<HttpSettings> {
+    let shown = &server.certificates;
+    let client_certificates = ClientCertificates::open(
+        shown.tls_client_certificates,
+        shown.client_certificate_header.as_deref(),
+        shown.tls_client_ca.as_deref(),
+    )?;
     let TlsConfig { tls_certificate, tls_key, tls_minimum } = server.tls.clone();
     let tls = tls_certificate.zip(tls_key).map(|(certificate, key)| TlsFiles {
         certificate,
         key,
         allows_tls12: tls_minimum == TlsMinimum::Tls12,
+        asks_clients: shown.tls_client_certificates,
     });
     let rate = |per_second, burst| Rate { per_second, burst };
     let rates = &server.rates;
-    HttpSettings {
+    Ok(HttpSettings {
+        client_certificates,
         trusted_proxies: server.trusted_proxies.clone(),
         tls,
         admin: server.admin_listen,
@@ -119,7 +127,7 @@ fn http_settings(server: &ServerConfig, has_others: bool) -> HttpSettings {
         connections_of_address: server.connections_of_address as usize,
         drain: DRAINED_WITHIN,
         ..HttpSettings::default()
-    }
+    })
 }
 
 async fn serve_until_stopped(

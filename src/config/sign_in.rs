@@ -23,6 +23,10 @@ pub struct OAuthSettings {
     pub principal_ms: u32,
     /// Whether clients may register themselves.
     pub registration: bool,
+    /// Whether proofs of DPoP have to have a nonce of the server.
+    pub dpop_nonce: bool,
+    /// Whether clients can show certificates.
+    pub client_certificates: bool,
     /// `host:port` inside the network that may be called, such as for the keys of clients.
     pub outbound_hosts: Vec<String>,
     /// Authorities whose certificates are believed there, in PEM.
@@ -37,6 +41,8 @@ impl Default for OAuthSettings {
             access_token_seconds: ACCESS_TOKEN_SECONDS,
             principal_ms: PRINCIPAL_MS,
             registration: false,
+            dpop_nonce: false,
+            client_certificates: false,
             outbound_hosts: Vec::new(),
             outbound_ca: None,
         }
@@ -63,6 +69,9 @@ pub struct SignInConfig {
     /// Whether applications may register themselves (RFC 7591).
     #[arg(long, env = "BHN_CLIENT_REGISTRATION", default_value_t = false, action = ArgAction::Set)]
     pub registration: bool,
+    /// Whether proofs of DPoP (RFC 9449) have to have a nonce of this server.
+    #[arg(long, env = "BHN_DPOP_NONCE", default_value_t = false, action = ArgAction::Set)]
+    pub dpop_nonce: bool,
     /// host:port inside of the network that the server may call.
     #[arg(long, env = "BHN_OUTBOUND_HOSTS", value_delimiter = ',')]
     pub outbound_hosts: Vec<String>,
@@ -80,6 +89,8 @@ impl SignInConfig {
             access_token_seconds: self.access_token_seconds,
             principal_ms: self.principal_ms,
             registration: self.registration,
+            dpop_nonce: self.dpop_nonce,
+            client_certificates: false,
             outbound_hosts: self.outbound_hosts.clone(),
             outbound_ca: self.outbound_ca.clone(),
         }

@@ -12,10 +12,11 @@ use super::rates::{self, Standing};
 use super::respond::{self, Asked};
 use super::router::base_path;
 use super::{App, body};
-use crate::access::{Asker, Caller, Origin, signed_out};
+use crate::access::{Asker, Caller, Challenge, Origin, Scheme, signed_out};
 use crate::error::{ErrorKind, FhirError, IssueCode, Result};
 use crate::fhir::interaction::{self, Body, Interaction, Method, RequestParts};
 use crate::interactions::Outcome;
+use crate::oauth::{DPOP_NONCE, credentials};
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
 use axum::http::{Extensions, HeaderMap, Response, StatusCode, request};
@@ -31,9 +32,9 @@ pub async fn answer(State(app): State<Arc<App>>, request: Request) -> Response<a
     let (parts, stream) = request.into_parts();
     let wishes = headers::wishes(parts.uri.query(), &parts.headers, sent_format(&parts));
     let origin = origin(&parts.extensions, &parts.headers);
-    let mut asker = Asker { caller: Caller::Anonymous, origin };
-    let mut standing = None;
-    let carried = carry(&app, &parts, &wishes, (stream, &mut asker, &mut standing));
+    let asker = Asker { caller: Caller::Anonymous, origin };
+    let mut visitor = Visitor { asker, challenge: None, standing: None };
+    let carried = carry(&app, &parts, &wishes, (stream, &mut visitor));
     let carried = match AssertUnwindSafe(carried).catch_unwind().await {
         Ok(carried) => carried,
         // Written down with who asked, as every failure is.
@@ -42,19 +43,41 @@ pub async fn answer(State(app): State<Arc<App>>, request: Request) -> Response<a
     let mut response = match carried {
         Ok(response) => response,
         Err(error) => {
-            let error = told(&app, &asker, &parts, error).await;
+            let error = told(&app, &visitor.asker, &parts, error).await;
             respond::error(&error, wishes.looks_of_error(), &request_id)
         }
     };
-    if let Some(standing) = standing {
+    if let Some(standing) = visitor.standing {
         standing.tell(response.headers_mut());
     }
-    // RFC 6750, 3.1: who sent nothing is told no error.
-    if response.status() == StatusCode::UNAUTHORIZED && parts.headers.contains_key(AUTHORIZATION) {
-        let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
-        response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    if response.status() == StatusCode::UNAUTHORIZED {
+        let is_told = parts.headers.contains_key(AUTHORIZATION);
+        challenge(response.headers_mut(), visitor.challenge.filter(|_| is_told), is_told);
     }
     response
+}
+
+/// Who asks, and what is said to who is not let in.
+struct Visitor {
+    asker: Asker,
+    challenge: Option<Challenge>,
+    /// How much of his rate is left.
+    standing: Option<Standing>,
+}
+
+/// How to ask. RFC 6750, 3.1: who sent nothing is told no error.
+fn challenge(headers: &mut HeaderMap, wrong: Option<Challenge>, is_told: bool) {
+    let wrong = wrong.or(is_told.then_some(Challenge::Token(Scheme::Bearer)));
+    if let Some(wrong) = &wrong {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(wrong.header()));
+    }
+    let nonce = wrong.as_ref().and_then(Challenge::nonce);
+    if let Some(nonce) = nonce.and_then(|nonce| HeaderValue::from_str(nonce).ok()) {
+        headers.insert(DPOP_NONCE, nonce);
+    }
+    if wrong.is_none_or(|wrong| wrong == Challenge::Token(Scheme::Bearer)) {
+        headers.append(WWW_AUTHENTICATE, HeaderValue::from_static(Challenge::DPOP));
+    }
 }
 
 /// The refusal of a request that was not understood, after it was written down; 503 where it
@@ -107,16 +130,17 @@ async fn carry(
     app: &Arc<App>,
     parts: &request::Parts,
     wishes: &Wishes,
-    (stream, asker, standing): (axum::body::Body, &mut Asker, &mut Option<Standing>),
+    (stream, visitor): (axum::body::Body, &mut Visitor),
 ) -> Result<Response<axum::body::Body>> {
     let path = path_after_base(app, parts);
-    asker.origin.purposes = headers::purposes(&parts.headers)?;
+    visitor.asker.origin.purposes = headers::purposes(&parts.headers)?;
     if parts.method == axum::http::Method::OPTIONS {
         return Ok(respond::options(interaction::allowed_methods(path, Method::Get)?));
     }
     let method = method(parts, path)?;
     // Before the body: strangers are not listened to.
-    authenticate(app, parts, asker, standing).await?;
+    authenticate(app, parts, visitor).await?;
+    let Visitor { asker, standing, .. } = visitor;
     // What is open to everybody has no body.
     if asker.caller == Caller::Anonymous && !method.is_safe() {
         return Err(signed_out());
@@ -246,21 +270,19 @@ pub async fn tell_origin(
 }
 
 /// Who asks: 401 for credentials that are not good, 429 for who comes too often.
-async fn authenticate(
-    app: &App,
-    parts: &request::Parts,
-    asker: &mut Asker,
-    standing: &mut Option<Standing>,
-) -> Result<()> {
-    let authorization = headers::authorization(&parts.headers)?;
-    match app.sign_in.authenticate.caller(authorization).await {
+async fn authenticate(app: &App, parts: &request::Parts, visitor: &mut Visitor) -> Result<()> {
+    let Visitor { asker, standing, .. } = visitor;
+    headers::authorization(&parts.headers)?;
+    let credentials = credentials(parts, app.settings.issuer(), asker.origin.address);
+    match app.sign_in.authenticate.caller(credentials).await {
         Ok(caller) => {
             asker.caller = caller;
             app.rates.admit(asker, 1, standing)
         }
-        Err(error) => {
+        Err(refused) => {
             app.rates.stranger(asker.origin.address, 1)?;
-            Err(error)
+            visitor.challenge = refused.challenge;
+            Err(refused.error)
         }
     }
 }

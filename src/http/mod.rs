@@ -7,6 +7,7 @@
 
 mod binary;
 mod body;
+mod certificates;
 mod content;
 mod fhir_endpoint;
 mod headers;
@@ -23,6 +24,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
+pub use certificates::ClientCertificates;
 pub use listen::TlsFiles;
 pub use middleware::forwarded::ClientAddress;
 pub use middleware::request_id::RequestId;

@@ -1,5 +1,6 @@
 //! What an operator may set of the HTTP side alone.
 
+use super::certificates::ClientCertificates;
 use super::listen::TlsFiles;
 use super::rates::RateSettings;
 use crate::network::Network;
@@ -31,6 +32,8 @@ pub struct HttpSettings {
     pub requests_of_caller: usize,
     /// Where the server ends TLS itself.
     pub tls: Option<TlsFiles>,
+    /// How clients show certificates.
+    pub client_certificates: ClientCertificates,
     /// Where operators read metrics.
     pub admin: Option<SocketAddr>,
     /// How often callers may come.
@@ -59,6 +62,7 @@ impl Default for HttpSettings {
             connections_of_address: 200,
             requests_of_caller: 100,
             tls: None,
+            client_certificates: ClientCertificates::default(),
             admin: None,
             rates: RateSettings::default(),
             admission_wait: Duration::from_secs(5),

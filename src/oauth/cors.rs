@@ -16,11 +16,11 @@ const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PAT
 const HEADERS: HeaderValue = HeaderValue::from_static(
     "Authorization, Accept, Content-Type, If-Match, If-None-Match, If-Modified-Since, \
      If-None-Exist, Prefer, X-Request-Id, X-Provenance, \
-     Idempotency-Key, Purpose-Of-Use",
+     Idempotency-Key, Purpose-Of-Use, DPoP",
 );
 const EXPOSED: HeaderValue = HeaderValue::from_static(
     "ETag, Location, Content-Location, Last-Modified, X-Request-Id, WWW-Authenticate, \
-     Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset",
+     Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, DPoP-Nonce",
 );
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 const ANY: HeaderValue = HeaderValue::from_static("*");
@@ -50,7 +50,9 @@ impl AuthorizationServer {
             .strip_prefix(base)
             .filter(|rest| base.is_empty() || rest.is_empty() || rest.starts_with('/'));
         match path {
-            "/oauth/token" | "/oauth/revoke" | "/oauth/userinfo" => return Readers::Registered,
+            "/oauth/token" | "/oauth/par" | "/oauth/revoke" | "/oauth/userinfo" => {
+                return Readers::Registered;
+            }
             _ if path.starts_with("/.well-known/") => return Readers::Everybody,
             _ => {}
         }

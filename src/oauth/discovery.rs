@@ -6,6 +6,7 @@
 
 use super::AuthorizationServer;
 use super::error::OAuthResult;
+use crate::access::dpop;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
@@ -67,6 +68,8 @@ const SCOPES: [&str; 19] = [
 pub const GRANT_TYPES: [&str; 3] = ["authorization_code", "refresh_token", "client_credentials"];
 const CLIENT_AUTHENTICATION: [&str; 3] =
     ["client_secret_basic", "client_secret_post", "private_key_jwt"];
+/// Where clients can show certificates (RFC 8705, 2).
+const BY_CERTIFICATE: [&str; 2] = ["tls_client_auth", "self_signed_tls_client_auth"];
 const ASSERTION_ALGORITHMS: [&str; 4] = ["RS384", "ES384", "RS256", "ES256"];
 
 impl AuthorizationServer {
@@ -90,10 +93,14 @@ impl AuthorizationServer {
             "response_modes_supported": ["query"],
             "scopes_supported": SCOPES,
             "code_challenge_methods_supported": ["S256"],
-            "token_endpoint_auth_methods_supported": methods_with_none(),
+            "token_endpoint_auth_methods_supported": self.methods_with_none(),
             "token_endpoint_auth_signing_alg_values_supported": ASSERTION_ALGORITHMS,
-            "introspection_endpoint_auth_methods_supported": CLIENT_AUTHENTICATION,
-            "revocation_endpoint_auth_methods_supported": methods_with_none(),
+            "introspection_endpoint_auth_methods_supported": self.methods(),
+            "revocation_endpoint_auth_methods_supported": self.methods_with_none(),
+            "pushed_authorization_request_endpoint": self.url("/oauth/par"),
+            "require_pushed_authorization_requests": false,
+            "dpop_signing_alg_values_supported": dpop::ALGORITHMS,
+            "tls_client_certificate_bound_access_tokens": self.takes_certificates(),
             "authorization_response_iss_parameter_supported": true,
         });
         if self.context.settings.oauth.registration {
@@ -101,18 +108,28 @@ impl AuthorizationServer {
         }
         metadata
     }
-}
 
-/// Public clients authenticate by nothing but their code's verifier.
-fn methods_with_none() -> Vec<&'static str> {
-    CLIENT_AUTHENTICATION.into_iter().chain(["none"]).collect()
+    fn takes_certificates(&self) -> bool {
+        self.context.settings.oauth.client_certificates
+    }
+
+    /// How clients authenticate.
+    fn methods(&self) -> Vec<&'static str> {
+        let by_certificate = BY_CERTIFICATE.into_iter().filter(|_| self.takes_certificates());
+        CLIENT_AUTHENTICATION.into_iter().chain(by_certificate).collect()
+    }
+
+    /// Public clients authenticate by nothing but their code's verifier.
+    fn methods_with_none(&self) -> Vec<&'static str> {
+        self.methods().into_iter().chain(["none"]).collect()
+    }
 }
 
 /// `GET {fhir}/.well-known/smart-configuration`: JSON whatever is accepted.
 pub async fn smart_configuration(State(server): State<Arc<AuthorizationServer>>) -> Response {
     let mut document = server.metadata();
     document["capabilities"] = json!(CAPABILITIES);
-    document["token_endpoint_auth_methods_supported"] = json!(CLIENT_AUTHENTICATION);
+    document["token_endpoint_auth_methods_supported"] = json!(server.methods());
     document["management_endpoint"] = server.url("/account/apps").into();
     kept(document)
 }

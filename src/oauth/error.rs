@@ -1,10 +1,14 @@
 //! Errors of the authorization server: RFC 6749, 5.2, and RFC 6750, 3.1.
 
+use crate::access::Refused;
 use crate::error::{ErrorKind, FhirError};
 use axum::Json;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
+
+/// What the next proof has to have in it (RFC 9449, 8).
+pub const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 
 /// An error as the client gets it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -16,6 +20,8 @@ pub struct OAuthError {
     pub description: String,
     /// `WWW-Authenticate`
     pub challenge: Option<&'static str>,
+    /// `DPoP-Nonce`
+    pub nonce: Option<String>,
 }
 
 pub type OAuthResult<T> = Result<T, OAuthError>;
@@ -23,7 +29,13 @@ pub type OAuthResult<T> = Result<T, OAuthError>;
 impl OAuthError {
     /// 400 with one of the codes of the RFC.
     pub fn bad(error: &'static str, description: impl Into<String>) -> OAuthError {
-        OAuthError { status: 400, error, description: description.into(), challenge: None }
+        OAuthError {
+            status: 400,
+            error,
+            description: description.into(),
+            challenge: None,
+            nonce: None,
+        }
     }
 
     pub fn invalid_request(description: impl Into<String>) -> OAuthError {
@@ -53,12 +65,37 @@ impl OAuthError {
         }
     }
 
+    /// 400 for a proof of DPoP that is not good (RFC 9449, 5).
+    pub fn invalid_proof(description: &str) -> OAuthError {
+        OAuthError::bad("invalid_dpop_proof", format!("The DPoP proof is not valid: {description}"))
+    }
+
+    /// 400 that asks for a proof with that nonce (RFC 9449, 8).
+    pub fn use_nonce(nonce: String) -> OAuthError {
+        let text = "The DPoP proof needs the nonce of DPoP-Nonce";
+        OAuthError { nonce: Some(nonce), ..OAuthError::bad("use_dpop_nonce", text) }
+    }
+
     /// 403 for an access token that is good for other things.
     pub fn insufficient_scope(scope: &str) -> OAuthError {
         OAuthError {
             status: 403,
             challenge: Some("Bearer error=\"insufficient_scope\""),
             ..OAuthError::bad("insufficient_scope", format!("The scope {scope} is needed"))
+        }
+    }
+}
+
+/// Credentials at an endpoint that takes access tokens: 401, whatever is wrong with them.
+impl From<Refused> for OAuthError {
+    fn from(refused: Refused) -> OAuthError {
+        match refused.challenge {
+            None => refused.error.into(),
+            Some(challenge) => OAuthError {
+                challenge: Some(challenge.header()),
+                nonce: challenge.nonce().map(str::to_owned),
+                ..OAuthError::invalid_token()
+            },
         }
     }
 }
@@ -84,6 +121,9 @@ impl IntoResponse for OAuthError {
         if let Some(challenge) = self.challenge {
             let challenge = HeaderValue::from_static(challenge);
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        if let Some(nonce) = self.nonce.and_then(|nonce| HeaderValue::from_str(&nonce).ok()) {
+            response.headers_mut().insert(DPOP_NONCE, nonce);
         }
         if self.status == 503 {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));

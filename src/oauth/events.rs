@@ -87,6 +87,9 @@ pub enum SecurityEvent {
     },
     /// A client registered itself.
     ClientRegistered,
+    /// It changed, or ended, its registration.
+    ClientChanged,
+    ClientEnded,
     /// A person signed in, or failed to.
     SignedIn,
     SignInRefused {
@@ -140,6 +143,8 @@ impl SecurityEvent {
             SecurityEvent::TokenRevoked { .. } => "token-revoked",
             SecurityEvent::TokenIntrospected { .. } => "token-introspected",
             SecurityEvent::ClientRegistered => "client-registered",
+            SecurityEvent::ClientChanged => "client-changed",
+            SecurityEvent::ClientEnded => "client-ended",
             SecurityEvent::SignedIn => "signed-in",
             SecurityEvent::SignInRefused { .. } => "sign-in-refused",
             SecurityEvent::SignedOut => "signed-out",

@@ -1,12 +1,14 @@
 //! The parameters of a request to the authorization server: a form, each parameter once.
 
+use super::credentials::shown;
 use super::error::{OAuthError, OAuthResult};
 use super::events::Actor;
-use crate::access::Origin;
+use crate::access::{ClientCertificate, Origin};
 use crate::fhir::interaction::decode_query;
 use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequest, Request};
-use axum::http::{HeaderMap, header};
+use axum::http::header;
+use axum::http::request::Parts;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -17,7 +19,7 @@ const READ_WITHIN: Duration = Duration::from_secs(10);
 
 /// A request with a form as its body.
 pub struct Form {
-    pub headers: HeaderMap,
+    pub parts: Parts,
     pub origin: Origin,
     parameters: BTreeMap<String, String>,
 }
@@ -31,6 +33,16 @@ impl Form {
     /// 400 where it is left out.
     pub fn need(&self, name: &str) -> OAuthResult<&str> {
         self.get(name).ok_or_else(|| OAuthError::invalid_request(format!("{name} is missing")))
+    }
+
+    /// All of them, each once.
+    pub fn parameters(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// The certificate that the client has shown.
+    pub fn certificate(&self) -> Option<&ClientCertificate> {
+        shown(&self.parts)
     }
 
     /// Who sent it, as far as is known before it is looked into.
@@ -53,7 +65,7 @@ impl<S: Send + Sync> FromRequest<S> for Form {
         }
         let origin = parts.extensions.get::<Origin>().cloned().unwrap_or_default();
         let parameters = parameters(body).await?;
-        Ok(Form { headers: parts.headers, origin, parameters })
+        Ok(Form { parts, origin, parameters })
     }
 }
 

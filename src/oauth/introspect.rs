@@ -5,12 +5,11 @@ use super::error::{OAuthError, OAuthResult, answer};
 use super::events::{Actor, SecurityEvent, report};
 use super::form::Form;
 use super::secrets::hash;
-use super::token::add_launch;
-use crate::access::{Scopes, bearer_token};
+use super::token::{add_launch, token_type};
+use crate::access::{Scopes, access_token};
 use crate::error::ErrorKind;
 use crate::storage::{ClientKind, Grant};
 use axum::extract::State;
-use axum::http::header;
 use axum::response::Response;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -44,10 +43,9 @@ pub async fn introspect(
 impl AuthorizationServer {
     /// A client that keeps a secret, or the bearer of a token for this (SMART: SHALL be accepted).
     async fn inspector(&self, form: &Form) -> OAuthResult<Inspector> {
-        let authorization = form.headers.get(header::AUTHORIZATION);
-        let authorization = authorization.and_then(|value| value.to_str().ok());
-        if let Some(token) = authorization.and_then(bearer_token) {
-            let bearer = self.bearers.principal(token).await.map_err(of_bearer)?;
+        let credentials = self.credentials(&form.parts);
+        if credentials.authorization.is_some_and(|line| access_token(line).is_some()) {
+            let bearer = self.bearer_of(&form.parts).await?;
             return match bearer.scopes.has(SCOPE) {
                 true => Ok(Inspector { client: bearer.client_id.clone(), sees_all: true }),
                 false => Err(OAuthError::insufficient_scope(SCOPE)),
@@ -84,7 +82,10 @@ impl AuthorizationServer {
             return Ok(None);
         };
         let (client, mut body) = self.seen(&grant, &bearer.scopes.to_string(), verified.claims.exp);
-        body["token_type"] = "Bearer".into();
+        body["token_type"] = token_type(verified.claims.cnf.as_ref()).into();
+        if let Some(bound) = &verified.claims.cnf {
+            body["cnf"] = json!(bound);
+        }
         body["iat"] = verified.claims.iat.into();
         body["jti"] = verified.claims.jti.clone().into();
         Ok(Some((client, body)))
@@ -107,13 +108,5 @@ impl AuthorizationServer {
             }
         }
         (grant.client.clone(), body)
-    }
-}
-
-/// 401 for a token that is not good, whatever the store says otherwise.
-pub(super) fn of_bearer(error: crate::error::FhirError) -> OAuthError {
-    match error.kind {
-        ErrorKind::Unauthorized => OAuthError::invalid_token(),
-        _ => error.into(),
     }
 }

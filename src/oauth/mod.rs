@@ -4,6 +4,7 @@
 pub mod accounts;
 mod clients;
 pub mod cors;
+mod credentials;
 mod discovery;
 mod error;
 pub mod events;
@@ -19,13 +20,16 @@ mod secrets;
 mod token;
 mod userinfo;
 
-pub use error::{OAuthError, OAuthResult};
+pub use clients::CertificateName;
+pub use credentials::credentials;
+pub use error::{DPOP_NONCE, OAuthError, OAuthResult};
 pub use form::Form;
 pub use keys::{Keyring, KeysError, Purpose, make_key_file, read_key_file, sealing_keys};
 pub use scopes::supported;
 pub use secrets::{are_equal, hash, new_secret};
 pub use token::AccessToken;
 
+use crate::access::dpop::Proofs;
 use crate::access::jwt::Expected;
 use crate::access::{BearerSettings, Bearers};
 use crate::interactions::Context;
@@ -65,6 +69,7 @@ pub struct AuthorizationServer {
     pub outbound: Arc<Outbound>,
     /// How people prove who they are.
     pub people: People,
+    proofs: Arc<Proofs>,
     client_keys: ClientKeys,
     origins: Origins,
 }
@@ -78,16 +83,24 @@ impl AuthorizationServer {
         let expected = Expected { issuer: issuer.to_owned(), audience: audience.to_owned() };
         let holds = Duration::from_millis(settings.principal_ms.into());
         let clock = context.clock.clone();
-        let bearers =
-            Bearers::new(context.store.clone(), BearerSettings { expected, clock, holds });
+        let proofs = Arc::new(Proofs::new(context.store.server_key(), settings.dpop_nonce));
+        let bearers = BearerSettings { expected, clock, holds, proofs: proofs.clone() };
+        let bearers = Bearers::new(context.store.clone(), bearers);
         let outbound = Outbound::open(&settings.outbound_hosts, settings.outbound_ca.as_deref())?;
         let outbound = Arc::new(outbound);
         let client_keys = ClientKeys::new(outbound.clone());
         let origins = Origins::default();
         let people = People::new(&context.store, &keys, &context.settings)?;
-        let server =
-            AuthorizationServer { context, keys, bearers, outbound, people, client_keys, origins };
-        Ok(Arc::new(server))
+        Ok(Arc::new(AuthorizationServer {
+            context,
+            keys,
+            bearers,
+            outbound,
+            people,
+            proofs,
+            client_keys,
+            origins,
+        }))
     }
 
     /// The issuer: the public URL of the server without the path of its FHIR base, and without a
@@ -106,7 +119,9 @@ impl AuthorizationServer {
     pub fn routes(self: Arc<Self>) -> Router {
         let smart = format!("{}/.well-known/smart-configuration", self.base_path());
         let routes = match self.context.settings.oauth.registration {
-            true => Router::new().route("/oauth/register", post(register::register)),
+            true => Router::new()
+                .route("/oauth/register", post(register::register))
+                .route("/oauth/register/{client}", register::configuration()),
             false => Router::new(),
         };
         // The FHIR base may be the root itself.
@@ -118,6 +133,7 @@ impl AuthorizationServer {
             .route("/.well-known/oauth-authorization-server", get(discovery::authorization_server))
             .route("/.well-known/jwks.json", get(discovery::jwks))
             .route("/oauth/token", post(token::token))
+            .route("/oauth/par", post(pages::push))
             .route("/oauth/introspect", post(introspect::introspect))
             .route("/oauth/revoke", post(revoke::revoke))
             .route("/oauth/userinfo", get(userinfo::userinfo).post(userinfo::userinfo))

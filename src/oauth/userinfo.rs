@@ -2,10 +2,7 @@
 
 use super::AuthorizationServer;
 use super::error::{OAuthError, OAuthResult, answer};
-use super::introspect::of_bearer;
-use crate::access::bearer_token;
-use axum::extract::State;
-use axum::http::{HeaderMap, header};
+use axum::extract::{Request, State};
 use axum::response::Response;
 use serde_json::json;
 use std::sync::Arc;
@@ -13,11 +10,9 @@ use std::sync::Arc;
 /// `GET` and `POST /oauth/userinfo` with an access token for `openid`.
 pub async fn userinfo(
     State(server): State<Arc<AuthorizationServer>>,
-    headers: HeaderMap,
+    request: Request,
 ) -> OAuthResult<Response> {
-    let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let token = authorization.and_then(bearer_token).ok_or_else(OAuthError::invalid_token)?;
-    let bearer = server.bearers.principal(token).await.map_err(of_bearer)?;
+    let bearer = server.bearer_of(&request.into_parts().0).await?;
     let account = bearer.name.strip_prefix("account/").filter(|_| bearer.scopes.has("openid"));
     let account = account.ok_or_else(|| OAuthError::insufficient_scope("openid"))?;
     let person = server.context.store.person_claims(account).await?;

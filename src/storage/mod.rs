@@ -32,8 +32,8 @@ pub use embedded::{EmbeddedPostgres, EmbeddedSettings, Upgrade, upgrade};
 pub use history::{From, HistoryPage, HistoryPosition, HistoryQuery, InstanceQuery, Window};
 pub use horizon::{Shown, sorting};
 pub use identity::{
-    Account, AccountChange, App, Challenge, ClaimCode, Client, ClientKind, Code, CodeGrant,
-    CodePurpose, Factor, GivenGrant, Grant, KeyState, LockedKeys, NewAccount, NewGrant,
+    Account, AccountChange, App, Challenge, ClaimCode, Client, ClientKind, ClientTerms, Code,
+    CodeGrant, CodePurpose, Factor, GivenGrant, Grant, KeyState, LockedKeys, NewAccount, NewGrant,
     NewRefreshToken, NewSession, Passkey, PersonClaims, RefreshToken, SealedSecret, Session,
     SigningKeyRow, Status, Throttle, Totp,
 };

@@ -332,6 +332,7 @@ async fn as_16_a_system_is_granted_no_more_than_its_role_has() {
     let wide = |client: &mut Client, role: Role| {
         client.role = Some(role);
         client.scopes = "system/*.cruds patient/*.rs user/*.rs __bhn.introspect".to_owned();
+        client.terms.allows_bearer = role == Role::Registry;
     };
     let ehr = start_with(|client| wide(client, Role::EhrSystem)).await;
     let registry = start_with(|client| wide(client, Role::Registry)).await;
@@ -351,6 +352,39 @@ async fn rt_136_a_patient_in_a_query_narrows_and_never_widens() {
     let server = start().await;
     let asked = "system/Observation.rs?patient=P2";
     assert_eq!(ask_for(&server, asked).await.expect(200).body["scope"], asked);
+}
+
+#[tokio::test]
+async fn rt_136_what_is_no_scope_is_dropped_or_refused_and_never_widened() {
+    let server = start_with(|client| client.scopes = "system/*.cruds".to_owned()).await;
+    let long = "system/Patient.rs ".repeat(2_300);
+    for none in [
+        "system/Observation.dus",
+        "system/Observation.ss",
+        "system/Observation.",
+        "system/Patient.read.write",
+        "system/*.cruds?",
+        "system/Foo.rs",
+        "System/Patient.rs",
+        "system/patient.rs",
+        "system/*.rs*",
+        "system/Patient",
+        "system/Patient.rs\n",
+        "system/Patient.rs\tsystem/*.rs",
+        "system/Patient.rs\u{0}",
+        "*/*.*",
+        "system/*.rs?_id=1",
+    ] {
+        let error = ask_for(&server, none).await.expect(400).body["error"].clone();
+        assert!(error == "invalid_scope" || error == "invalid_request", "{none:?}: {error}");
+        // Nor do they take a good one with them.
+        let reply = ask_for(&server, &format!("{none} system/Patient.r")).await;
+        let granted = reply.body["scope"].as_str().unwrap_or("system/Patient.r");
+        assert_eq!(granted, "system/Patient.r", "{none:?}");
+    }
+    let reply = ask_for(&server, &long).await;
+    assert!([200, 400, 413].contains(&reply.status()), "{}", reply.status());
+    assert!(reply.body["scope"].as_str().is_none_or(|scope| scope == "system/Patient.rs"));
 }
 
 #[tokio::test]

@@ -46,6 +46,8 @@ async fn inferno_introspection_of_an_active_token_says_what_it_was_issued_with()
     assert_eq!(body["client_id"], APP);
     assert_eq!(body["scope"], tokens.body["scope"]);
     assert!(body["exp"].as_i64().unwrap() > server.context.clock.now().timestamp());
+    let holds = body["exp"].as_i64().unwrap() - body["iat"].as_i64().unwrap();
+    assert_eq!(tokens.body["expires_in"], holds);
     assert_eq!((&body["patient"], &body["encounter"]), (&json!("p"), &json!("e")));
     assert_eq!(body["intent"], "order-review");
     assert_eq!(body["iss"], server.authorization().issuer());

@@ -84,7 +84,6 @@ async fn rt_147_nobody_registers_without_a_token_for_it_or_with_what_is_not_safe
         (json!({"scope": ""}), "invalid_client_metadata"),
         (json!({"client_name": "a\u{202e}b\u{0}"}), "invalid_client_metadata"),
         (json!({"client_name": 7}), "invalid_client_metadata"),
-        (json!({"dpop_bound_access_tokens": true}), "invalid_client_metadata"),
         (json!({ method: "tls_client_auth" }), "invalid_client_metadata"),
     ];
     for (change, error) in wrong {

@@ -144,6 +144,26 @@ async fn as_23_a_refresh_token_is_used_once_and_its_reuse_ends_the_family() {
 }
 
 #[tokio::test]
+async fn inferno_a_refresh_answers_all_fields_and_headers_with_and_without_scope() {
+    let (server, grantee) = start().await;
+    let mut last = server.redeem(&server.code(&grantee, OFFLINE).await).await.expect(200);
+    for scope in [None, Some(OFFLINE), Some("patient/*.rs")] {
+        let reply = server.refresh(text(&last, "refresh_token"), scope).await.expect(200);
+        assert_ne!(text(&reply, "access_token"), text(&last, "access_token"));
+        assert_eq!(text(&reply, "token_type").to_ascii_lowercase(), "bearer");
+        assert!(reply.body["expires_in"].is_i64());
+        let granted: Vec<&str> = OFFLINE.split(' ').collect();
+        assert!(text(&reply, "scope").split(' ').all(|scope| granted.contains(&scope)));
+        assert_eq!(text(&reply, "scope"), scope.unwrap_or(OFFLINE));
+        assert!(reply.header("cache-control").contains("no-store"));
+        assert!(reply.header("pragma").contains("no-cache"));
+        assert_eq!(text(&reply, "patient"), "p");
+        assert_eq!(server.status_with(text(&reply, "access_token")).await, 200);
+        last = reply;
+    }
+}
+
+#[tokio::test]
 async fn rt_130_two_uses_at_once_end_the_family() {
     let (server, grantee) = start().await;
     let first = server.redeem(&server.code(&grantee, OFFLINE).await).await.expect(200);

@@ -1,23 +1,25 @@
-//! Bearer tokens (RFC 6750): the signature is verified once for each token, and what the database
-//! says of its grant is at most a second old.
+//! Access tokens: the signature is verified once for each token, and what the database says of its
+//! grant is at most a second old. What shows that its bearer is the one whom it was given to is
+//! checked at each request.
 
 use super::Authenticate;
-use super::cache::{Current, TokenCache, TokenHash, Verified};
+use super::cache::{Current, Known, TokenCache, TokenHash, Verified};
+use super::credentials::{Credentials, Refused, Scheme, access_token, refused};
+use super::dpop::{Fault, Proof, Proofs};
 use crate::access::caller::Caller;
-use crate::access::jwt::{self, Claims, Expected, Refusal, VerificationKey};
+use crate::access::jwt::{self, Claims, Confirmation, Expected, Refusal, VerificationKey};
 use crate::access::principal::{Launch, Links, Principal};
 use crate::access::role::Role;
 use crate::access::smart_scope::{Level, Scopes};
 use crate::clock::Clock;
-use crate::error::{ErrorKind, FhirError, Issue, IssueCode, Result};
+use crate::error::{FhirError, Result};
+use crate::network::{Network, is_within};
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-/// Where an error about the token of a request points.
-pub const AUTHORIZATION: &str = "http.Authorization";
 /// An unknown key makes the keys be read anew, this seldom at most.
 const KEYS_READ_AGAIN: Duration = Duration::from_secs(1);
 
@@ -34,6 +36,9 @@ pub trait Identities: Send + Sync + 'static {
         claims: &'a Claims,
         now: DateTime<Utc>,
     ) -> BoxFuture<'a, Result<Option<Bearer>>>;
+
+    /// False where some node has seen that proof before.
+    fn use_proof<'a>(&'a self, client: &'a str, proof: &'a Proof) -> BoxFuture<'a, Result<bool>>;
 }
 
 /// What the database says of the bearer of a grant.
@@ -49,14 +54,24 @@ pub struct Bearer {
     pub signed_in: Option<DateTime<Utc>>,
     /// Those that the token names by `scope_ref`.
     pub scopes: Option<String>,
+    pub terms: Terms,
+}
+
+/// On which terms tokens of a client are taken.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct Terms {
+    /// Where its requests come from; empty for anywhere.
+    pub networks: Vec<Network>,
+    /// Whether its tokens have to be bound to a key or a certificate.
+    pub wants_binding: bool,
 }
 
 /// For whom tokens are, and how long an answer of the database holds.
-#[derive(Clone, Debug)]
 pub struct BearerSettings {
     pub expected: Expected,
     pub clock: Clock,
     pub holds: Duration,
+    pub proofs: Arc<Proofs>,
 }
 
 /// Tells callers apart by their access tokens.
@@ -81,14 +96,72 @@ impl Bearers {
         Arc::new(Bearers { identities, settings, tokens, keys, reading_keys })
     }
 
-    /// The bearer of an access token. 401 for one that is not good, 503 where the database does
-    /// not say.
+    /// Who has sent a request, None where it brings no token. 401 for a token that is not good, or
+    /// not his who brings it; 503 where the database does not say.
+    pub async fn authenticated(
+        &self,
+        credentials: &Credentials<'_>,
+    ) -> Result<Option<Arc<Principal>>, Refused> {
+        let Some(authorization) = credentials.authorization else { return Ok(None) };
+        let invalid = || Refused::from(refused(Refusal::Invalid));
+        let (scheme, token) = access_token(authorization).ok_or_else(invalid)?;
+        let found = self.known(token).await;
+        let (verified, known) = found.map_err(|error| Refused::of(error, scheme))?;
+        check_terms(&known.terms, &verified, (scheme, credentials))?;
+        let bound = verified.claims.cnf.clone().unwrap_or_default();
+        check_certificate(&bound, (scheme, credentials))?;
+        self.check_key(&verified, (scheme, token), credentials).await?;
+        Ok(Some(known.principal))
+    }
+
+    /// Whoever has the key of the token has signed the request with it (RFC 9449, 7.1).
+    async fn check_key(
+        &self,
+        verified: &Verified,
+        (scheme, token): (Scheme, &str),
+        credentials: &Credentials<'_>,
+    ) -> Result<(), Refused> {
+        let bound = verified.claims.cnf.as_ref();
+        let jkt = match (scheme, bound.and_then(|bound| bound.jkt.as_ref())) {
+            (Scheme::Bearer, None) => return Ok(()),
+            (Scheme::Dpop, None) => {
+                return Err(Refused::token(scheme, "The access token is bound to no key"));
+            }
+            (Scheme::Bearer, Some(_)) => {
+                let text = "The access token is bound to a key: bring it as DPoP, with a proof";
+                return Err(Refused::token(Scheme::Dpop, text));
+            }
+            (Scheme::Dpop, Some(jkt)) => jkt,
+        };
+        let proof = credentials.proof.ok_or_else(|| Refused::proof("it is missing"))?;
+        let (proofs, now) = (&self.settings.proofs, self.settings.clock.now());
+        let checked = proofs.check((proof, credentials.target), Some(token), now);
+        let proof = checked.map_err(|fault| match fault {
+            Fault::Invalid(reason) => Refused::proof(reason),
+            Fault::Nonce => Refused::nonce(proofs.nonce(now)),
+        })?;
+        if proof.jkt != *jkt {
+            return Err(Refused::proof("it is of another key than the access token"));
+        }
+        match self.identities.use_proof(&verified.claims.client_id, &proof).await? {
+            true => Ok(()),
+            false => Err(Refused::proof("it was used before")),
+        }
+    }
+
+    /// The bearer of an access token, whoever brings it. 401 for one that is not good, 503 where
+    /// the database does not say.
     pub async fn principal(&self, token: &str) -> Result<Arc<Principal>> {
-        Ok(self.bearer(token).await?.1)
+        Ok(self.known(token).await?.1.principal)
     }
 
     /// The same with the claims of the token.
     pub async fn bearer(&self, token: &str) -> Result<(Arc<Verified>, Arc<Principal>)> {
+        let (verified, known) = self.known(token).await?;
+        Ok((verified, known.principal))
+    }
+
+    async fn known(&self, token: &str) -> Result<(Arc<Verified>, Known)> {
         let hash = TokenCache::hash(token);
         let verified = match self.tokens.get(&hash) {
             Some(verified) => verified,
@@ -99,8 +172,8 @@ impl Bearers {
             self.tokens.remove(&hash);
             return Err(refused(refusal));
         }
-        let principal = self.current(&verified, now).await?;
-        principal.map(|principal| (verified, principal)).ok_or_else(|| refused(Refusal::Invalid))
+        let known = self.current(&verified, now).await?;
+        known.map(|known| (verified, known)).ok_or_else(|| refused(Refusal::Invalid))
     }
 
     async fn verified(&self, token: &str, hash: TokenHash) -> Result<Arc<Verified>> {
@@ -146,19 +219,15 @@ impl Bearers {
 
     /// The bearer now. What the database said holds for a moment; where it does not answer after
     /// that, neither is anybody let in.
-    async fn current(
-        &self,
-        verified: &Verified,
-        now: DateTime<Utc>,
-    ) -> Result<Option<Arc<Principal>>> {
+    async fn current(&self, verified: &Verified, now: DateTime<Utc>) -> Result<Option<Known>> {
         let holding = |current: &Current| current.asked.elapsed() < self.settings.holds;
         if let Some(current) = verified.current().filter(holding) {
-            return Ok(current.principal);
+            return Ok(current.known);
         }
         let came = Instant::now();
         let mut failed = verified.asking.lock().await;
         if let Some(current) = verified.current().filter(holding) {
-            return Ok(current.principal);
+            return Ok(current.known);
         }
         if failed.is_some_and(|failed| failed >= came) {
             return Err(FhirError::unavailable("The database does not say who you are"));
@@ -167,9 +236,13 @@ impl Bearers {
         let asked = Instant::now();
         let bearer = self.identities.bearer(&verified.kid, &verified.claims, now).await;
         let bearer = bearer.inspect_err(|_| *failed = Some(Instant::now()))?;
-        let principal = bearer.and_then(|bearer| principal(verified, bearer)).map(Arc::new);
-        verified.remember(Current { asked, principal: principal.clone() });
-        Ok(principal)
+        let known = bearer.and_then(|bearer| {
+            let terms = Arc::new(bearer.terms.clone());
+            principal(verified, bearer)
+                .map(|principal| Known { principal: principal.into(), terms })
+        });
+        verified.remember(Current { asked, known: known.clone() });
+        Ok(known)
     }
 }
 
@@ -199,30 +272,45 @@ fn principal(verified: &Verified, bearer: Bearer) -> Option<Principal> {
     })
 }
 
-impl Authenticate for Bearers {
-    fn caller<'a>(&'a self, authorization: Option<&'a str>) -> BoxFuture<'a, Result<Caller>> {
-        async move {
-            let Some(authorization) = authorization else { return Ok(Caller::Anonymous) };
-            let token = bearer_token(authorization).ok_or_else(|| refused(Refusal::Invalid))?;
-            Ok(Caller::Principal(self.principal(token).await?))
-        }
-        .boxed()
+/// Where a request comes from, and whether its token has to be bound, are the client's terms.
+fn check_terms(
+    terms: &Terms,
+    verified: &Verified,
+    (scheme, credentials): (Scheme, &Credentials<'_>),
+) -> Result<(), Refused> {
+    if !is_within(&terms.networks, credentials.address) {
+        return Err(Refused::token(scheme, "The client is not let in from this address"));
+    }
+    match terms.wants_binding && verified.claims.cnf.is_none() {
+        true => Err(Refused::token(scheme, "The access token has to be bound to its client")),
+        false => Ok(()),
     }
 }
 
-/// The token of `Authorization: Bearer [token]` (RFC 6750, 2.1).
-pub fn bearer_token(authorization: &str) -> Option<&str> {
-    let (scheme, token) = authorization.split_once(' ')?;
-    let token = token.trim_start_matches(' ');
-    let is_token = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
-    (scheme.eq_ignore_ascii_case("bearer") && is_token).then_some(token)
+/// The certificate of the connection is that of the token (RFC 8705, 3).
+fn check_certificate(
+    bound: &Confirmation,
+    (scheme, credentials): (Scheme, &Credentials<'_>),
+) -> Result<(), Refused> {
+    let Some(x5t) = &bound.x5t else { return Ok(()) };
+    match credentials.certificate.is_some_and(|shown| shown.thumbprint() == *x5t) {
+        true => Ok(()),
+        false => {
+            let text = "The access token is bound to another client certificate";
+            Err(Refused::token(scheme, text))
+        }
+    }
 }
 
-fn refused(refusal: Refusal) -> FhirError {
-    let (code, text) = match refusal {
-        Refusal::Invalid => (IssueCode::Login, "The access token is not valid"),
-        Refusal::Expired => (IssueCode::Expired, "The access token has expired"),
-    };
-    let issue = Issue::error(code, AUTHORIZATION, text);
-    FhirError::of_issues(ErrorKind::Unauthorized, vec![issue])
+impl Authenticate for Bearers {
+    fn caller<'a>(
+        &'a self,
+        credentials: Credentials<'a>,
+    ) -> BoxFuture<'a, Result<Caller, Refused>> {
+        async move {
+            let principal = self.authenticated(&credentials).await?;
+            Ok(principal.map_or(Caller::Anonymous, Caller::Principal))
+        }
+        .boxed()
+    }
 }

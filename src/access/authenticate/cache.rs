@@ -1,5 +1,6 @@
 //! Tokens whose signature was good, so that each is verified once.
 
+use super::bearer::Terms;
 use crate::access::jwt::Claims;
 use crate::access::principal::Principal;
 use crate::access::smart_scope::Scopes;
@@ -32,7 +33,14 @@ pub struct Verified {
 #[derive(Clone)]
 pub struct Current {
     pub asked: Instant,
-    pub principal: Option<Arc<Principal>>,
+    pub known: Option<Known>,
+}
+
+/// A bearer whose grant is good.
+#[derive(Clone)]
+pub struct Known {
+    pub principal: Arc<Principal>,
+    pub terms: Arc<Terms>,
 }
 
 impl Verified {

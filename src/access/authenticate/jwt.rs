@@ -6,6 +6,7 @@ use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// `typ` of an access token (RFC 9068, 2.1).
 pub const ACCESS_TOKEN: &str = "at+jwt";
@@ -36,6 +37,27 @@ pub struct Claims {
     /// Names scopes that are too long for a token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope_ref: Option<String>,
+    /// What its bearer has to show beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cnf: Option<Confirmation>,
+}
+
+/// Keys that a token is bound to (RFC 7800, 3.1).
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, Debug)]
+pub struct Confirmation {
+    /// Thumbprint of the key of proofs (RFC 9449, 6.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jkt: Option<String>,
+    /// Thumbprint of a client certificate (RFC 8705, 3.1).
+    #[serde(rename = "x5t#S256", default, skip_serializing_if = "Option::is_none")]
+    pub x5t: Option<String>,
+}
+
+impl Confirmation {
+    /// None where there is no key, so that whoever has the token may use it.
+    pub fn of_keys(self) -> Option<Confirmation> {
+        (self != Confirmation::default()).then_some(self)
+    }
 }
 
 /// A public key that tokens are verified with.
@@ -57,12 +79,18 @@ impl VerificationKey {
     /// The claims of a JWT that this key signed. None for anything else, also where the header
     /// brings keys of its own or wants extensions that nobody here knows (RFC 8725, 3.10).
     pub fn claims<T: DeserializeOwned>(&self, token: &str) -> Option<T> {
+        let (header, claims) = self.signed(token)?;
+        (!brings_keys(&header)).then_some(claims)
+    }
+
+    /// Header and claims of a JWT that this key signed.
+    pub fn signed<T: DeserializeOwned>(&self, token: &str) -> Option<(Header, T)> {
         let mut validation = Validation::new(self.algorithm);
         // Times and audiences are checked by whoever knows the clock.
         (validation.validate_exp, validation.validate_aud) = (false, false);
         validation.required_spec_claims.clear();
         let read = jsonwebtoken::decode::<T>(token, &self.key, &validation).ok()?;
-        (!brings_keys(&read.header)).then_some(read.claims)
+        Some((read.header, read.claims))
     }
 }
 
@@ -79,12 +107,23 @@ fn fits(algorithm: Algorithm, jwk: &Jwk) -> bool {
         (AlgorithmParameters::RSA(_), algorithm) => {
             matches!(algorithm, Algorithm::RS256 | Algorithm::RS384)
         }
+        (AlgorithmParameters::OctetKeyPair(key), Algorithm::EdDSA) => {
+            key.curve == EllipticCurve::Ed25519
+        }
         _ => false,
     }
 }
 
 fn brings_keys(header: &Header) -> bool {
     header.jwk.is_some() || header.x5u.is_some() || header.x5c.is_some() || header.crit.is_some()
+}
+
+/// Members of a JWK that no public key has (RFC 7518, 6).
+const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+
+/// True for a JWK without anything private in it.
+pub fn is_public(key: &Value) -> bool {
+    key.is_object() && PRIVATE.iter().all(|member| key.get(member).is_none())
 }
 
 /// The header of a JWT, before anything is known of it. None for what is no JWT, is too long, or

@@ -6,8 +6,9 @@ use crate::cli::Failure;
 use crate::clock::Clock;
 use crate::config::DatabaseConfig;
 use crate::fhir::resource::ResourceKey;
-use crate::oauth::{hash, new_secret};
-use crate::storage::{Client, ClientKind, Store};
+use crate::network::Network;
+use crate::oauth::{CertificateName, hash, new_secret};
+use crate::storage::{Client, ClientKind, ClientTerms, Store};
 use chrono::Duration;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -34,6 +35,12 @@ pub enum ClientAct {
     Disable { id: String },
     /// Let a client that was disabled ask for tokens again.
     Enable { id: String },
+    /// Put other terms in the place of those that a client has; what was granted to it ends.
+    Bind {
+        id: String,
+        #[command(flatten)]
+        terms: Terms,
+    },
     /// Make another secret, which is printed once.
     Secret {
         id: String,
@@ -48,7 +55,8 @@ pub enum ClientAct {
 pub struct NewClient {
     /// Its client_id.
     pub id: String,
-    /// public, confidential-symmetric or confidential-asymmetric.
+    /// public, confidential-symmetric, confidential-asymmetric, confidential-certificate or
+    /// confidential-self-signed.
     #[arg(long, value_parser = parse_kind)]
     pub kind: ClientKind,
     /// What people are shown.
@@ -94,6 +102,66 @@ pub struct NewClient {
     /// People are not asked whether it may; for our own alone.
     #[arg(long, requires = "first_party")]
     pub skip_consent: bool,
+    #[command(flatten)]
+    pub terms: Terms,
+}
+
+/// What a client and its tokens are bound to.
+#[derive(Args, Debug)]
+pub struct Terms {
+    /// Tokens only for DPoP proofs, and bound to their key.
+    #[arg(long)]
+    pub dpop: bool,
+    /// Tokens only for a client certificate, and bound to it.
+    #[arg(long)]
+    pub certificate_bound: bool,
+    /// Whom its certificate is for: subject_dn:CN=..., san_dns:HOST, san_uri:URI, san_ip:ADDRESS,
+    /// san_email:ADDRESS.
+    #[arg(long, value_parser = parse_certificate_name)]
+    pub certificate_name: Option<String>,
+    /// Addresses or networks that its requests come from; anywhere without it.
+    #[arg(long, value_delimiter = ',')]
+    pub network: Vec<Network>,
+    /// A registry whose requests may come from anywhere.
+    #[arg(long, conflicts_with = "network")]
+    pub any_network: bool,
+    /// A registry whose tokens are bound to nothing: whoever has one may use it.
+    #[arg(long, conflicts_with_all = ["dpop", "certificate_bound"])]
+    pub bearer_tokens: bool,
+    /// Authorization requests have to be pushed.
+    #[arg(long)]
+    pub require_par: bool,
+}
+
+impl Terms {
+    fn of_client(&self) -> ClientTerms {
+        ClientTerms {
+            is_dpop_bound: self.dpop,
+            is_certificate_bound: self.certificate_bound,
+            allows_bearer: self.bearer_tokens,
+            networks: self.network.clone(),
+            requires_pushed: self.require_par,
+            certificate_name: self.certificate_name.clone(),
+        }
+    }
+
+    /// What of it does not go with such a client.
+    fn wrong_for(&self, kind: ClientKind, role: Option<Role>) -> Option<&'static str> {
+        let is_named = self.certificate_name.is_some();
+        let is_registry = role == Some(Role::Registry);
+        match () {
+            () if is_named != (kind == ClientKind::CertificateOfAuthority) => {
+                Some("--certificate-name is for confidential-certificate clients, which need it")
+            }
+            () if is_registry && self.network.is_empty() && !self.any_network => {
+                Some("A registry needs a --network, or --any-network")
+            }
+            () if !is_registry && (self.any_network || self.bearer_tokens) => {
+                Some("--any-network and --bearer-tokens are for registries")
+            }
+            () => None,
+        }
+    }
 }
 
 pub async fn run(config: ClientConfig) -> Result<(), Failure> {
@@ -103,6 +171,7 @@ pub async fn run(config: ClientConfig) -> Result<(), Failure> {
         ClientAct::Show { id } => show(store, id).await,
         ClientAct::Disable { id } => set_active(store, id, false).await,
         ClientAct::Enable { id } => set_active(store, id, true).await,
+        ClientAct::Bind { id, terms } => bind(store, id, terms).await,
         ClientAct::Secret { id, others_end } => secret(store, id, *others_end).await,
     })
     .await
@@ -140,6 +209,7 @@ async fn add(store: &Store, new: &NewClient) -> Result<(), Failure> {
         organizations: organizations.collect(),
         jurisdictions: new.jurisdiction.clone(),
         id_prefix: new.id_prefix.clone(),
+        terms: new.terms.of_client(),
         ..Client::new(&new.id, new.kind)
     };
     if !store.add_client(&client, Clock::System.now()).await? {
@@ -166,15 +236,16 @@ fn grant_types(new: &NewClient) -> Vec<String> {
 
 fn check(new: &NewClient) -> Result<(), Failure> {
     let has_keys = new.jwks.is_some() || new.jwks_uri.is_some();
-    let is_signing = new.kind == ClientKind::ConfidentialAsymmetric;
+    let needs_keys = new.kind.has_private_key() && new.kind != ClientKind::CertificateOfAuthority;
     let words = new.scope.split(' ').filter(|word| !word.is_empty()).count();
     let scopes = Scopes::parse(&new.scope).map_or(0, |scopes| scopes.iter().count());
     let wrong = match () {
-        () if is_signing != has_keys => {
-            "--jwks or --jwks-uri is for confidential-asymmetric clients, which need one of them"
+        () if needs_keys != has_keys => {
+            "--jwks or --jwks-uri is for confidential-asymmetric and confidential-self-signed \
+             clients, which need one of them"
         }
-        () if new.role.is_some() && !is_signing => {
-            "--role is for backend services, which are confidential-asymmetric"
+        () if new.role.is_some() && !new.kind.has_private_key() => {
+            "--role is for backend services, which have a private key or a certificate"
         }
         () if new.role.is_none() && new.redirect_uri.is_empty() => {
             "A client needs a --redirect-uri, or a --role as a backend service"
@@ -186,9 +257,22 @@ fn check(new: &NewClient) -> Result<(), Failure> {
         () if !new.origin.iter().all(|origin| is_origin(origin)) => {
             "An --origin is a scheme and a host, such as https://app.example"
         }
-        () => return Ok(()),
+        () => match new.terms.wrong_for(new.kind, new.role) {
+            Some(wrong) => wrong,
+            None => return Ok(()),
+        },
     };
     Err(wrong.into())
+}
+
+async fn bind(store: &Store, id: &str, terms: &Terms) -> Result<(), Failure> {
+    let client = store.client(id).await?.ok_or_else(|| format!("There is no client {id}"))?;
+    if let Some(wrong) = terms.wrong_for(client.kind, client.role) {
+        return Err(wrong.into());
+    }
+    store.set_client_terms(id, &terms.of_client(), Clock::System.now()).await?;
+    println!("The client {id} has these terms now, and what was granted to it has ended");
+    Ok(())
 }
 
 fn is_absolute(uri: &str) -> bool {
@@ -231,6 +315,12 @@ async fn show(store: &Store, id: &str) -> Result<(), Failure> {
         "organizations": organizations,
         "jurisdictions": client.jurisdictions,
         "id_prefix": client.id_prefix,
+        "dpop": client.terms.is_dpop_bound,
+        "certificate_bound": client.terms.is_certificate_bound,
+        "certificate_name": client.terms.certificate_name,
+        "networks": client.terms.networks.iter().map(Network::to_string).collect::<Vec<_>>(),
+        "bearer_tokens": !client.wants_binding(),
+        "require_par": client.terms.requires_pushed,
     });
     println!("{shown:#}");
     Ok(())
@@ -260,6 +350,11 @@ async fn secret(store: &Store, id: &str, others_end: u16) -> Result<(), Failure>
 fn parse_kind(text: &str) -> Result<ClientKind, String> {
     let kinds = ClientKind::ALL.map(ClientKind::as_str).join(", ");
     ClientKind::parse(text).ok_or_else(|| format!("one of {kinds} is wanted"))
+}
+
+fn parse_certificate_name(text: &str) -> Result<String, String> {
+    let wrong = || "subject_dn:, san_dns:, san_uri:, san_ip: or san_email: and a name is wanted";
+    CertificateName::parse(text).map(|_| text.to_owned()).ok_or_else(|| wrong().to_owned())
 }
 
 fn parse_role(text: &str) -> Result<Role, String> {

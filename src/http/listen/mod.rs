@@ -8,6 +8,7 @@ mod paced_io;
 mod tests;
 mod tls;
 
+use super::certificates::Shown;
 use super::middleware::forwarded::{IsSecure, Peer};
 use super::{App, HttpSettings};
 pub use crowd::{Crowd, PlaceInCrowd};
@@ -124,22 +125,25 @@ impl Connection {
         let Some(tls) = &self.tls else {
             let protocol = timeout(self.http.head_timeout, protocol(&stream)).await;
             if let Ok(Some(protocol)) = protocol {
-                self.carry(stream, protocol).await;
+                self.carry(stream, (protocol, None)).await;
             }
             return;
         };
         let Some(stream) = tls.accept(stream).await else {
             return;
         };
-        let protocol = match stream.get_ref().1.alpn_protocol() {
+        let session = stream.get_ref().1;
+        let protocol = match session.alpn_protocol() {
             Some(b"h2") => Protocol::Http2,
             _ => Protocol::Http1,
         };
-        self.carry(stream, protocol).await;
+        let shown = session.peer_certificates();
+        let shown = shown.and_then(|chain| self.http.client_certificates.shown(chain));
+        self.carry(stream, (protocol, shown)).await;
     }
 
     /// Answers the requests of a connection, from the first to the last.
-    async fn carry<S>(self, stream: S, protocol: Protocol)
+    async fn carry<S>(self, stream: S, (protocol, shown): (Protocol, Option<Shown>))
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -154,6 +158,9 @@ impl Connection {
             let busy = pace.busy();
             let mut request: Request = request.map(Body::new);
             request.extensions_mut().insert(Peer(peer));
+            if let Some(shown) = &shown {
+                request.extensions_mut().insert(shown.clone());
+            }
             if is_secure {
                 request.extensions_mut().insert(IsSecure);
             }

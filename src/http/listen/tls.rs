@@ -1,6 +1,7 @@
 //! TLS by the operator's own certificate, for where no proxy ends it. The files are read anew when
 //! they change, so that a certificate is replaced without a restart.
 
+use crate::http::certificates::AnyCertificate;
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
@@ -31,6 +32,8 @@ pub struct TlsFiles {
     pub key: PathBuf,
     /// Whether clients that have TLS 1.2 alone are served too.
     pub allows_tls12: bool,
+    /// Whether clients are asked for a certificate.
+    pub asks_clients: bool,
 }
 
 /// The newest certificate that could be read.
@@ -94,7 +97,7 @@ fn changed(files: &TlsFiles) -> [Option<SystemTime>; 2] {
 }
 
 fn acceptor(files: &TlsFiles) -> io::Result<TlsAcceptor> {
-    let TlsFiles { certificate, key, allows_tls12 } = files;
+    let TlsFiles { certificate, key, allows_tls12, asks_clients } = files;
     let wrong = |path: &Path, error: &dyn std::fmt::Display| {
         io::Error::other(format!("{}: {error}", path.display()))
     };
@@ -104,12 +107,15 @@ fn acceptor(files: &TlsFiles) -> io::Result<TlsAcceptor> {
         .map_err(|error| wrong(certificate, &error))?;
     let private = PrivateKeyDer::from_pem_file(key).map_err(|error| wrong(key, &error))?;
     let versions: &[_] = if *allows_tls12 { &[&TLS13, &TLS12] } else { &[&TLS13] };
-    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+    let builder = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_protocol_versions(versions)
-        .map_err(io::Error::other)?
-        .with_no_client_auth()
-        .with_single_cert(chain, private)
-        .map_err(|error| wrong(certificate, &error))?;
+        .map_err(io::Error::other)?;
+    let builder = match asks_clients {
+        true => builder.with_client_cert_verifier(AnyCertificate::verifier()),
+        false => builder.with_no_client_auth(),
+    };
+    let mut config =
+        builder.with_single_cert(chain, private).map_err(|error| wrong(certificate, &error))?;
     config.alpn_protocols = PROTOCOLS.iter().map(|name| name.to_vec()).collect();
     Ok(TlsAcceptor::from(Arc::new(config)))
 }

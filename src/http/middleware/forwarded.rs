@@ -2,6 +2,7 @@
 //! anybody else are ignored; links are made of the base URL that is set, never of headers.
 
 use crate::http::App;
+use crate::http::certificates::Shown;
 use crate::network::Network;
 use axum::extract::Request;
 use axum::http::HeaderMap;
@@ -26,6 +27,14 @@ pub fn read(app: &App, request: &mut Request) {
         let client = client(peer.ip(), request.headers(), trusted);
         let is_proxied = is_trusted(peer.ip(), trusted);
         let is_secure = is_proxied && last(request.headers(), "x-forwarded-proto") == Some("https");
+        // The certificate of a proxy is not that of whom it speaks for.
+        let shown = match is_proxied {
+            true => app.http.client_certificates.forwarded(request.headers()),
+            false => request.extensions().get::<Shown>().cloned(),
+        };
+        if let Some(Shown(certificate)) = shown {
+            request.extensions_mut().insert(certificate);
+        }
         request.extensions_mut().insert(ClientAddress(client));
         if is_secure {
             request.extensions_mut().insert(IsSecure);

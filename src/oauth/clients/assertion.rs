@@ -70,7 +70,7 @@ impl AuthorizationServer {
             Ok(fit) => fit,
             Err(reason) => return Ok(Err(reason)),
         };
-        let keys = match self.client_keys.of(client, &kid).await {
+        let keys = match self.client_keys.of(client, &|key| key["kid"] == *kid).await {
             Ok(keys) => keys,
             Err(reason) => return Ok(Err(reason)),
         };

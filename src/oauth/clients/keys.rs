@@ -55,9 +55,13 @@ impl ClientKeys {
         ClientKeys { fetch, kept }
     }
 
-    /// The keys of a client; fetched anew where none of them is `kid`, though not often. An error
+    /// The keys of a client; fetched anew where none of them is the one, though not often. An error
     /// says why there are none.
-    pub async fn of(&self, client: &Client, kid: &str) -> Result<Arc<Vec<Value>>, &'static str> {
+    pub async fn of(
+        &self,
+        client: &Client,
+        is_the_one: &(dyn Fn(&Value) -> bool + Sync),
+    ) -> Result<Arc<Vec<Value>>, &'static str> {
         let Some(url) = &client.jwks_uri else {
             let set = client.jwks.as_ref().ok_or("the client has no keys")?;
             return Ok(Arc::new(keys(set).ok_or("the registered keys are no JWK set")?));
@@ -68,7 +72,7 @@ impl ClientKeys {
         let mut kept = kept.lock().await;
         let now = Instant::now();
         let is_fresh = kept.fresh_until.is_some_and(|until| now < until);
-        let has_key = kept.keys.iter().any(|key| key["kid"] == kid);
+        let has_key = kept.keys.iter().any(is_the_one);
         let may_fetch = kept.fetched.is_none_or(|at| now >= at + FETCHED_AGAIN);
         // Beyond what the client's server allows keys are not used, even where it is away.
         match (is_fresh && has_key, may_fetch || (has_key && !is_fresh)) {
@@ -152,7 +156,7 @@ mod tests {
         let mut client = Client::new("c", ClientKind::ConfidentialAsymmetric);
         client.jwks_uri = Some("https://c.example/jwks".to_owned());
         for kid in kids {
-            let _ = keys.of(&client, kid).await;
+            let _ = keys.of(&client, &|key| key["kid"] == *kid).await;
         }
         answers.count.load(Ordering::Relaxed)
     }

@@ -2,10 +2,14 @@
 //! way, which it is registered with.
 
 mod assertion;
+mod certificate;
 mod keys;
 
+pub use certificate::CertificateName;
 pub use keys::ClientKeys;
 
+use crate::access::ClientCertificate;
+use crate::network::is_within;
 use crate::oauth::AuthorizationServer;
 use crate::oauth::error::{OAuthError, OAuthResult};
 use crate::oauth::events::{Actor, SecurityEvent, report};
@@ -45,7 +49,7 @@ impl AuthorizationServer {
             None => credentials(form)?,
         };
         let actor = Actor { client_id: Some(credentials.id.clone()), ..form.actor() };
-        match self.proven(&credentials, &actor).await {
+        match self.proven(&credentials, &actor, form.certificate()).await {
             Ok(client) => {
                 let event = SecurityEvent::ClientAuthenticated;
                 report(&self.context, &actor, &event).await?;
@@ -66,7 +70,7 @@ impl AuthorizationServer {
     async fn holder(&self, form: &Form) -> OAuthResult<Option<Credentials>> {
         let says = ["client_id", "client_secret", "client_assertion"].into_iter();
         let is_named = says.map(|name| form.get(name)).any(|said| said.is_some())
-            || form.headers.contains_key(header::AUTHORIZATION);
+            || form.parts.headers.contains_key(header::AUTHORIZATION);
         let token = match form.get("grant_type") {
             Some("refresh_token") if !is_named => form.get("refresh_token"),
             _ => None,
@@ -77,7 +81,12 @@ impl AuthorizationServer {
         Ok(known.map(|token| of(token.client)))
     }
 
-    async fn proven(&self, credentials: &Credentials, actor: &Actor) -> Result<Client, Unproven> {
+    async fn proven(
+        &self,
+        credentials: &Credentials,
+        actor: &Actor,
+        shown: Option<&ClientCertificate>,
+    ) -> Result<Client, Unproven> {
         let client = self.context.store.client(&credentials.id).await?;
         // A client that is not known takes the way of one that is.
         let secrets = match &credentials.proof {
@@ -89,6 +98,9 @@ impl AuthorizationServer {
         };
         let client = client.filter(|client| client.is_active);
         let client = client.ok_or(Unproven::Refused("unknown or disabled"))?;
+        if !is_within(&client.terms.networks, actor.address) {
+            return Err(Unproven::Refused("from an address that it is not registered with"));
+        }
         let is_proven = match (client.kind, &credentials.proof) {
             (ClientKind::Public, Proof::None) => true,
             (ClientKind::ConfidentialSymmetric, Proof::Secret(secret)) => {
@@ -100,6 +112,10 @@ impl AuthorizationServer {
                     Ok(()) => Ok(client),
                     Err(reason) => Err(Unproven::Refused(reason)),
                 };
+            }
+            (kind, Proof::None) if kind.has_certificate() => {
+                let checked = self.check_certificate(&client, shown).await;
+                return checked.map(|()| client).map_err(Unproven::Refused);
             }
             _ => return Err(Unproven::Refused("another method than it is registered with")),
         };
@@ -121,7 +137,7 @@ impl From<crate::error::FhirError> for Unproven {
 }
 
 fn credentials(form: &Form) -> OAuthResult<Credentials> {
-    let basic = basic(&form.headers)?;
+    let basic = basic(&form.parts.headers)?;
     let (secret, assertion) = (form.get("client_secret"), form.get("client_assertion"));
     let count = [basic.is_some(), secret.is_some(), assertion.is_some()].into_iter();
     if count.filter(|is_there| *is_there).count() > 1 {
@@ -141,7 +157,7 @@ fn credentials(form: &Form) -> OAuthResult<Credentials> {
         }
         (None, None, None) => (named.map(str::to_owned), Proof::None),
     };
-    let is_basic = form.headers.contains_key(header::AUTHORIZATION);
+    let is_basic = form.parts.headers.contains_key(header::AUTHORIZATION);
     let is_same = |id: &String| named.is_none_or(|named| named == id);
     let is_id = |id: &String| (1..=ID_BYTES).contains(&id.len()) && !id.contains('\0');
     match id.filter(is_same).filter(is_id) {

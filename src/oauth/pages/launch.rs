@@ -96,8 +96,9 @@ async fn made(server: &Arc<AuthorizationServer>, request: Request) -> Result<Str
     let visit = Visit::from_request_parts(&mut parts, server).await;
     let visit = visit.map_err(|_| unauthorized())?;
     let launcher = match (authorization, authenticate) {
-        (Some(header), Some(authenticate)) => {
-            let caller = authenticate.caller(header.to_str().ok()).await?;
+        (Some(_), Some(authenticate)) => {
+            let credentials = server.credentials(&parts);
+            let caller = authenticate.caller(credentials).await?;
             of_caller(caller, &visit)?
         }
         (Some(_), None) => return Err(unauthorized()),

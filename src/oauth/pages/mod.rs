@@ -17,6 +17,7 @@ mod sign_in;
 mod texts;
 mod visit;
 
+pub use authorize::push;
 pub use factors::settle;
 
 use super::AuthorizationServer;

@@ -32,6 +32,22 @@ pub struct Posted {
 }
 
 impl Fields {
+    /// Those of a form that was read already.
+    pub fn of<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Fields {
+        Fields(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+    }
+
+    /// With the value of a name in the place of those that it had.
+    pub fn with(mut self, name: &str, value: &str) -> Fields {
+        self.0.retain(|(own, _)| own != name);
+        self.0.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub fn pairs(&self) -> &[(String, String)] {
+        &self.0
+    }
+
     pub fn parse(bytes: &[u8]) -> Fields {
         Fields(url::form_urlencoded::parse(bytes).into_owned().collect())
     }

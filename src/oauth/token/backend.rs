@@ -6,7 +6,7 @@ use crate::oauth::AuthorizationServer;
 use crate::oauth::error::{OAuthError, OAuthResult};
 use crate::oauth::form::Form;
 use crate::oauth::scopes::supported;
-use crate::storage::{Client, ClientKind, NewGrant};
+use crate::storage::{Client, NewGrant};
 use chrono::Duration;
 use serde_json::json;
 
@@ -15,8 +15,8 @@ const LIFETIME: Duration = Duration::seconds(300);
 
 impl AuthorizationServer {
     pub(super) async fn backend(&self, client: &Client, form: &Form) -> OAuthResult<Given> {
-        if client.kind != ClientKind::ConfidentialAsymmetric {
-            let text = "client_credentials is for clients that authenticate by private_key_jwt";
+        if !client.kind.has_private_key() {
+            let text = "client_credentials is for clients that authenticate by a private key";
             return Err(OAuthError::bad("unauthorized_client", text));
         }
         let text = "The client is not registered as a system";

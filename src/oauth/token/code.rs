@@ -1,6 +1,7 @@
 //! Codes for tokens: RFC 6749, 4.1.3, with the proof of RFC 7636.
 
 use super::{Given, Lifetimes};
+use crate::access::jwt::Confirmation;
 use crate::oauth::AuthorizationServer;
 use crate::oauth::error::{OAuthError, OAuthResult};
 use crate::oauth::events::SecurityEvent;
@@ -12,7 +13,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 
 impl AuthorizationServer {
-    pub(super) async fn redeem(&self, client: &Client, form: &Form) -> OAuthResult<Given> {
+    pub(super) async fn redeem(
+        &self,
+        client: &Client,
+        form: &Form,
+        bound: &Confirmation,
+    ) -> OAuthResult<Given> {
         let not_good = || OAuthError::invalid_grant("The code is not valid");
         let (now, store) = (self.context.clock.now(), &self.context.store);
         let hash = hash(form.need("code")?);
@@ -21,6 +27,10 @@ impl AuthorizationServer {
             return Err(self.replayed(code.access_grant, form).await?);
         }
         check(&code, client, form)?;
+        if code.dpop_jkt.is_some() && code.dpop_jkt != bound.jkt {
+            let text = "The code is bound to a key that the request does not show";
+            return Err(OAuthError::invalid_grant(text));
+        }
         if code.expires <= now {
             return Err(not_good());
         }
@@ -28,6 +38,7 @@ impl AuthorizationServer {
         if !store.redeem_code(&hash, now).await? {
             return Err(self.replayed(code.access_grant, form).await?);
         }
+        self.rebind(client, &grant, bound).await?;
         let (grant, refresh_token) = self.begin(client, grant, now).await?;
         Ok(Given {
             scopes: grant.scopes.clone(),

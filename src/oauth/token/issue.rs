@@ -63,6 +63,7 @@ impl AuthorizationServer {
             nbf: None,
             scope: Some(scopes.to_owned()),
             scope_ref: None,
+            cnf: grant.bound.clone().of_keys(),
         };
         if scopes.len() > SCOPE_BYTES {
             let hash = hash(scopes);

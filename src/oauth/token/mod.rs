@@ -1,10 +1,12 @@
 //! The token endpoint: RFC 6749, 3.2 and 5; SMART App Launch 2.2, Obtain access token.
 
 mod backend;
+mod binding;
 mod code;
 mod issue;
 mod refresh;
 
+pub use binding::token_type;
 pub use issue::AccessToken;
 
 use super::AuthorizationServer;
@@ -72,11 +74,13 @@ impl AuthorizationServer {
             let text = format!("The client is not registered for {grant_type}");
             return Err(OAuthError::bad("unauthorized_client", text));
         }
-        let given = match grant_type {
-            "authorization_code" => self.redeem(&client, form).await?,
-            "refresh_token" => self.refresh(&client, form).await?,
+        let bound = self.binding(&client, form).await?;
+        let mut given = match grant_type {
+            "authorization_code" => self.redeem(&client, form, &bound).await?,
+            "refresh_token" => self.refresh(&client, form, &bound).await?,
             _ => self.backend(&client, form).await?,
         };
+        given.grant.bound = bound;
         self.given(given, form).await
     }
 
@@ -87,7 +91,7 @@ impl AuthorizationServer {
         let granted = Scopes::parse(&scopes).unwrap_or_default();
         let mut body = json!({
             "access_token": access.token,
-            "token_type": "Bearer",
+            "token_type": token_type(Some(&grant.bound)),
             "expires_in": access.expires_in,
             "scope": scopes,
         });

@@ -3,6 +3,7 @@
 
 use super::{Given, Lifetimes};
 use crate::access::Scopes;
+use crate::access::jwt::Confirmation;
 use crate::oauth::AuthorizationServer;
 use crate::oauth::error::{OAuthError, OAuthResult};
 use crate::oauth::events::SecurityEvent;
@@ -11,7 +12,12 @@ use crate::oauth::secrets::{hash, new_secret};
 use crate::storage::{Client, Grant, NewRefreshToken};
 
 impl AuthorizationServer {
-    pub(super) async fn refresh(&self, client: &Client, form: &Form) -> OAuthResult<Given> {
+    pub(super) async fn refresh(
+        &self,
+        client: &Client,
+        form: &Form,
+        bound: &Confirmation,
+    ) -> OAuthResult<Given> {
         let not_good = || OAuthError::invalid_grant("The refresh token is not valid");
         let (now, store) = (self.context.clock.now(), &self.context.store);
         let own = hash(form.need("refresh_token")?);
@@ -30,6 +36,7 @@ impl AuthorizationServer {
             return Err(OAuthError::invalid_grant("The person has signed out"));
         }
         let scopes = narrowed(&grant, form.get("scope"))?;
+        self.rebind(client, &grant, bound).await?;
         let next = new_secret()?;
         let idle_expires = Lifetimes::of(client).idle_until(now, token.expires);
         let next_token = NewRefreshToken { hash: &hash(&next), idle_expires };

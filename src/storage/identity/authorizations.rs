@@ -19,6 +19,8 @@ pub struct App {
     pub redirect_uris: Vec<String>,
     pub is_first_party: bool,
     pub skips_consent: bool,
+    /// Its authorization requests are pushed (RFC 9126).
+    pub requires_pushed: bool,
 }
 
 /// A grant to be, with its authorization code.
@@ -40,6 +42,8 @@ pub struct CodeGrant<'a> {
     pub redirect_uri: &'a str,
     pub code_challenge: &'a str,
     pub nonce: Option<&'a str>,
+    /// The thumbprint of the key that the code is bound to.
+    pub dpop_jkt: Option<&'a str>,
 }
 
 /// What an account granted.
@@ -148,7 +152,8 @@ impl Store {
             .bind(new.code)
             .bind(new.redirect_uri)
             .bind(new.code_challenge)
-            .bind(new.nonce);
+            .bind(new.nonce)
+            .bind(new.dpop_jkt);
         let row = self.first_row(query).await?;
         row.map(|row| row.try_get(0).map_err(FhirError::internal)).transpose()
     }
@@ -204,6 +209,7 @@ fn app(row: &PgRow) -> Result<App, sqlx::Error> {
         redirect_uris: row.try_get("redirect_uris")?,
         is_first_party: row.try_get("is_first_party")?,
         skips_consent: row.try_get("skips_consent")?,
+        requires_pushed: row.try_get("requires_pushed")?,
     })
 }
 

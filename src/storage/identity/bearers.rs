@@ -1,8 +1,9 @@
 //! What the database says of the bearers of access tokens, in one statement each.
 
 use super::keys::{ACCESS_TOKEN, KeyState, SigningKeyRow};
+use crate::access::dpop::Proof;
 use crate::access::jwt::{Claims, VerificationKey};
-use crate::access::{Bearer, Identities, Launch, Link, Links, Role};
+use crate::access::{Bearer, Identities, Launch, Link, Links, Role, Terms};
 use crate::error::{FhirError, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::resource::{Id, ResourceKey};
@@ -37,6 +38,8 @@ struct BearerRow {
     proxied_rids: Vec<i64>,
     proxied_ids: Vec<String>,
     scopes: Option<String>,
+    networks: Vec<String>,
+    wants_binding: bool,
 }
 
 impl Identities for Store {
@@ -71,6 +74,24 @@ impl Identities for Store {
         }
         .boxed()
     }
+
+    fn use_proof<'a>(&'a self, client: &'a str, proof: &'a Proof) -> BoxFuture<'a, Result<bool>> {
+        async move {
+            let query = sqlx::query(include_str!("../sql/proof_use.sql"))
+                .bind(client)
+                .bind(&proof.once[..])
+                .bind(proof.ends);
+            Ok(self.run(query).await? == 1)
+        }
+        .boxed()
+    }
+}
+
+/// On which terms tokens of the client are taken.
+fn terms(row: &BearerRow) -> Result<Terms> {
+    let networks = super::clients::networks(&row.networks);
+    let networks = networks.ok_or_else(|| broken("a network of a client"))?;
+    Ok(Terms { networks, wants_binding: row.wants_binding })
 }
 
 /// None for a client that is no system and has no account.
@@ -80,7 +101,7 @@ fn bearer(row: BearerRow) -> Result<Option<Bearer>> {
         Some(account) => format!("account/{account}"),
         None => format!("client/{}", row.client),
     };
-    let (launch, links) = (launch(&row, role)?, links(&row)?);
+    let (launch, links, terms) = (launch(&row, role)?, links(&row)?, terms(&row)?);
     Ok(Some(Bearer {
         name,
         client_id: row.client,
@@ -90,6 +111,7 @@ fn bearer(row: BearerRow) -> Result<Option<Bearer>> {
         methods: row.methods,
         signed_in: row.signed_in,
         scopes: row.scopes,
+        terms,
     }))
 }
 

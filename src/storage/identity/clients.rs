@@ -2,6 +2,7 @@
 
 use crate::access::Role;
 use crate::error::{FhirError, Result};
+use crate::network::Network;
 use crate::storage::Store;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -19,11 +20,20 @@ pub enum ClientKind {
     ConfidentialSymmetric,
     /// By assertions that its private key signs.
     ConfidentialAsymmetric,
+    /// By a certificate for its name, of an authority that the operator trusts (RFC 8705, 2.1).
+    CertificateOfAuthority,
+    /// By a certificate that is registered as a key of it (RFC 8705, 2.2).
+    SelfSignedCertificate,
 }
 
 impl ClientKind {
-    pub const ALL: [ClientKind; 3] =
-        [ClientKind::Public, ClientKind::ConfidentialSymmetric, ClientKind::ConfidentialAsymmetric];
+    pub const ALL: [ClientKind; 5] = [
+        ClientKind::Public,
+        ClientKind::ConfidentialSymmetric,
+        ClientKind::ConfidentialAsymmetric,
+        ClientKind::CertificateOfAuthority,
+        ClientKind::SelfSignedCertificate,
+    ];
 
     /// As it is stored and configured.
     pub fn as_str(self) -> &'static str {
@@ -31,7 +41,19 @@ impl ClientKind {
             ClientKind::Public => "public",
             ClientKind::ConfidentialSymmetric => "confidential-symmetric",
             ClientKind::ConfidentialAsymmetric => "confidential-asymmetric",
+            ClientKind::CertificateOfAuthority => "confidential-certificate",
+            ClientKind::SelfSignedCertificate => "confidential-self-signed",
         }
+    }
+
+    /// Whether it proves possession of a private key, and shares nothing with this server.
+    pub fn has_private_key(self) -> bool {
+        !matches!(self, ClientKind::Public | ClientKind::ConfidentialSymmetric)
+    }
+
+    /// Whether that is the key of a certificate.
+    pub fn has_certificate(self) -> bool {
+        self.has_private_key() && self != ClientKind::ConfidentialAsymmetric
     }
 
     /// None for a word that is no kind.
@@ -67,6 +89,23 @@ pub struct Client {
     pub organizations: Vec<(i64, String)>,
     pub jurisdictions: Vec<String>,
     pub id_prefix: Option<String>,
+    pub terms: ClientTerms,
+}
+
+/// What a client and its tokens are bound to.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct ClientTerms {
+    /// Its tokens are given out for a proof (RFC 9449), for a certificate (RFC 8705).
+    pub is_dpop_bound: bool,
+    pub is_certificate_bound: bool,
+    /// A registry whose tokens the operator lets be bound to nothing.
+    pub allows_bearer: bool,
+    /// Where its requests come from; empty for anywhere.
+    pub networks: Vec<Network>,
+    /// Its authorization requests are pushed (RFC 9126).
+    pub requires_pushed: bool,
+    /// Whom its certificate is for: `san_dns:ehr.example`.
+    pub certificate_name: Option<String>,
 }
 
 impl Client {
@@ -92,7 +131,15 @@ impl Client {
             organizations: Vec::new(),
             jurisdictions: Vec::new(),
             id_prefix: None,
+            terms: ClientTerms::default(),
         }
+    }
+
+    /// Whether its tokens have to be bound to something; `bearer_read.sql` says the same.
+    pub fn wants_binding(&self) -> bool {
+        let is_registry = self.role == Some(Role::Registry);
+        let terms = &self.terms;
+        terms.is_dpop_bound || terms.is_certificate_bound || (is_registry && !terms.allows_bearer)
     }
 
     pub fn may(&self, grant_type: &str) -> bool {
@@ -122,6 +169,17 @@ struct ClientRow {
     organization_ids: Vec<String>,
     jurisdictions: Vec<String>,
     id_prefix: Option<String>,
+    is_dpop_bound: bool,
+    is_certificate_bound: bool,
+    allows_bearer: bool,
+    networks: Vec<String>,
+    requires_pushed: bool,
+    certificate_name: Option<String>,
+}
+
+/// None where one of them is no network.
+pub fn networks(texts: &[String]) -> Option<Vec<Network>> {
+    texts.iter().map(|text| text.parse().ok()).collect()
 }
 
 impl TryFrom<ClientRow> for Client {
@@ -133,6 +191,7 @@ impl TryFrom<ClientRow> for Client {
             Some(role) => Some(Role::parse(role).ok_or_else(|| broken("unknown role"))?),
             None => None,
         };
+        let networks = networks(&row.networks).ok_or_else(|| broken("unknown network"))?;
         let jwks = row.jwks.as_deref().map(serde_json::from_str).transpose();
         Ok(Client {
             kind: ClientKind::parse(&row.kind).ok_or_else(|| broken("unknown kind"))?,
@@ -154,6 +213,14 @@ impl TryFrom<ClientRow> for Client {
             organizations: row.organization_rids.into_iter().zip(row.organization_ids).collect(),
             jurisdictions: row.jurisdictions,
             id_prefix: row.id_prefix,
+            terms: ClientTerms {
+                is_dpop_bound: row.is_dpop_bound,
+                is_certificate_bound: row.is_certificate_bound,
+                allows_bearer: row.allows_bearer,
+                networks,
+                requires_pushed: row.requires_pushed,
+                certificate_name: row.certificate_name,
+            },
         })
     }
 }
@@ -198,6 +265,12 @@ impl Store {
             .bind(ids)
             .bind(&client.jurisdictions)
             .bind(&client.id_prefix)
+            .bind(client.terms.is_dpop_bound)
+            .bind(client.terms.is_certificate_bound)
+            .bind(client.terms.allows_bearer)
+            .bind(client.terms.networks.iter().map(Network::to_string).collect::<Vec<_>>())
+            .bind(client.terms.requires_pushed)
+            .bind(&client.terms.certificate_name)
             .bind(now);
         Ok(self.run(query).await? == 1)
     }
@@ -213,6 +286,26 @@ impl Store {
         let query = sqlx::query(include_str!("../sql/client_status.sql"))
             .bind(id)
             .bind(if is_active { "active" } else { "disabled" })
+            .bind(now);
+        Ok(self.run(query).await? == 1)
+    }
+
+    /// Puts other terms in the place of those that a client has. False where there is no such
+    /// client.
+    pub async fn set_client_terms(
+        &self,
+        id: &str,
+        terms: &ClientTerms,
+        now: DateTime<Utc>,
+    ) -> Result<bool> {
+        let query = sqlx::query(include_str!("../sql/client_terms.sql"))
+            .bind(id)
+            .bind(terms.is_dpop_bound)
+            .bind(terms.is_certificate_bound)
+            .bind(terms.allows_bearer)
+            .bind(terms.networks.iter().map(Network::to_string).collect::<Vec<_>>())
+            .bind(terms.requires_pushed)
+            .bind(&terms.certificate_name)
             .bind(now);
         Ok(self.run(query).await? == 1)
     }

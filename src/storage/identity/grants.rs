@@ -1,5 +1,6 @@
 //! What was granted to whom. Every token belongs to one grant, and ends with it.
 
+use crate::access::jwt::Confirmation;
 use crate::error::{FhirError, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::storage::Store;
@@ -45,6 +46,8 @@ pub struct Grant {
     pub fhir_user: Option<String>,
     /// Of its login session; None where that has ended.
     pub session_expires: Option<DateTime<Utc>>,
+    /// What its tokens are bound to.
+    pub bound: Confirmation,
 }
 
 #[derive(FromRow)]
@@ -61,6 +64,8 @@ struct GrantRow {
     person_type: Option<i16>,
     person_id: Option<String>,
     session_expires: Option<DateTime<Utc>>,
+    jkt: Option<String>,
+    x5t: Option<String>,
 }
 
 impl TryFrom<GrantRow> for Grant {
@@ -80,6 +85,7 @@ impl TryFrom<GrantRow> for Grant {
             expires: row.expires,
             fhir_user: person.map(|(kind, id)| format!("{kind}/{id}")),
             session_expires: row.session_expires,
+            bound: Confirmation { jkt: row.jkt, x5t: row.x5t },
         })
     }
 }
@@ -151,6 +157,15 @@ impl Store {
     /// How long a grant holds from now on.
     pub async fn extend_grant(&self, id: i64, expires: DateTime<Utc>) -> Result<()> {
         let query = sqlx::query(include_str!("../sql/grant_extend.sql")).bind(id).bind(expires);
+        self.run(query).await.map(drop)
+    }
+
+    /// Binds what is given out for a grant from now on, unless it is bound already.
+    pub async fn bind_grant(&self, id: i64, bound: &Confirmation) -> Result<()> {
+        let query = sqlx::query(include_str!("../sql/grant_bind.sql"))
+            .bind(id)
+            .bind(&bound.jkt)
+            .bind(&bound.x5t);
         self.run(query).await.map(drop)
     }
 

@@ -11,13 +11,14 @@ mod grants;
 mod keys;
 mod passkeys;
 mod rates;
+mod registrations;
 mod sessions;
 mod spent;
 mod throttles;
 
 pub use accounts::{Account, AccountChange, NewAccount, Status};
 pub use authorizations::{App, CodeGrant, GivenGrant};
-pub use clients::{Client, ClientKind};
+pub use clients::{Client, ClientKind, ClientTerms};
 pub use codes::{ClaimCode, CodePurpose};
 pub use factors::{Factor, SealedSecret, Totp};
 pub use grants::{Grant, NewGrant, PersonClaims};

@@ -14,6 +14,8 @@ pub struct Code {
     pub redirect_uri: String,
     pub code_challenge: String,
     pub nonce: Option<String>,
+    /// The thumbprint of the key that the request named.
+    pub dpop_jkt: Option<String>,
     pub expires: DateTime<Utc>,
     pub redeemed: Option<DateTime<Utc>>,
 }

@@ -3,7 +3,9 @@ with recursive g as (
   select g.client, g.account, g.launch, g.patient_rid, g.methods, g.signed_in,
     case when g.account is null then c.role else a.role end as role,
     case when g.account is null then c.jurisdictions else a.jurisdictions end as jurisdictions,
-    c.organization_rids, c.organization_ids, c.id_prefix
+    c.organization_rids, c.organization_ids, c.id_prefix, c.networks,
+    c.is_dpop_bound or c.is_certificate_bound
+      or (c.role is not distinct from 'registry' and not c.allows_bearer) as wants_binding
   from access_grant g
   join client c on c.client = g.client
   left join account a on a.account = g.account
@@ -42,7 +44,7 @@ organization as (
   left join resource r on r.rid = p.rid
 )
 select g.client, g.account::text as account, g.launch::text as launch, g.patient_rid, g.methods,
-  g.signed_in, g.role, g.jurisdictions, g.id_prefix,
+  g.signed_in, g.role, g.jurisdictions, g.id_prefix, g.networks, g.wants_binding,
   p.rid as person_rid, p.type as person_type, p.id as person_id,
   array(select rid from organization where id is not null order by place, rid) as organization_rids,
   array(select id from organization where id is not null order by place, rid) as organization_ids,

@@ -8,6 +8,6 @@ with taken as (
   returning access_grant
 )
 insert into authorization_code
-  (hash, access_grant, redirect_uri, code_challenge, nonce, created, expires)
-select $14, access_grant, $15, $16, $17, $13, $12 from granted
+  (hash, access_grant, redirect_uri, code_challenge, nonce, created, expires, dpop_jkt)
+select $14, access_grant, $15, $16, $17, $13, $12, $18 from granted
 returning access_grant

@@ -1,6 +1,6 @@
 -- binds: grant, now; one that is still good
 select g.access_grant, g.client, g.account::text as account, g.scopes, g.launch::text as launch,
-  g.methods, g.signed_in, g.created, g.expires, p.type as person_type, p.id as person_id,
+  g.jkt, g.x5t, g.methods, g.signed_in, g.created, g.expires, p.type as person_type, p.id as person_id,
   s.expires as session_expires
 from access_grant g
 join client c on c.client = g.client

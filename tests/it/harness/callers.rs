@@ -1,7 +1,9 @@
 //! Callers of tests: a header names one that the test has described.
 
-use bhn_fhir::access::{Authenticate, Caller, Link, Links, Principal, Role, Scopes};
-use bhn_fhir::error::{ErrorKind, FhirError, IssueCode, Result};
+use bhn_fhir::access::{
+    Authenticate, Caller, Credentials, Link, Links, Principal, Refused, Role, Scopes,
+};
+use bhn_fhir::error::{ErrorKind, FhirError, IssueCode};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use std::collections::HashMap;
@@ -27,12 +29,18 @@ impl TestCallers {
 }
 
 impl Authenticate for TestCallers {
-    fn caller<'a>(&'a self, authorization: Option<&'a str>) -> BoxFuture<'a, Result<Caller>> {
-        let caller = match authorization {
+    fn caller<'a>(
+        &'a self,
+        credentials: Credentials<'a>,
+    ) -> BoxFuture<'a, Result<Caller, Refused>> {
+        let caller = match credentials.authorization {
             None => Ok(self.otherwise.clone()),
             Some(name) => match self.known.lock().unwrap().get(name) {
                 Some(principal) => Ok(Caller::Principal(principal.clone())),
-                None => Err(FhirError::new(ErrorKind::Unauthorized, IssueCode::Login, "unknown")),
+                None => {
+                    let unknown = FhirError::new(ErrorKind::Unauthorized, IssueCode::Login, "?");
+                    Err(unknown.into())
+                }
             },
         };
         async { caller }.boxed()

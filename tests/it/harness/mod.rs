@@ -11,6 +11,7 @@ mod network;
 mod outcome;
 pub mod people;
 mod process;
+mod proofs;
 mod sign_in;
 mod strangers;
 
@@ -25,6 +26,7 @@ pub use cluster::{TestDatabase, folder, search_path};
 pub use network::Network;
 pub use outcome::send_raw;
 pub use process::ServerProcess;
+pub use proofs::{ProofKey, proof_claims};
 pub use sign_in::{APP, CHALLENGE, Grantee, REDIRECT, VERIFIER};
 
 use bhn_fhir::access::{Authenticate, Caller, Permit, RowFilter};
@@ -85,7 +87,7 @@ impl TestServer {
 
     /// Another server on a database that is there.
     pub async fn on(database: Arc<TestDatabase>, change: impl FnOnce(&mut Settings)) -> TestServer {
-        TestServer::on_as(database, SigningIn::Off, change).await
+        TestServer::on_as(database, (SigningIn::Off, http_settings()), change).await
     }
 
     /// Where requests may be bounded by their rate.
@@ -100,18 +102,10 @@ impl TestServer {
     ) -> TestServer {
         let mut http = http_settings();
         change(&mut http);
-        TestServer::on_with(database, (SigningIn::Off, http), |_| {}).await
+        TestServer::on_as(database, (SigningIn::Off, http), |_| {}).await
     }
 
     async fn on_as(
-        database: Arc<TestDatabase>,
-        signing_in: SigningIn,
-        change: impl FnOnce(&mut Settings),
-    ) -> TestServer {
-        TestServer::on_with(database, (signing_in, http_settings()), change).await
-    }
-
-    async fn on_with(
         database: Arc<TestDatabase>,
         (signing_in, http): (SigningIn, HttpSettings),
         change: impl FnOnce(&mut Settings),

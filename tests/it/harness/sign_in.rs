@@ -3,6 +3,7 @@
 use super::{FhirClient, Reply, SigningIn, TestDatabase, TestServer};
 use bhn_fhir::access::Role;
 use bhn_fhir::config::{OAuthSettings, Settings};
+use bhn_fhir::http::HttpSettings;
 use bhn_fhir::interactions::Context;
 use bhn_fhir::oauth::AuthorizationServer;
 use bhn_fhir::storage::{Client, ClientKind, NewGrant, SigningKeyRow};
@@ -105,7 +106,21 @@ impl TestServer {
             settings.oauth = self::settings();
             change(settings);
         };
-        TestServer::on_as(database, SigningIn::On, change).await
+        TestServer::on_as(database, (SigningIn::On, super::http_settings()), change).await
+    }
+
+    /// A server whose connections are others than by default.
+    pub async fn start_signed_in_over(
+        http: HttpSettings,
+        change: impl FnOnce(&mut Settings),
+    ) -> TestServer {
+        let database = Arc::new(TestDatabase::clone_template());
+        let change = |settings: &mut Settings| {
+            settings.oauth = self::settings();
+            settings.oauth.client_certificates = true;
+            change(settings);
+        };
+        TestServer::on_as(database, (SigningIn::On, http), change).await
     }
 
     /// An account of that role; `fhir_user` such as `Patient/p`, or "" for nobody.

@@ -6,13 +6,15 @@
 mod consent;
 mod offered;
 mod patients;
+mod pushed;
 mod request;
 mod steps;
 mod words;
 
 pub use consent::{consent, decide};
 pub use patients::{encounters, patients, pick_encounter, pick_patient, principal_of};
-pub use request::AuthorizationRequest;
+pub use pushed::push;
+pub use request::{AuthorizationRequest, Refused, Target, read};
 pub use steps::next_step;
 pub use words::{Line, lines_of};
 
@@ -27,7 +29,6 @@ use axum::body::Body;
 use axum::extract::{FromRequestParts, RawQuery, Request, State};
 use axum::http::Response;
 use chrono::{DateTime, Duration, Utc};
-use request::{Refused, Target};
 use std::sync::Arc;
 
 /// A person has so long to sign in, to pick and to decide.
@@ -58,7 +59,7 @@ impl Pending {
 
 /// `GET /oauth/authorize`
 pub async fn asked(visit: Visit, RawQuery(query): RawQuery) -> Result<Response<Body>, Problem> {
-    begin(visit, &Fields::parse(query.unwrap_or_default().as_bytes())).await
+    begin(visit, Fields::parse(query.unwrap_or_default().as_bytes())).await
 }
 
 /// `POST /oauth/authorize`, from the application's own page.
@@ -69,17 +70,24 @@ pub async fn asked_by_form(
     let (mut parts, body) = request.into_parts();
     let visit = Visit::from_request_parts(&mut parts, &server).await?;
     let fields = posted::form(&parts.headers, body).await?;
-    begin(visit, &fields).await
+    begin(visit, fields).await
 }
 
 /// Checks the request and keeps it. Until client and redirect_uri are known to be good, what is
 /// wrong is told to the person and nobody is redirected.
-async fn begin(visit: Visit, fields: &Fields) -> Result<Response<Body>, Problem> {
+async fn begin(visit: Visit, fields: Fields) -> Result<Response<Body>, Problem> {
     let store = &visit.server.context.store;
+    let pushed = visit.server.pushed(&fields, visit.now).await?;
+    let (is_pushed, fields) = (pushed.is_some(), &pushed.unwrap_or(fields));
     let target = Target::read(store, fields).await?;
+    if target.app.requires_pushed && !is_pushed {
+        let text = "the client's authorization requests have to be pushed (RFC 9126)";
+        let refused = Refused::new("invalid_request", text).with_state(fields);
+        return Ok(refuse(&visit, &target.redirect_uri, &refused));
+    }
     let context = visit.server.context.current();
     let places = (context.settings.base_url.as_str(), context.registry.as_ref());
-    let mut asked = match request::read(fields, &target, places) {
+    let mut asked = match read(fields, &target, places) {
         Ok(asked) => asked,
         Err(refused) => return Ok(refuse(&visit, &target.redirect_uri, &refused)),
     };

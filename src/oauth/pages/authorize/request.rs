@@ -14,7 +14,7 @@ use serde_json::Value;
 use url::{Host, Url};
 
 /// Each of them stands once.
-const NAMES: [&str; 17] = [
+const NAMES: [&str; 18] = [
     "client_id",
     "redirect_uri",
     "response_type",
@@ -30,6 +30,7 @@ const NAMES: [&str; 17] = [
     "prompt",
     "max_age",
     "login_hint",
+    "dpop_jkt",
     "request",
     "request_uri",
 ];
@@ -47,6 +48,9 @@ pub struct AuthorizationRequest {
     pub scopes: String,
     pub state: Option<String>,
     pub code_challenge: String,
+    /// The key that the code is bound to (RFC 9449, 10).
+    #[serde(default)]
+    pub dpop_jkt: Option<String>,
     pub nonce: Option<String>,
     /// `none`, or some of `login`, `consent`, `select_account`.
     pub prompt: Vec<String>,
@@ -127,11 +131,14 @@ impl Target {
         let app =
             app.ok_or_else(|| Problem::bad_request(|texts| texts.unknown_app, "client_id"))?;
         let wrong = || Problem::bad_request(|texts| texts.wrong_redirect, "redirect_uri");
-        let uri = fields.find("redirect_uri").ok_or_else(wrong)?;
-        match app.redirect_uris.iter().any(|own| is_same(own, uri)) {
-            true => Ok(Target { redirect_uri: uri.to_owned(), app }),
-            false => Err(wrong()),
-        }
+        Target::of(app, fields).ok_or_else(wrong)
+    }
+
+    /// None where the redirect URI is not one of the client's.
+    pub fn of(app: App, fields: &Fields) -> Option<Target> {
+        let uri = fields.find("redirect_uri")?.to_owned();
+        let is_own = app.redirect_uris.iter().any(|own| is_same(own, &uri));
+        is_own.then_some(Target { app, redirect_uri: uri })
     }
 }
 
@@ -178,7 +185,8 @@ fn checked(
         return Err(Refused::new("request_not_supported", "request is not supported"));
     }
     if fields.find("request_uri").is_some() {
-        return Err(Refused::new("request_uri_not_supported", "request_uri is not supported"));
+        // Those of this server never come so far.
+        return Err(Refused::new("request_uri_not_supported", "request_uri was not pushed here"));
     }
     match fields.get("response_type") {
         "code" => {}
@@ -206,6 +214,7 @@ fn checked(
         scopes: scopes(fields, &target.app, places.1)?.to_string(),
         state: Some(state.to_owned()),
         code_challenge: challenge(fields)?,
+        dpop_jkt: dpop_jkt(fields)?,
         nonce: bounded(fields, "nonce")?,
         prompt: prompt(fields)?,
         max_age: max_age(fields)?,
@@ -229,6 +238,15 @@ fn challenge(fields: &Fields) -> Result<String, Refused> {
             }
         }
         (Some(_), _) => invalid("code_challenge_method is S256"),
+    }
+}
+
+/// The SHA-256 thumbprint of a key.
+fn dpop_jkt(fields: &Fields) -> Result<Option<String>, Refused> {
+    let Some(jkt) = fields.find("dpop_jkt") else { return Ok(None) };
+    match URL_SAFE_NO_PAD.decode(jkt).map(|hash| hash.len()) {
+        Ok(SHA256_BYTES) => Ok(Some(jkt.to_owned())),
+        _ => Err(Refused::new("invalid_request", "dpop_jkt is no SHA-256 in base64url")),
     }
 }
 

@@ -236,6 +236,7 @@ pub async fn issue(
         redirect_uri: &pending.request.redirect_uri,
         code_challenge: &pending.request.code_challenge,
         nonce: pending.request.nonce.as_deref(),
+        dpop_jkt: pending.request.dpop_jkt.as_deref(),
     };
     let grant = visit.server.context.store.issue_grant(&new, visit.now).await?;
     let grant = grant.ok_or_else(|| Problem::new(400, |texts| texts.request_ended))?;

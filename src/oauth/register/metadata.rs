@@ -1,35 +1,20 @@
-//! Dynamic client registration: RFC 7591. Off unless the operator enables it, and then for bearers
-//! of tokens that administer clients: nobody lets himself in.
+//! What a client asks to be registered with, and whether it may be.
 
-use super::AuthorizationServer;
-use super::error::{OAuthError, OAuthResult, answer};
-use super::events::{Actor, SecurityEvent, report};
-use super::introspect::of_bearer;
-use super::secrets::{hash, new_secret};
+use super::{OAuthError, OAuthResult};
+use crate::access::Scopes;
+use crate::access::jwt::is_public;
 use crate::access::smart_scope::{Level, Scope};
-use crate::access::{Origin, Scopes, bearer_token};
-use crate::clock::new_id;
-use crate::storage::{Client, ClientKind};
-use axum::body::to_bytes;
-use axum::extract::{Request, State};
-use axum::http::header;
-use axum::response::Response;
+use crate::storage::{Client, ClientKind, ClientTerms};
 use serde::Deserialize;
-use serde_json::{Value, json};
-use std::sync::Arc;
+use serde_json::Value;
 use url::{Host, Url};
 
-/// Lets its bearer register clients.
-const SCOPE: &str = "__bhn.clients.rw";
-const MOST_BYTES: usize = 64 << 10;
 const MOST_URIS: usize = 20;
 const NAME_CHARACTERS: usize = 200;
-/// Members of a JWK that no public key has (RFC 7518, 6).
-const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
 /// What a client asks to be registered with (RFC 7591, 2). What is not here is not kept.
 #[derive(Deserialize)]
-struct Metadata {
+pub struct Metadata {
     #[serde(default)]
     redirect_uris: Vec<String>,
     client_name: String,
@@ -39,12 +24,17 @@ struct Metadata {
     #[serde(default = "code")]
     response_types: Vec<String>,
     #[serde(default = "basic")]
-    token_endpoint_auth_method: String,
+    pub token_endpoint_auth_method: String,
     jwks: Option<Value>,
     jwks_uri: Option<String>,
     launch_uri: Option<String>,
     #[serde(default)]
     dpop_bound_access_tokens: bool,
+    #[serde(default)]
+    require_pushed_authorization_requests: bool,
+    /// Of one that is registered already (RFC 7592, 2.2).
+    pub client_id: Option<String>,
+    pub client_secret: Option<String>,
 }
 
 fn code_grant() -> Vec<String> {
@@ -59,45 +49,18 @@ fn basic() -> String {
     "client_secret_basic".to_owned()
 }
 
-/// `POST /oauth/register`: 201 with the client's id, and its secret if it has one.
-pub async fn register(
-    State(server): State<Arc<AuthorizationServer>>,
-    request: Request,
-) -> OAuthResult<Response> {
-    let (parts, body) = request.into_parts();
-    let authorization = parts.headers.get(header::AUTHORIZATION);
-    let authorization = authorization.and_then(|value| value.to_str().ok());
-    let token = authorization.and_then(bearer_token).ok_or_else(OAuthError::invalid_token)?;
-    let bearer = server.bearers.principal(token).await.map_err(of_bearer)?;
-    if !bearer.scopes.has(SCOPE) {
-        return Err(OAuthError::insufficient_scope(SCOPE));
-    }
-    let wrong = |text: &str| OAuthError::bad("invalid_client_metadata", text);
-    let bytes = to_bytes(body, MOST_BYTES).await.map_err(|_| wrong("The body is too large"))?;
-    let metadata: Metadata = serde_json::from_slice(&bytes).map_err(|error| {
-        // Names the member, and never repeats what stood there.
-        wrong(&format!("The body is no client metadata, at column {}", error.column()))
-    })?;
-    let client = metadata.client()?;
-    let (store, now) = (&server.context.store, server.context.clock.now());
-    store.add_client(&client, now).await?;
-    let mut body = registered(&client, &metadata.token_endpoint_auth_method);
-    body["client_id_issued_at"] = now.timestamp().into();
-    if client.kind == ClientKind::ConfidentialSymmetric {
-        let secret = new_secret()?;
-        store.add_client_secret(&client.id, &hash(&secret), (now, now)).await?;
-        body["client_secret"] = secret.into();
-        body["client_secret_expires_at"] = 0.into();
-    }
-    let origin = parts.extensions.get::<Origin>().cloned().unwrap_or_default();
-    let by = (Some(bearer.name.clone()), Some(client.id));
-    let actor = Actor { principal: by.0, client_id: by.1, ..Actor::from(origin) };
-    report(&server.context, &actor, &SecurityEvent::ClientRegistered).await?;
-    Ok(answer(201, body))
-}
-
 impl Metadata {
-    fn client(&self) -> OAuthResult<Client> {
+    /// Reads the JSON of a body.
+    pub fn read(bytes: &[u8]) -> OAuthResult<Metadata> {
+        serde_json::from_slice(bytes).map_err(|error| {
+            // Names the member, and never repeats what stood there.
+            let text = format!("The body is no client metadata, at column {}", error.column());
+            OAuthError::bad("invalid_client_metadata", text)
+        })
+    }
+
+    /// The client of that id, as it asks to be.
+    pub fn client(&self, id: &str) -> OAuthResult<Client> {
         let wrong = |text: &str| OAuthError::bad("invalid_client_metadata", text);
         let kind = match self.token_endpoint_auth_method.as_str() {
             "none" => ClientKind::Public,
@@ -122,10 +85,11 @@ impl Metadata {
             () if is_signing != (has_jwks || has_uri) => {
                 Err(wrong("private_key_jwt, and it alone, needs jwks or jwks_uri"))
             }
-            () if !self.jwks.iter().all(is_public) => Err(wrong("jwks is no set of public keys")),
+            () if !self.jwks.iter().all(has_public_keys) => {
+                Err(wrong("jwks is no set of public keys"))
+            }
             () if !self.jwks_uri.iter().all(is_https) => Err(wrong("jwks_uri is no https URL")),
             () if !self.launch_uri.iter().all(is_https) => Err(wrong("launch_uri is no https URL")),
-            () if self.dpop_bound_access_tokens => Err(wrong("DPoP is not supported")),
             () if !is_name(&self.client_name) => Err(wrong("client_name is no name")),
             () => Ok(()),
         }?;
@@ -139,7 +103,12 @@ impl Metadata {
             origins: self.origins(),
             jwks: self.jwks.clone(),
             jwks_uri: self.jwks_uri.clone(),
-            ..Client::new(&new_id(), kind)
+            terms: ClientTerms {
+                is_dpop_bound: self.dpop_bound_access_tokens,
+                requires_pushed: self.require_pushed_authorization_requests,
+                ..ClientTerms::default()
+            },
+            ..Client::new(id, kind)
         })
     }
 
@@ -208,35 +177,7 @@ fn is_place(text: &str, loopback: Loopback) -> bool {
     is_plain && is_known
 }
 
-fn is_public(set: &Value) -> bool {
+fn has_public_keys(set: &Value) -> bool {
     let keys = set.get("keys").and_then(Value::as_array);
-    keys.is_some_and(|keys| {
-        let is_public =
-            |key: &Value| key.is_object() && PRIVATE.iter().all(|member| key.get(member).is_none());
-        !keys.is_empty() && keys.iter().all(is_public)
-    })
-}
-
-/// What the client is registered with (RFC 7591, 3.2.1).
-fn registered(client: &Client, method: &str) -> Value {
-    let mut body = json!({
-        "client_id": client.id,
-        "client_name": client.name,
-        "scope": client.scopes,
-        "grant_types": client.grant_types,
-        "response_types": ["code"],
-        "redirect_uris": client.redirect_uris,
-        "token_endpoint_auth_method": method,
-    });
-    let optional = [
-        ("jwks", client.jwks.clone()),
-        ("jwks_uri", client.jwks_uri.clone().map(Value::from)),
-        ("launch_uri", client.launch_uri.clone().map(Value::from)),
-    ];
-    for (name, value) in optional {
-        if let Some(value) = value {
-            body[name] = value;
-        }
-    }
-    body
+    keys.is_some_and(|keys| !keys.is_empty() && keys.iter().all(is_public))
 }
