@@ -27,6 +27,8 @@ pub struct OAuthSettings {
     pub outbound_hosts: Vec<String>,
     /// Authorities whose certificates are believed there, in PEM.
     pub outbound_ca: Option<PathBuf>,
+    /// Providers of identities elsewhere, in JSON.
+    pub providers: Option<PathBuf>,
 }
 
 impl Default for OAuthSettings {
@@ -39,6 +41,7 @@ impl Default for OAuthSettings {
             registration: false,
             outbound_hosts: Vec::new(),
             outbound_ca: None,
+            providers: None,
         }
     }
 }
@@ -69,6 +72,9 @@ pub struct SignInConfig {
     /// PEM file of authorities that are believed there beside the public ones.
     #[arg(long, env = "BHN_OUTBOUND_CA")]
     pub outbound_ca: Option<PathBuf>,
+    /// JSON file of the OpenID providers that people may sign in by, such as AWS Cognito.
+    #[arg(long, env = "BHN_IDENTITY_PROVIDERS")]
+    pub identity_providers: Option<PathBuf>,
 }
 
 impl SignInConfig {
@@ -82,6 +88,7 @@ impl SignInConfig {
             registration: self.registration,
             outbound_hosts: self.outbound_hosts.clone(),
             outbound_ca: self.outbound_ca.clone(),
+            providers: self.identity_providers.clone(),
         }
     }
 }

@@ -17,6 +17,7 @@ mod revoke;
 mod scopes;
 mod secrets;
 mod token;
+pub mod upstream;
 mod userinfo;
 
 pub use error::{OAuthError, OAuthResult};
@@ -37,6 +38,7 @@ use cors::Origins;
 use outbound::Outbound;
 use std::sync::Arc;
 use std::time::Duration;
+use upstream::Upstream;
 
 /// How often what is due is done: keys turned, what has ended forgotten.
 const TURNED_EVERY: Duration = Duration::from_secs(3_600);
@@ -50,6 +52,8 @@ pub enum OpenError {
     Keys(#[from] KeysError),
     #[error(transparent)]
     Authority(#[from] outbound::AuthorityError),
+    #[error(transparent)]
+    Providers(#[from] upstream::ProvidersError),
     #[error("letters cannot be sent: {0}")]
     Mail(#[from] crate::error::FhirError),
 }
@@ -65,6 +69,8 @@ pub struct AuthorizationServer {
     pub outbound: Arc<Outbound>,
     /// How people prove who they are.
     pub people: People,
+    /// By whom else they may sign in.
+    pub upstream: Upstream,
     client_keys: ClientKeys,
     origins: Origins,
 }
@@ -85,9 +91,18 @@ impl AuthorizationServer {
         let client_keys = ClientKeys::new(outbound.clone());
         let origins = Origins::default();
         let people = People::new(&context.store, &context.settings.mail)?;
-        let server =
-            AuthorizationServer { context, keys, bearers, outbound, people, client_keys, origins };
-        Ok(Arc::new(server))
+        let providers = context.settings.oauth.providers.as_deref();
+        let upstream = Upstream::open(providers, &outbound, context.settings.issuer())?;
+        Ok(Arc::new(AuthorizationServer {
+            context,
+            keys,
+            bearers,
+            outbound,
+            people,
+            upstream,
+            client_keys,
+            origins,
+        }))
     }
 
     /// The issuer: the public URL of the server without the path of its FHIR base, and without a
@@ -131,6 +146,10 @@ impl AuthorizationServer {
             let now = self.context.clock.now();
             if let Err(error) = self.keys.turn(now).await {
                 tracing::error!(?error, "the signing keys were not turned");
+            }
+            let upstream = (now, now - KEPT_AFTER_END);
+            if let Err(error) = self.context.store.forget_upstream(upstream).await {
+                tracing::warn!(?error, "ended sign-ins by providers were not forgotten");
             }
             if let Err(error) = self.context.store.sweep_tokens(now, KEPT_AFTER_END).await {
                 tracing::warn!(?error, "ended grants were not forgotten");

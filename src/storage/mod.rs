@@ -32,8 +32,9 @@ pub use history::{From, HistoryPage, HistoryPosition, HistoryQuery, InstanceQuer
 pub use horizon::{Shown, sorting};
 pub use identity::{
     Account, AccountChange, App, ClaimCode, Client, ClientKind, Code, CodeGrant, CodePurpose,
-    GivenGrant, Grant, KeyState, LockedKeys, NewAccount, NewGrant, NewRefreshToken, NewSession,
-    PersonClaims, RefreshToken, Session, SigningKeyRow, Status, Throttle, Totp,
+    FederatedAccount, GivenGrant, Grant, KeyState, LockedKeys, NewAccount, NewGrant,
+    NewRefreshToken, NewSession, PersonClaims, RefreshToken, Session, SigningKeyRow, Status,
+    Subject, TakenRequest, Throttle, Totp, UpstreamIdentity, UpstreamRequest, UpstreamSignIn,
 };
 pub use import::UnitHash;
 pub use labels::Labels;

@@ -89,6 +89,7 @@ mod signin_consent;
 mod signin_launch;
 mod signin_pages;
 mod signin_passwords;
+mod signin_upstream;
 mod start;
 mod statements;
 mod tidy;

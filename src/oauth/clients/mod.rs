@@ -4,6 +4,7 @@
 mod assertion;
 mod keys;
 
+pub use assertion::{ALGORITHMS, the_key};
 pub use keys::ClientKeys;
 
 use crate::oauth::AuthorizationServer;

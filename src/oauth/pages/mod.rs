@@ -14,6 +14,7 @@ mod registration;
 mod render;
 mod sign_in;
 mod texts;
+mod upstream;
 mod visit;
 
 use super::AuthorizationServer;
@@ -27,6 +28,8 @@ pub fn routes(has_root: bool) -> Router<Arc<AuthorizationServer>> {
     let routes = Router::new()
         .route("/login", get(sign_in::form).post(sign_in::submit))
         .route("/login/mfa", get(factors::form).post(factors::submit))
+        .route("/login/with/{provider}", get(upstream::start))
+        .route("/login/with/{provider}/callback", get(upstream::callback))
         .route("/oauth/logout", get(sign_in::ask_to_leave).post(sign_in::leave))
         .route("/oauth/authorize", get(authorize::asked).post(authorize::asked_by_form))
         .route("/oauth/continue", get(authorize::next_step))
@@ -40,6 +43,7 @@ pub fn routes(has_root: bool) -> Router<Arc<AuthorizationServer>> {
         .route("/account/password", post(account::change_password))
         .route("/account/claim", post(account::claim))
         .route("/account/apps", get(account::apps).post(account::revoke))
+        .route("/account/identities", get(account::identities).post(account::change_identities))
         .route("/account/mfa", get(factors::set_up).post(factors::confirm))
         .route("/register", get(registration::form).post(registration::submit))
         .route("/verify", get(registration::verify_form).post(registration::verify))

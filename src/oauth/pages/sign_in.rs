@@ -21,6 +21,7 @@ struct Login<'a> {
     email: &'a str,
     app: Option<String>,
     has_registration: bool,
+    providers: Vec<super::upstream::Button<'a>>,
 }
 
 /// The form; for an application it says which one.
@@ -51,6 +52,7 @@ async fn login(
         email: fields.find("email").or(hint).unwrap_or_default(),
         app: app.map(|app| app.name),
         has_registration: visit.server.context.settings.registration_enabled,
+        providers: super::upstream::buttons(visit, fields.request()),
     };
     let status = if problem.is_some() { 422 } else { 200 };
     let targets = form_targets(pending.as_ref());

@@ -136,14 +136,16 @@ impl Visit {
     /// Begins a session in place of the one there may be.
     pub async fn begin(&mut self, account: &Account, methods: &[&str]) -> Result<()> {
         let store = &self.server.context.store;
-        let is_whole = methods.len() > 1 || (!needs_factor(account.role) && !account.has_totp);
+        let has_factor = methods.iter().any(|method| *method != "pwd");
+        let is_whole = has_factor || (!needs_factor(account.role) && !account.has_totp);
         let within = match (is_whole, account.has_totp) {
             (true, _) => LONGEST,
             (false, true) => FACTOR_WITHIN,
             (false, false) => SET_UP_WITHIN,
         };
-        if let Some(before) = self.signed_in.take() {
-            let hashes = [before.session.hash];
+        let before = self.signed_in.take();
+        if let Some(before) = &before {
+            let hashes = [before.session.hash.clone()];
             store.end_sessions(&before.account.account, &hashes, self.now).await?;
         }
         let token = crate::oauth::new_secret()?;
@@ -156,6 +158,11 @@ impl Visit {
             expires: self.now + within,
         };
         store.create_session(&new, self.now).await?;
+        // A second factor completes the sign-in by a provider; a sign-in anew is another one.
+        let half = before.filter(|one| !one.is_complete());
+        if let Some(half) = half.filter(|half| half.account.account == account.account) {
+            store.move_upstream_sign_in(&half.session.hash, new.hash).await?;
+        }
         self.signed_in = store
             .session(new.hash, self.now)
             .await?
@@ -195,6 +202,11 @@ impl Visit {
         }
         self.set_cookie("session", "", Some(Duration::zero()));
         Ok(signed_in)
+    }
+
+    /// What is kept of the browser's name, signed in or not.
+    pub fn visitor_hash(&self) -> [u8; 32] {
+        crate::oauth::hash(&self.visitor)
     }
 
     /// What every form of this browser brings back.

@@ -30,6 +30,7 @@ impl AuthorizationServer {
             return Err(OAuthError::invalid_grant("The person has signed out"));
         }
         let scopes = narrowed(&grant, form.get("scope"))?;
+        self.revalidate(&grant, form.actor()).await?;
         let next = new_secret()?;
         let idle_expires = Lifetimes::of(client).idle_until(now, token.expires);
         let next_token = NewRefreshToken { hash: &hash(&next), idle_expires };

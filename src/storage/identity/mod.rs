@@ -12,6 +12,7 @@ mod keys;
 mod sessions;
 mod spent;
 mod throttles;
+mod upstream;
 
 pub use accounts::{Account, AccountChange, NewAccount, Status};
 pub use authorizations::{App, CodeGrant, GivenGrant};
@@ -23,6 +24,9 @@ pub use keys::{KeyState, LockedKeys, SigningKeyRow};
 pub use sessions::{NewSession, Session};
 pub use spent::{Code, NewRefreshToken, RefreshToken};
 pub use throttles::Throttle;
+pub use upstream::{
+    FederatedAccount, Subject, TakenRequest, UpstreamIdentity, UpstreamRequest, UpstreamSignIn,
+};
 
 use super::failure::of_sqlx;
 use super::store::{Connection, Store};

@@ -10,6 +10,7 @@ mod network;
 mod outcome;
 pub mod people;
 mod process;
+pub mod provider;
 mod sign_in;
 mod strangers;
 

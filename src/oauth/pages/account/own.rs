@@ -24,6 +24,7 @@ struct Account<'a> {
     person: Option<String>,
     has_totp: bool,
     least: usize,
+    has_providers: bool,
     sessions: Vec<Line>,
 }
 
@@ -57,6 +58,7 @@ async fn shown(
         person: account.person.as_ref().map(|link| link.key.to_string()),
         has_totp: account.has_totp,
         least: accounts::least_characters(account.role, account.has_totp),
+        has_providers: !visit.server.upstream.providers().is_empty(),
         sessions: sessions.iter().map(|one| line(one, session)).collect(),
     };
     Ok(render::page_with(visit, &template, (status, &[])))

@@ -230,6 +230,9 @@ pub async fn issue(
     };
     let grant = visit.server.context.store.issue_grant(&new, visit.now).await?;
     let grant = grant.ok_or_else(|| Problem::new(400, |texts| texts.request_ended))?;
+    if !visit.server.upstream.providers().is_empty() {
+        visit.server.context.store.tie_upstream(grant, &session.hash).await?;
+    }
     let scopes = scopes.to_string();
     let event = match consent {
         Consent::Given => SecurityEvent::ConsentGiven { grant, scopes },

@@ -50,6 +50,39 @@ catalogue! {
     home_base: "FHIR base", "Base FHIR";
     home_health: "State of the server", "État du serveur";
 
+    // Providers of identities elsewhere.
+    identities: "Other ways to sign in", "Autres moyens de connexion";
+    identities_text: "You can also sign in with an account that you have elsewhere.",
+        "Vous pouvez aussi vous connecter avec un compte que vous avez ailleurs.";
+    identities_manage: "Manage", "Gérer";
+    identity_linked: "Connected since", "Relié depuis le";
+    identity_link: "Connect", "Relier";
+    identity_remove: "Disconnect", "Dissocier";
+    identity_go: "Connect your account", "Relier votre compte";
+    identity_go_text: "You sign in there now, and come back here.",
+        "Vous allez vous y connecter, puis revenir ici.";
+    identity_taken: "This identity belongs to another account, or your account has another one \
+         there.",
+        "Cette identité appartient à un autre compte, ou votre compte y en a une autre.";
+    identity_fresh: "Please sign out and sign in with your password first, so that we know that \
+         it is you.",
+        "Veuillez d’abord vous déconnecter puis vous reconnecter avec votre mot de passe, pour \
+         que nous sachions que c’est vous.";
+    provider_away: "The service where you sign in does not answer. Please try again later.",
+        "Le service de connexion ne répond pas. Veuillez réessayer plus tard.";
+    provider_refused: "You could not be signed in there. Please try again.",
+        "La connexion à ce service n’a pas réussi. Veuillez réessayer.";
+    provider_unknown: "Your identity there is not connected to an account here. Sign in with your \
+         password, and connect it at “Your account”.",
+        "Votre identité n’y est reliée à aucun compte d’ici. Connectez-vous avec votre mot de \
+         passe, puis reliez-la sous « Votre compte ».";
+    provider_no_email: "The service has not confirmed your e-mail address.",
+        "Le service n’a pas confirmé votre adresse électronique.";
+    provider_address_taken: "Your e-mail address has an account here. Sign in with its password, \
+         and connect your identity at “Your account”.",
+        "Votre adresse électronique a déjà un compte ici. Connectez-vous avec son mot de passe, \
+         puis reliez votre identité sous « Votre compte ».";
+
     // Sign-in.
     sign_in_for: "to go on to", "pour continuer vers";
     forgot: "Forgot your password?", "Mot de passe oublié ?";
