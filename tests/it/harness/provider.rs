@@ -197,7 +197,7 @@ async fn authorize(State(served): State<Served>, RawQuery(query): RawQuery) -> R
 }
 
 fn refused(error: &str) -> Response {
-    (StatusCode::BAD_REQUEST, json!({ "error": error }).to_string()).into_response()
+    (StatusCode::BAD_REQUEST, axum::Json(json!({ "error": error }))).into_response()
 }
 
 async fn token(
@@ -245,11 +245,10 @@ async fn token(
         claims[name] = value.clone();
     }
     let turned = format!("refresh-{}", manner.refreshed.len());
-    json!({
+    axum::Json(json!({
         "access_token": "opaque", "token_type": "Bearer", "expires_in": 3600,
         "refresh_token": turned,
         "id_token": jsonwebtoken::encode(&manner.header, &claims, &manner.key).unwrap()
-    })
-    .to_string()
+    }))
     .into_response()
 }
