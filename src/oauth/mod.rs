@@ -2,6 +2,7 @@
 //! base in the same process.
 
 pub mod accounts;
+mod brands;
 mod clients;
 pub mod cors;
 mod discovery;
@@ -54,6 +55,8 @@ pub enum OpenError {
     Authority(#[from] outbound::AuthorityError),
     #[error(transparent)]
     Providers(#[from] upstream::ProvidersError),
+    #[error(transparent)]
+    Brands(#[from] brands::BrandsError),
     #[error("letters cannot be sent: {0}")]
     Mail(#[from] crate::error::FhirError),
 }
@@ -71,6 +74,8 @@ pub struct AuthorizationServer {
     pub people: People,
     /// By whom else they may sign in.
     pub upstream: Upstream,
+    /// Who gives people access here, where the operator says so.
+    brands: Option<brands::Brands>,
     client_keys: ClientKeys,
     origins: Origins,
 }
@@ -93,7 +98,11 @@ impl AuthorizationServer {
         let people = People::new(&context.store, &context.settings.mail)?;
         let providers = context.settings.oauth.providers.as_deref();
         let upstream = Upstream::open(providers, &outbound, context.settings.issuer())?;
+        let places = (context.settings.base_url.as_str(), context.settings.issuer());
+        let file = context.settings.oauth.brands.as_deref();
+        let brands = file.map(|file| brands::Brands::read(file, places)).transpose()?;
         Ok(Arc::new(AuthorizationServer {
+            brands,
             context,
             keys,
             bearers,
@@ -132,6 +141,7 @@ impl AuthorizationServer {
             .route("/.well-known/openid-configuration", get(discovery::openid_configuration))
             .route("/.well-known/oauth-authorization-server", get(discovery::authorization_server))
             .route("/.well-known/jwks.json", get(discovery::jwks))
+            .route("/brands", get(brands::brands))
             .route("/oauth/token", post(token::token))
             .route("/oauth/introspect", post(introspect::introspect))
             .route("/oauth/revoke", post(revoke::revoke))

@@ -32,7 +32,7 @@ pub use history::{From, HistoryPage, HistoryPosition, HistoryQuery, InstanceQuer
 pub use horizon::{Shown, sorting};
 pub use identity::{
     Account, AccountChange, App, ClaimCode, Client, ClientKind, Code, CodeGrant, CodePurpose,
-    FederatedAccount, GivenGrant, Grant, KeyState, LockedKeys, NewAccount, NewGrant,
+    FederatedAccount, GivenGrant, Grant, KeyState, LaunchableApp, LockedKeys, NewAccount, NewGrant,
     NewRefreshToken, NewSession, PersonClaims, RefreshToken, Session, SigningKeyRow, Status,
     Subject, TakenRequest, Throttle, Totp, UpstreamIdentity, UpstreamRequest, UpstreamSignIn,
 };

@@ -8,6 +8,7 @@ mod cookies;
 mod factors;
 mod home;
 mod launch;
+mod logout;
 mod posted;
 mod problem;
 mod registration;
@@ -30,13 +31,15 @@ pub fn routes(has_root: bool) -> Router<Arc<AuthorizationServer>> {
         .route("/login/mfa", get(factors::form).post(factors::submit))
         .route("/login/with/{provider}", get(upstream::start))
         .route("/login/with/{provider}/callback", get(upstream::callback))
-        .route("/oauth/logout", get(sign_in::ask_to_leave).post(sign_in::leave))
+        .route("/oauth/logout", get(logout::asked).post(logout::leave))
         .route("/oauth/authorize", get(authorize::asked).post(authorize::asked_by_form))
         .route("/oauth/continue", get(authorize::next_step))
         .route("/pick-patient", get(authorize::patients).post(authorize::pick_patient))
         .route("/pick-encounter", get(authorize::encounters).post(authorize::pick_encounter))
+        .route("/pick-context", get(authorize::contexts).post(authorize::pick_context))
         .route("/consent", get(authorize::consent).post(authorize::decide))
-        .route("/launch", post(launch::launch))
+        .route("/launch", get(launch::page).post(launch::launch))
+        .route("/launch/start", post(launch::start))
         .route("/account", get(account::account))
         .route("/account/language", post(account::choose_language))
         .route("/account/sessions", post(account::end_session))

@@ -1,4 +1,4 @@
-//! `/login` and `/oauth/logout`.
+//! `/login`.
 
 use super::authorize::{self, form_targets};
 use super::posted::{Fields, Posted};
@@ -124,29 +124,4 @@ pub fn onward(visit: &Visit, request: Option<&str>) -> String {
         None => "/login",
     };
     with_request(path, request)
-}
-
-#[derive(Template)]
-#[template(path = "logout.html")]
-struct Logout<'a> {
-    page: Page<'a>,
-    is_done: bool,
-}
-
-/// Asks whether to sign out: a link of another site must not do it.
-pub async fn ask_to_leave(visit: Visit) -> Result<Response<Body>, Problem> {
-    let is_done = visit.signed_in.is_none();
-    let template = Logout { page: Page::of(&visit), is_done };
-    Ok(render::page(&visit, &template, &[]))
-}
-
-/// Ends the session, and online access with it.
-pub async fn leave(posted: Posted) -> Result<Response<Body>, Problem> {
-    let mut visit = posted.visit;
-    if let Some(left) = visit.end().await? {
-        let about = About { account: Some(&left.account.account), client: None };
-        tell(&visit.server, SecurityEvent::SignedOut, about, &visit.origin).await?;
-    }
-    let template = Logout { page: Page::of(&visit), is_done: true };
-    Ok(render::page(&visit, &template, &[]))
 }

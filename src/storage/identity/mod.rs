@@ -2,6 +2,7 @@
 //! of it is FHIR, and none of it takes a permit.
 
 mod accounts;
+mod apps;
 mod authorizations;
 mod bearers;
 mod clients;
@@ -15,6 +16,7 @@ mod throttles;
 mod upstream;
 
 pub use accounts::{Account, AccountChange, NewAccount, Status};
+pub use apps::LaunchableApp;
 pub use authorizations::{App, CodeGrant, GivenGrant};
 pub use clients::{Client, ClientKind};
 pub use codes::{ClaimCode, CodePurpose};

@@ -4,6 +4,7 @@
 //! The request is kept under a handle; `/oauth/continue` looks each time what is still missing.
 
 mod consent;
+mod contexts;
 mod offered;
 mod patients;
 mod request;
@@ -11,8 +12,11 @@ mod steps;
 mod words;
 
 pub use consent::{consent, decide};
-pub use patients::{encounters, patients, pick_encounter, pick_patient, principal_of};
-pub use request::AuthorizationRequest;
+pub use contexts::{contexts, pick_context};
+pub use patients::{
+    Choice, encounters, patients, pick_encounter, pick_patient, principal_of, searched,
+};
+pub use request::{AuthorizationRequest, form_target};
 pub use steps::next_step;
 pub use words::{Line, lines_of};
 

@@ -31,9 +31,9 @@ const OPEN: &str = "planned,arrived,triaged,in-progress,onleave";
 
 /// One resource that can be picked.
 pub struct Choice {
-    id: String,
-    title: String,
-    detail: String,
+    pub id: String,
+    pub title: String,
+    pub detail: String,
 }
 
 #[derive(Template)]
@@ -86,16 +86,16 @@ pub fn principal_of(visit: &Visit, account: &Account, scopes: Scopes) -> Princip
     }
 }
 
-fn asker(visit: &Visit, account: &Account) -> Asker {
+fn asker(visit: &Visit, account: &Account, name: &str) -> Asker {
     let level = if account.role == Role::Patient { "patient" } else { "user" };
-    let scopes = format!("{level}/Patient.rs {level}/Encounter.rs");
+    let scopes = format!("{level}/Patient.rs {level}/{name}.rs");
     let scopes = Scopes::parse(&scopes).unwrap_or_default();
     let caller = Caller::Principal(Arc::new(principal_of(visit, account, scopes)));
     Asker { caller, origin: visit.origin.clone() }
 }
 
 /// The resources that a search of this person finds; none where the role may not search at all.
-async fn found(
+pub async fn found(
     visit: &Visit,
     account: &Account,
     name: &'static str,
@@ -103,7 +103,7 @@ async fn found(
 ) -> Result<Vec<Value>> {
     let Some(resource_type) = ResourceType::parse(name) else { return Ok(Vec::new()) };
     let scope = SearchScope::Type(resource_type);
-    let outcome = perform(visit, account, Interaction::Search { scope, parameters }).await;
+    let outcome = perform((visit, account, name), Interaction::Search { scope, parameters }).await;
     let content = match outcome {
         Ok(outcome) => outcome.content,
         // Also for an account that is no Practitioner yet.
@@ -120,8 +120,7 @@ async fn found(
 }
 
 async fn perform(
-    visit: &Visit,
-    account: &Account,
+    (visit, account, name): (&Visit, &Account, &str),
     interaction: Interaction,
 ) -> Result<interactions::Outcome> {
     let request = Request {
@@ -133,7 +132,7 @@ async fn perform(
         provenance: None,
     };
     let context = visit.server.context.current();
-    interactions::perform(&context, &asker(visit, account), request).await
+    interactions::perform(&context, &asker(visit, account, name), request).await
 }
 
 fn value(content: Content) -> Result<Value> {
@@ -147,7 +146,8 @@ fn value(content: Content) -> Result<Value> {
 /// Whether the person may read it. Whoever may not gets the answer of what is not there.
 async fn is_visible(visit: &Visit, account: &Account, key: &ResourceKey) -> Result<bool> {
     let interaction = Interaction::Read { key: key.clone(), unless: Unless::default() };
-    match perform(visit, account, interaction).await {
+    let name = key.resource_type.name();
+    match perform((visit, account, name), interaction).await {
         Ok(_) => Ok(true),
         Err(error) if error.kind.status() < 500 => Ok(false),
         Err(error) => Err(error),
@@ -170,25 +170,15 @@ async fn patients_page(
     let account = &known.signed_in.account;
     let has_search = account.role != Role::Patient;
     let criteria = CRITERIA.map(|name| fields.get(name));
-    let mut parameters: Vec<Parameter> = CRITERIA
-        .iter()
-        .filter_map(|name| Some(((*name).to_owned(), fields.find(name)?.to_owned())))
-        .collect();
-    let too_long = parameters.iter().any(|(_, value)| value.len() > MOST_CRITERION_BYTES);
-    let was_searched = has_search && !parameters.is_empty() && !too_long;
-    let (choices, problem) = match (has_search, was_searched) {
-        (true, true) => {
-            parameters.push(("_count".to_owned(), MOST.to_owned()));
-            match found(visit, account, "Patient", parameters).await {
-                Ok(resources) => (resources.iter().filter_map(patient).collect(), problem),
-                Err(error) if error.kind.status() < 500 => {
-                    (Vec::new(), Some(visit.texts.search_not_understood.to_owned()))
-                }
-                Err(error) => return Err(error.into()),
+    let (choices, was_searched, problem) = match has_search {
+        true => match searched(visit, account, fields).await? {
+            Ok(found) => {
+                let was_searched = found.is_some();
+                (found.unwrap_or_default(), was_searched, problem)
             }
-        }
-        (true, false) => (Vec::new(), problem),
-        (false, _) => (own_choices(visit, account).await?, problem),
+            Err(text) => (Vec::new(), true, Some(text.to_owned())),
+        },
+        false => (own_choices(visit, account).await?, false, problem),
     };
     let template = PickPatient {
         page: Page::of(visit).with_problem(problem),
@@ -200,6 +190,29 @@ async fn patients_page(
         criteria,
     };
     Ok(render::page(visit, &template, &form_targets(Some(&known.pending))))
+}
+
+/// The patients that the person's search by the criteria finds; None where none is given. Err has
+/// what the person has to change.
+pub async fn searched(
+    visit: &Visit,
+    account: &Account,
+    fields: &Fields,
+) -> Result<Result<Option<Vec<Choice>>, &'static str>> {
+    let mut parameters: Vec<Parameter> = CRITERIA
+        .iter()
+        .filter_map(|name| Some(((*name).to_owned(), fields.find(name)?.to_owned())))
+        .collect();
+    let too_long = parameters.iter().any(|(_, value)| value.len() > MOST_CRITERION_BYTES);
+    if parameters.is_empty() || too_long {
+        return Ok(Ok(None));
+    }
+    parameters.push(("_count".to_owned(), MOST.to_owned()));
+    match found(visit, account, "Patient", parameters).await {
+        Ok(resources) => Ok(Ok(Some(resources.iter().filter_map(patient).collect()))),
+        Err(error) if error.kind.status() < 500 => Ok(Err(visit.texts.search_not_understood)),
+        Err(error) => Err(error),
+    }
 }
 
 /// With names as far as the record tells them.
@@ -272,6 +285,7 @@ pub async fn pick_patient(posted: Posted) -> Result<Response<Body>, Problem> {
     let mut choice = picked(&known);
     choice.patient = Some((link.key.id.as_str().to_owned(), link.rid));
     choice.encounter = None;
+    choice.contexts.clear();
     known.pending.request.picked = Some(choice);
     keep(&visit, &known.pending).await?;
     Ok(render::see_other(&visit, &with_request("/oauth/continue", fields.request())))
@@ -282,7 +296,7 @@ fn key(name: &str, id: &str) -> Option<ResourceKey> {
 }
 
 /// The id of the patient in context.
-fn patient_in_context(known: &Known) -> Option<String> {
+pub fn patient_in_context(known: &Known) -> Option<String> {
     let launched = known.pending.request.launch.as_ref().and_then(|context| context.get("patient"));
     let launched = launched.and_then(Value::as_str).map(str::to_owned);
     launched.or_else(|| picked(known).patient.map(|(id, _)| id))

@@ -50,6 +50,18 @@ catalogue! {
     home_base: "FHIR base", "Base FHIR";
     home_health: "State of the server", "État du serveur";
 
+    // Sign-out, and launches of staff.
+    wrong_logout: "The application asks for a sign-out in a way that it is not registered for.",
+        "L’application demande une déconnexion pour laquelle elle n’est pas enregistrée.";
+    launch_app: "Open an application", "Ouvrir une application";
+    launch_app_text: "Choose a patient and an application. It opens with the patient’s record.",
+        "Choisissez un patient et une application. Elle s’ouvre avec le dossier du patient.";
+    launch_which: "Which application?", "Quelle application ?";
+    launch_none: "No application can be opened from here.",
+        "Aucune application ne peut être ouverte ici.";
+    launch_without: "Without a patient", "Sans patient";
+    launch_button: "Open", "Ouvrir";
+
     // Providers of identities elsewhere.
     identities: "Other ways to sign in", "Autres moyens de connexion";
     identities_text: "You can also sign in with an account that you have elsewhere.",
@@ -184,6 +196,8 @@ catalogue! {
          choisissez";
     scope_launch_encounter_detail: "The application learns which visit or stay it is about.",
         "L’application sait de quelle visite ou de quel séjour il s’agit.";
+    scope_launch_context_detail: "The application learns which one you choose.",
+        "L’application apprend lequel vous choisissez.";
     scope_online: "Stay connected while you are signed in", "Rester connectée pendant votre \
          connexion";
     scope_online_detail: "It ends when you sign out.", "Cela prend fin quand vous vous \
@@ -220,6 +234,10 @@ catalogue! {
     pick_encounter: "Choose a visit", "Choisir une visite";
     pick_encounter_legend: "Which visit or stay is it about?", "De quelle visite ou de quel \
          séjour s’agit-il ?";
+    pick_context: "Choose what it is about", "Choisir l’objet de la consultation";
+    no_context: "There is nothing to choose from.", "Il n’y a rien à choisir.";
+    context_role: "The application uses it as", "L’application l’utilise comme";
+    go_on_without: "Continue without", "Continuer sans";
     no_encounter: "There is no open visit or stay.", "Il n’y a ni visite ni séjour en cours.";
 
     // Account.
