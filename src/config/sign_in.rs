@@ -19,8 +19,8 @@ pub struct OAuthSettings {
     pub rsa_bits: u32,
     /// Access tokens of people hold this long.
     pub access_token_seconds: u32,
-    /// Those of our own applications at most, where the operator caps them, and their refresh tokens
-    /// without use.
+    /// Those of our own applications at most, where the operator caps them, and their refresh
+    /// tokens without use.
     pub first_party_caps: (Option<u32>, Option<u32>),
     /// What the database said of the bearer of a token holds this long.
     pub principal_ms: u32,

@@ -208,8 +208,10 @@ async fn staff_open_an_application_with_a_patient_on_a_page() {
     let (at, _) = browser.open(&of_launch(&server, &handle)).await;
     assert!(parameter(&Url::parse(&at).unwrap(), "code").is_some(), "{at}");
     let sql = "select launch->>'patient' from access_grant";
-    let launched = sqlx::query_scalar(sql).fetch_one(&mut server.database.connect().await).await;
-    assert_eq!(launched.unwrap(), Some("amina".to_owned()));
+    let query = sqlx::query_scalar(sql);
+    let launched: Option<String> =
+        query.fetch_one(&mut server.database.connect().await).await.unwrap();
+    assert_eq!(launched.as_deref(), Some("amina"));
     server.account("p@home.example", Role::Patient).await;
     let mut patient = server.browser();
     patient.sign_in("/login", "p@home.example").await;

@@ -253,8 +253,7 @@ async fn as_53_roles_come_through_the_allowlist_alone_and_go_with_it() {
 }
 
 #[tokio::test]
-async fn as_53_a_second_factor_elsewhere_counts_where_it_is_configured_and_never_for_administrators()
- {
+async fn as_53_a_second_factor_elsewhere_counts_where_configured_and_never_for_admins() {
     let with = json!({"sub": "d", "email": "d@x.example", "cognito:groups": ["doctors"],
         "amr": ["pwd", "mfa"]});
     for (configured, expected) in [
@@ -279,7 +278,7 @@ async fn as_53_a_second_factor_elsewhere_counts_where_it_is_configured_and_never
 }
 
 #[tokio::test]
-async fn as_54_a_person_whom_the_provider_no_longer_knows_is_out_at_the_next_refresh_of_the_day() {
+async fn as_54_whom_the_provider_no_longer_knows_is_out_at_the_next_refresh_of_the_day() {
     let (provider, server) = start(json!({})).await;
     let mut browser = server.browser();
     let given = tokens(&server, &provider, &mut browser).await;

@@ -5,6 +5,7 @@ use super::super::problem::Problem;
 use super::super::render::{self, Page};
 use super::super::texts;
 use super::super::visit::{SignedIn, Visit};
+use crate::access::Role;
 use crate::oauth::accounts::{self, Attempt, Verdict};
 use crate::oauth::events::SecurityEvent;
 use crate::oauth::pages::about::{About, tell};
@@ -25,6 +26,7 @@ struct Account<'a> {
     has_totp: bool,
     least: usize,
     has_providers: bool,
+    may_launch: bool,
     sessions: Vec<Line>,
 }
 
@@ -59,6 +61,7 @@ async fn shown(
         has_totp: account.has_totp,
         least: accounts::least_characters(account.role, account.has_totp),
         has_providers: !visit.server.upstream.providers().is_empty(),
+        may_launch: account.role != Role::Patient,
         sessions: sessions.iter().map(|one| line(one, session)).collect(),
     };
     Ok(render::page_with(visit, &template, (status, &[])))

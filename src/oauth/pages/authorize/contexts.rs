@@ -67,11 +67,13 @@ async fn choices(visit: &Visit, known: &Known, context: &LaunchContext) -> Resul
     ];
     let registry = &visit.server.context.current().registry;
     let is_about = registry.parameter(resource_type, "patient").is_some();
-    if let Some(patient) = patient_in_context(known).filter(|_| is_about) {
-        parameters.push(("patient".to_owned(), format!("Patient/{patient}")));
+    let patient = patient_in_context(known);
+    if let Some(patient) = patient.as_ref().filter(|_| is_about) {
+        parameters.push(("patient".to_owned(), patient.key.to_string()));
     }
     let account = &known.signed_in.account;
-    let resources = found(visit, account, resource_type.name(), parameters).await?;
+    let looked = (resource_type.name(), patient.as_ref());
+    let resources = found(visit, account, looked, parameters).await?;
     Ok(resources.iter().filter_map(choice).collect())
 }
 

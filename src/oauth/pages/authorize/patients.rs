@@ -86,24 +86,31 @@ pub fn principal_of(visit: &Visit, account: &Account, scopes: Scopes) -> Princip
     }
 }
 
-fn asker(visit: &Visit, account: &Account, name: &str) -> Asker {
+/// What is looked up, of which type, and about which patient: to a patient's own scopes nothing is
+/// visible without one.
+pub type Looked<'a> = (&'static str, Option<&'a Link>);
+
+fn asker(visit: &Visit, account: &Account, (name, about): Looked<'_>) -> Asker {
     let level = if account.role == Role::Patient { "patient" } else { "user" };
     let scopes = format!("{level}/Patient.rs {level}/{name}.rs");
     let scopes = Scopes::parse(&scopes).unwrap_or_default();
-    let caller = Caller::Principal(Arc::new(principal_of(visit, account, scopes)));
-    Asker { caller, origin: visit.origin.clone() }
+    let launch = Launch { patient: about.cloned(), encounter: None };
+    let principal = Principal { launch, ..principal_of(visit, account, scopes) };
+    Asker { caller: Caller::Principal(Arc::new(principal)), origin: visit.origin.clone() }
 }
 
 /// The resources that a search of this person finds; none where the role may not search at all.
 pub async fn found(
     visit: &Visit,
     account: &Account,
-    name: &'static str,
+    looked: Looked<'_>,
     parameters: Vec<Parameter>,
 ) -> Result<Vec<Value>> {
+    let name = looked.0;
     let Some(resource_type) = ResourceType::parse(name) else { return Ok(Vec::new()) };
     let scope = SearchScope::Type(resource_type);
-    let outcome = perform((visit, account, name), Interaction::Search { scope, parameters }).await;
+    let outcome =
+        perform((visit, account, looked), Interaction::Search { scope, parameters }).await;
     let content = match outcome {
         Ok(outcome) => outcome.content,
         // Also for an account that is no Practitioner yet.
@@ -120,7 +127,7 @@ pub async fn found(
 }
 
 async fn perform(
-    (visit, account, name): (&Visit, &Account, &str),
+    (visit, account, looked): (&Visit, &Account, Looked<'_>),
     interaction: Interaction,
 ) -> Result<interactions::Outcome> {
     let request = Request {
@@ -132,7 +139,7 @@ async fn perform(
         provenance: None,
     };
     let context = visit.server.context.current();
-    interactions::perform(&context, &asker(visit, account, name), request).await
+    interactions::perform(&context, &asker(visit, account, looked), request).await
 }
 
 fn value(content: Content) -> Result<Value> {
@@ -147,7 +154,7 @@ fn value(content: Content) -> Result<Value> {
 async fn is_visible(visit: &Visit, account: &Account, key: &ResourceKey) -> Result<bool> {
     let interaction = Interaction::Read { key: key.clone(), unless: Unless::default() };
     let name = key.resource_type.name();
-    match perform((visit, account, name), interaction).await {
+    match perform((visit, account, (name, None)), interaction).await {
         Ok(_) => Ok(true),
         Err(error) if error.kind.status() < 500 => Ok(false),
         Err(error) => Err(error),
@@ -208,7 +215,7 @@ pub async fn searched(
         return Ok(Ok(None));
     }
     parameters.push(("_count".to_owned(), MOST.to_owned()));
-    match found(visit, account, "Patient", parameters).await {
+    match found(visit, account, ("Patient", None), parameters).await {
         Ok(resources) => Ok(Ok(Some(resources.iter().filter_map(patient).collect()))),
         Err(error) if error.kind.status() < 500 => Ok(Err(visit.texts.search_not_understood)),
         Err(error) => Err(error),
@@ -217,19 +224,16 @@ pub async fn searched(
 
 /// With names as far as the record tells them.
 async fn own_choices(visit: &Visit, account: &Account) -> Result<Vec<Choice>> {
-    let own = own(account);
-    let ids: Vec<&str> = own.iter().map(|link| link.key.id.as_str()).collect();
-    if ids.is_empty() {
-        return Ok(Vec::new());
+    let mut choices = Vec::new();
+    for link in own(account) {
+        let id = link.key.id.as_str();
+        let parameters = vec![("_id".to_owned(), id.to_owned())];
+        let resources = found(visit, account, ("Patient", Some(&link)), parameters).await?;
+        let named = resources.iter().find_map(patient);
+        let unnamed = || Choice { id: id.to_owned(), title: id.to_owned(), detail: String::new() };
+        choices.push(named.unwrap_or_else(unnamed));
     }
-    let parameters = vec![("_id".to_owned(), ids.join(","))];
-    let resources = found(visit, account, "Patient", parameters).await?;
-    let named: Vec<Choice> = resources.iter().filter_map(patient).collect();
-    let unnamed = ids.iter().filter(|id| !named.iter().any(|choice| choice.id == **id));
-    let unnamed: Vec<Choice> = unnamed
-        .map(|id| Choice { id: (*id).to_owned(), title: (*id).to_owned(), detail: String::new() })
-        .collect();
-    Ok(named.into_iter().chain(unnamed).collect())
+    Ok(choices)
 }
 
 fn patient(resource: &Value) -> Option<Choice> {
@@ -295,11 +299,14 @@ fn key(name: &str, id: &str) -> Option<ResourceKey> {
     ResourceType::parse(name).zip(Id::parse(id)).map(|(kind, id)| ResourceKey::new(kind, id))
 }
 
-/// The id of the patient in context.
-pub fn patient_in_context(known: &Known) -> Option<String> {
-    let launched = known.pending.request.launch.as_ref().and_then(|context| context.get("patient"));
-    let launched = launched.and_then(Value::as_str).map(str::to_owned);
-    launched.or_else(|| picked(known).patient.map(|(id, _)| id))
+/// The patient in context.
+pub fn patient_in_context(known: &Known) -> Option<Link> {
+    let launch = known.pending.request.launch.as_ref();
+    let launched = launch.and_then(|context| {
+        Some((context.get("patient")?.as_str()?.to_owned(), context.get("patient_rid")?.as_i64()?))
+    });
+    let (id, rid) = launched.or_else(|| picked(known).patient)?;
+    key("Patient", &id).map(|key| Link { rid, key })
 }
 
 /// Lists the open encounters of the patient in context.
@@ -315,14 +322,14 @@ pub async fn encounters(
 async fn open_encounters(visit: &Visit, known: &Known) -> Result<Vec<Choice>> {
     let Some(patient) = patient_in_context(known) else { return Ok(Vec::new()) };
     let parameters = [
-        ("patient", format!("Patient/{patient}")),
+        ("patient", patient.key.to_string()),
         ("status", OPEN.to_owned()),
         ("_sort", "-date".to_owned()),
         ("_count", MOST.to_owned()),
     ];
     let parameters = parameters.map(|(name, value)| (name.to_owned(), value)).to_vec();
     let account = &known.signed_in.account;
-    let resources = found(visit, account, "Encounter", parameters).await?;
+    let resources = found(visit, account, ("Encounter", Some(&patient)), parameters).await?;
     Ok(resources.iter().filter_map(encounter).collect())
 }
 
