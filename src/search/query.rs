@@ -265,6 +265,15 @@ struct Draft<'a> {
 }
 
 impl Draft<'_> {
+    /// Whether `_type` with this value says no more than the search does: it was read beforehand
+    /// where it chooses.
+    fn is_of_its_types(&self, value: &str) -> bool {
+        match self.plan.types[..] {
+            [only] => value.split(',').all(|name| name.trim() == only.name()),
+            _ => true,
+        }
+    }
+
     fn take(&mut self, name: &str, value: &str) -> Result<Taken, Refusal> {
         match name {
             "_count" => return self.take_count(value),
@@ -283,7 +292,7 @@ impl Draft<'_> {
                 }
             }
             "_contained" | "_containedType" => self.contained.take(name, value)?,
-            "_type" if self.plan.types.len() != 1 || self.plan.types[0].name() == value => {}
+            "_type" if self.is_of_its_types(value) => {}
             _ if OF_THE_ANSWER.contains(&name) => {}
             "_filter" => {
                 let clauses = self.filter(value)?;

@@ -44,3 +44,11 @@ async fn the_binary_loads_it_on_request() {
     let process = ServerProcess::start_on_with(&database, &["--demo"]);
     process.get("Patient/demo-amina").await.expect(200);
 }
+
+#[tokio::test]
+async fn a_mother_of_the_set_may_act_for_her_child() {
+    let server = TestServer::start().await;
+    load_demo(&server.context).await.unwrap();
+    let links = server.links("proxy_link", ("person", "patient")).await;
+    assert!(links.split(", ").any(|link| link == "demo-amina demo-child-rafi"), "{links}");
+}

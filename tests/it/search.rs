@@ -148,6 +148,7 @@ const FINDS: &[(&str, &str)] = &[
     ("Condition?onset-date=sa2022-12-31", "c1"),
     ("?_id=p1,o1", "o1 p1"),
     ("?_type=Patient,Condition&_lastUpdated=gt2020", "c1 p1 p2 p3"),
+    ("?_type=Condition,Condition", "c1"),
     ("Patient?_lastUpdated=lt2020", ""),
     ("Patient/p1/Observation", "o1 o2"),
     ("Patient/p2/Observation", "o2 o3"),
