@@ -1,6 +1,6 @@
 //! The one client for addresses that others have chosen: keys of clients, providers of
-//! identities, endpoints of subscriptions. It calls public addresses over TLS alone, so that nobody reaches the inside of a
-//! network through this server.
+//! identities, endpoints of subscriptions. It calls public addresses over TLS alone, so that
+//! nobody reaches the inside of a network through this server.
 
 use crate::network::Network;
 use reqwest::Certificate;
