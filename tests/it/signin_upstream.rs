@@ -227,7 +227,11 @@ async fn as_52_an_answer_is_of_this_browser_this_provider_and_once() {
 #[tokio::test]
 async fn as_53_roles_come_through_the_allowlist_alone_and_go_with_it() {
     let (provider, server) = start(json!({})).await;
-    let person = |email: &str, groups: Value| json!({"sub": email, "email": email, "cognito:groups": groups});
+    let person = |email: &str, groups: Value| {
+        let mut claims = json!({"sub": email, "email": email});
+        claims["cognito:groups"] = groups;
+        claims
+    };
     for (email, groups, role) in [
         ("a@x.example", json!(["admin"]), "patient"),
         ("b@x.example", json!("admin"), "patient"),
