@@ -12,7 +12,7 @@ use crate::oauth::events::SecurityEvent;
 use crate::oauth::pages::about::{About, tell};
 use askama::Template;
 use axum::body::Body;
-use axum::extract::{RawQuery, Request, State};
+use axum::extract::{FromRequestParts, RawQuery, Request, State};
 use axum::http::Response;
 use jsonwebtoken::Algorithm;
 use serde::Deserialize;
@@ -70,7 +70,6 @@ pub async fn leave(
     let (mut parts, body) = request.into_parts();
     let fields = posted::form(&parts.headers, body).await?;
     if fields.find(TOKEN).is_none() {
-        use axum::extract::FromRequestParts;
         let visit = Visit::from_request_parts(&mut parts, &server).await?;
         let path = format!("/oauth/logout?{}", fields.query(&NAMES));
         return Ok(render::see_other(&visit, &path));

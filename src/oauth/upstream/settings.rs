@@ -111,10 +111,10 @@ pub fn read(path: &Path) -> Result<Vec<(ProviderSettings, Option<String>)>, Prov
     for provider in all {
         let id = provider.id.clone();
         let named = |why: String| failed(format!("provider {id}: {why}"));
-        let is_there = |other: &&(ProviderSettings, _)| {
+        let is_there = |other: &(ProviderSettings, _)| {
             other.0.id == provider.id || other.0.issuer == provider.issuer
         };
-        if read.iter().find(is_there).is_some() {
+        if read.iter().any(is_there) {
             return Err(named("its id or issuer stands twice".to_owned()));
         }
         provider.check().map_err(named)?;
