@@ -150,8 +150,8 @@ impl Upstream {
             Ok(tokens) => tokens,
             Err(error) => return Ok(Err(failed(error))),
         };
-        let expected = (Some(answered.nonce), answered.asked_anew);
-        let claims = self.claims(provider, (&metadata, &tokens), expected, now).await;
+        let expected = (Some(answered.nonce), answered.asked_anew, now);
+        let claims = self.claims(provider, (&metadata, &tokens), expected).await;
         let refresh_token = tokens.refresh_token().map(|token| token.secret().clone());
         let missing = UpstreamError::IdToken("there is none");
         Ok(claims
@@ -178,7 +178,7 @@ impl Upstream {
             Ok(tokens) => tokens,
             Err(error) => return Ok(Err(failed(error))),
         };
-        let claims = self.claims(provider, (&metadata, &tokens), (None, None), now).await;
+        let claims = self.claims(provider, (&metadata, &tokens), (None, None, now)).await;
         let refresh_token = tokens.refresh_token().map(|token| token.secret().clone());
         Ok(claims.map(|claims| Refreshed { claims, refresh_token }))
     }
@@ -208,8 +208,7 @@ impl Upstream {
         &self,
         provider: &Provider,
         (metadata, tokens): (&Metadata, &Tokens),
-        (nonce, signed_in_since): (Option<&str>, Option<DateTime<Utc>>),
-        now: DateTime<Utc>,
+        (nonce, signed_in_since, now): (Option<&str>, Option<DateTime<Utc>>, DateTime<Utc>),
     ) -> Result<Option<IdClaims>, UpstreamError> {
         let Some(token) = &tokens.extra_fields().id_token else { return Ok(None) };
         let header = jwt::header(token).ok_or(UpstreamError::IdToken("no JWT"))?;

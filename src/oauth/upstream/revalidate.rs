@@ -13,7 +13,7 @@ const ASKED_WITHIN: Duration = Duration::seconds(30);
 
 /// What the provider says.
 enum Standing {
-    Good(Refreshed),
+    Good(Box<Refreshed>),
     Ended(String),
     /// It did not answer.
     Unknown(String),
@@ -83,7 +83,7 @@ impl AuthorizationServer {
         Ok(match self.upstream.refresh(provider, &token, now).await? {
             Ok(refreshed) => match self.has_changed(provider, sign_in, &refreshed).await? {
                 Some(reason) => Standing::Ended(reason.to_owned()),
-                None => Standing::Good(refreshed),
+                None => Standing::Good(Box::new(refreshed)),
             },
             Err(error @ (UpstreamError::Refused(_) | UpstreamError::IdToken(_))) => {
                 Standing::Ended(error.to_string())
