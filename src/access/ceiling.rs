@@ -4,6 +4,7 @@
 //! A ceiling bounds what stands in a grant. It is no permission: the gate is asked at each request,
 //! for what the role may do then.
 
+use super::launch_context::LaunchContext;
 use super::matrix::{Acts, Matrix, Rule, Sight};
 use super::role::Role;
 use super::smart_scope::{Letters, Level, ResourceScope, Scope, Scopes};
@@ -105,7 +106,9 @@ fn has((role, holder): (Role, Holder), name: &str) -> bool {
     match holder {
         Holder::System => name.starts_with("__bhn."),
         Holder::Person => {
-            OF_LAUNCH.contains(&name) || (is_admin && OF_ADMINISTRATION.contains(&name))
+            OF_LAUNCH.contains(&name)
+                || LaunchContext::parse(name).is_some()
+                || (is_admin && OF_ADMINISTRATION.contains(&name))
         }
     }
 }

@@ -19,6 +19,9 @@ pub struct OAuthSettings {
     pub rsa_bits: u32,
     /// Access tokens of people hold this long.
     pub access_token_seconds: u32,
+    /// Those of our own applications at most, where the operator caps them, and their refresh
+    /// tokens without use.
+    pub first_party_caps: (Option<u32>, Option<u32>),
     /// What the database said of the bearer of a token holds this long.
     pub principal_ms: u32,
     /// Whether clients may register themselves.
@@ -31,6 +34,10 @@ pub struct OAuthSettings {
     pub outbound_hosts: Vec<String>,
     /// Authorities whose certificates are believed there, in PEM.
     pub outbound_ca: Option<PathBuf>,
+    /// Providers of identities elsewhere, in JSON.
+    pub providers: Option<PathBuf>,
+    /// Who gives people access here, in JSON.
+    pub brands: Option<PathBuf>,
 }
 
 impl Default for OAuthSettings {
@@ -39,12 +46,15 @@ impl Default for OAuthSettings {
             key_file: KEY_FILE.into(),
             rsa_bits: RSA_BITS,
             access_token_seconds: ACCESS_TOKEN_SECONDS,
+            first_party_caps: (None, None),
             principal_ms: PRINCIPAL_MS,
             registration: false,
             dpop_nonce: false,
             client_certificates: false,
             outbound_hosts: Vec::new(),
             outbound_ca: None,
+            providers: None,
+            brands: None,
         }
     }
 }
@@ -59,6 +69,12 @@ pub struct SignInConfig {
     #[arg(long, env = "BHN_ACCESS_TOKEN_SECONDS", default_value_t = ACCESS_TOKEN_SECONDS,
         value_parser = clap::value_parser!(u32).range(60..=7200))]
     pub access_token_seconds: u32,
+    /// Access tokens of our own applications hold no longer than this, such as 30m or 2h.
+    #[arg(long, env = "JWT_EXPIRES_IN", value_parser = parse_seconds)]
+    pub jwt_expires_in: Option<u32>,
+    /// Refresh tokens of our own applications hold no longer than this without use, such as 7d.
+    #[arg(long, env = "REFRESH_TOKEN_EXPIRES_IN", value_parser = parse_seconds)]
+    pub refresh_token_expires_in: Option<u32>,
     /// Milliseconds after which a disabled account or a revoked grant is refused at the latest.
     #[arg(long, env = "BHN_PRINCIPAL_MS", default_value_t = PRINCIPAL_MS,
         value_parser = clap::value_parser!(u32).range(0..=10_000))]
@@ -78,6 +94,12 @@ pub struct SignInConfig {
     /// PEM file of authorities that are believed there beside the public ones.
     #[arg(long, env = "BHN_OUTBOUND_CA")]
     pub outbound_ca: Option<PathBuf>,
+    /// JSON file of the OpenID providers that people may sign in by, such as AWS Cognito.
+    #[arg(long, env = "BHN_IDENTITY_PROVIDERS")]
+    pub identity_providers: Option<PathBuf>,
+    /// JSON file of the brands that give people access here (SMART, User-access Brands).
+    #[arg(long, env = "BHN_BRANDS")]
+    pub brands: Option<PathBuf>,
 }
 
 impl SignInConfig {
@@ -87,12 +109,41 @@ impl SignInConfig {
             key_file: key_file.unwrap_or_else(|| database.data.join(KEY_FILE)),
             rsa_bits: self.rsa_bits,
             access_token_seconds: self.access_token_seconds,
+            first_party_caps: (self.jwt_expires_in, self.refresh_token_expires_in),
             principal_ms: self.principal_ms,
             registration: self.registration,
             dpop_nonce: self.dpop_nonce,
             client_certificates: false,
             outbound_hosts: self.outbound_hosts.clone(),
             outbound_ca: self.outbound_ca.clone(),
+            providers: self.identity_providers.clone(),
+            brands: self.brands.clone(),
+        }
+    }
+}
+
+/// `90s`, `30m`, `2h` or `7d`, of a minute to a year. A number alone is refused: programs differ in
+/// whether it is seconds or milliseconds.
+fn parse_seconds(text: &str) -> Result<u32, String> {
+    let wrong = || format!("{text} is no time such as 90s, 30m, 2h or 7d, of a minute to a year");
+    let units = [("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400)];
+    let found = units.iter().find_map(|(unit, seconds)| Some((text.strip_suffix(unit)?, *seconds)));
+    let (number, seconds) = found.ok_or_else(wrong)?;
+    let all = number.trim().parse::<u32>().ok().and_then(|number| number.checked_mul(seconds));
+    all.filter(|all| (60..=365 * 86_400).contains(all)).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn caps_of_tokens_have_a_unit() {
+        for (text, seconds) in [("2h", 7_200), ("7d", 604_800), ("30m", 1_800), ("90s", 90)] {
+            assert_eq!(parse_seconds(text), Ok(seconds));
+        }
+        for wrong in ["7200", "", "h", "-1h", "1.5h", "2 weeks", "10s", "400d", "99999999d"] {
+            assert!(parse_seconds(wrong).is_err(), "{wrong}");
         }
     }
 }

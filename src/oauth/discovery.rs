@@ -131,12 +131,17 @@ pub async fn smart_configuration(State(server): State<Arc<AuthorizationServer>>)
     document["capabilities"] = json!(CAPABILITIES);
     document["token_endpoint_auth_methods_supported"] = json!(server.methods());
     document["management_endpoint"] = server.url("/account/apps").into();
+    if let Some(brands) = &server.brands {
+        document["user_access_brand_bundle"] = server.url("/brands").into();
+        document["user_access_brand_identifier"] = brands.identifier.clone();
+    }
     kept(document)
 }
 
 /// `GET /.well-known/openid-configuration`
 pub async fn openid_configuration(State(server): State<Arc<AuthorizationServer>>) -> Response {
     let mut document = server.metadata();
+    document["end_session_endpoint"] = server.url("/oauth/logout").into();
     document["subject_types_supported"] = json!(["public"]);
     document["id_token_signing_alg_values_supported"] = json!(["RS256"]);
     document["claims_supported"] = json!([

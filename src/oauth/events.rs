@@ -110,6 +110,18 @@ pub enum SecurityEvent {
     /// An account became a Patient or Practitioner by a claim code.
     AccountLinked,
     PasswordChanged,
+    /// A person may sign in by a provider, or no longer.
+    IdentityLinked {
+        issuer: String,
+    },
+    IdentityRemoved {
+        issuer: String,
+    },
+    /// The provider no longer stands by a person: the sign-in has ended with its grants.
+    UpstreamEnded {
+        grant: i64,
+        reason: String,
+    },
     /// An EHR launched an application.
     Launched,
     /// A grant was ended by the person who gave it.
@@ -157,6 +169,9 @@ impl SecurityEvent {
             SecurityEvent::AccountMade => "account-made",
             SecurityEvent::AccountLinked => "account-linked",
             SecurityEvent::PasswordChanged => "password-changed",
+            SecurityEvent::IdentityLinked { .. } => "identity-linked",
+            SecurityEvent::IdentityRemoved { .. } => "identity-removed",
+            SecurityEvent::UpstreamEnded { .. } => "upstream-ended",
             SecurityEvent::Launched => "launched",
             SecurityEvent::GrantRevoked { .. } => "grant-revoked",
             SecurityEvent::ConsentSkipped { .. } => "consent-skipped",
@@ -182,6 +197,9 @@ impl SecurityEvent {
             SecurityEvent::PasskeyCopied => {
                 Some("the counter of a passkey did not grow".to_owned())
             }
+            SecurityEvent::UpstreamEnded { grant, reason } => {
+                Some(format!("grant {grant}: {reason}"))
+            }
             SecurityEvent::ConsentDenied => Some("the person has refused".to_owned()),
             _ => None,
         }
@@ -200,6 +218,8 @@ impl SecurityEvent {
             SecurityEvent::TokenRevoked { grant } | SecurityEvent::GrantRevoked { grant } => {
                 Some(format!("grant {grant}"))
             }
+            SecurityEvent::IdentityLinked { issuer }
+            | SecurityEvent::IdentityRemoved { issuer } => Some(issuer.clone()),
             SecurityEvent::TokenIntrospected { is_active } => Some(match is_active {
                 true => "active".to_owned(),
                 false => "not active".to_owned(),

@@ -2,6 +2,7 @@
 //! base in the same process.
 
 pub mod accounts;
+mod brands;
 mod clients;
 pub mod cors;
 mod credentials;
@@ -18,6 +19,7 @@ mod revoke;
 mod scopes;
 mod secrets;
 mod token;
+pub mod upstream;
 mod userinfo;
 
 pub use clients::CertificateName;
@@ -41,6 +43,7 @@ use cors::Origins;
 use outbound::Outbound;
 use std::sync::Arc;
 use std::time::Duration;
+use upstream::Upstream;
 
 /// How often what is due is done: keys turned, what has ended forgotten.
 const TURNED_EVERY: Duration = Duration::from_secs(3_600);
@@ -54,6 +57,10 @@ pub enum OpenError {
     Keys(#[from] KeysError),
     #[error(transparent)]
     Authority(#[from] outbound::AuthorityError),
+    #[error(transparent)]
+    Providers(#[from] upstream::ProvidersError),
+    #[error(transparent)]
+    Brands(#[from] brands::BrandsError),
     #[error("letters cannot be sent: {0}")]
     Mail(#[from] crate::error::FhirError),
 }
@@ -70,6 +77,10 @@ pub struct AuthorizationServer {
     /// How people prove who they are.
     pub people: People,
     proofs: Arc<Proofs>,
+    /// By whom else they may sign in.
+    pub upstream: Upstream,
+    /// Who gives people access here, where the operator says so.
+    brands: Option<brands::Brands>,
     client_keys: ClientKeys,
     origins: Origins,
 }
@@ -91,13 +102,20 @@ impl AuthorizationServer {
         let client_keys = ClientKeys::new(outbound.clone());
         let origins = Origins::default();
         let people = People::new(&context.store, &keys, &context.settings)?;
+        let providers = context.settings.oauth.providers.as_deref();
+        let upstream = Upstream::open(providers, &outbound, context.settings.issuer())?;
+        let places = (context.settings.base_url.as_str(), context.settings.issuer());
+        let file = context.settings.oauth.brands.as_deref();
+        let brands = file.map(|file| brands::Brands::read(file, places)).transpose()?;
         Ok(Arc::new(AuthorizationServer {
+            brands,
             context,
             keys,
             bearers,
             outbound,
             people,
             proofs,
+            upstream,
             client_keys,
             origins,
         }))
@@ -132,6 +150,7 @@ impl AuthorizationServer {
             .route("/.well-known/openid-configuration", get(discovery::openid_configuration))
             .route("/.well-known/oauth-authorization-server", get(discovery::authorization_server))
             .route("/.well-known/jwks.json", get(discovery::jwks))
+            .route("/brands", get(brands::brands))
             .route("/oauth/token", post(token::token))
             .route("/oauth/par", post(pages::push))
             .route("/oauth/introspect", post(introspect::introspect))
@@ -153,6 +172,10 @@ impl AuthorizationServer {
             }
             if let Err(error) = pages::settle(&self, now).await {
                 tracing::error!(?error, "ended factors were not removed");
+            }
+            let upstream = (now, now - KEPT_AFTER_END);
+            if let Err(error) = self.context.store.forget_upstream(upstream).await {
+                tracing::warn!(?error, "ended sign-ins by providers were not forgotten");
             }
             if let Err(error) = self.context.store.sweep_tokens(now, KEPT_AFTER_END).await {
                 tracing::warn!(?error, "ended grants were not forgotten");

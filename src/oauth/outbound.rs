@@ -1,6 +1,6 @@
-//! The one client for addresses that others have chosen: keys of clients, endpoints of
-//! subscriptions. It calls public addresses over TLS alone, so that nobody reaches the inside of a
-//! network through this server.
+//! The one client for addresses that others have chosen: keys of clients, providers of
+//! identities, endpoints of subscriptions. It calls public addresses over TLS alone, so that
+//! nobody reaches the inside of a network through this server.
 
 use crate::network::Network;
 use reqwest::Certificate;
@@ -116,20 +116,28 @@ impl Outbound {
     pub async fn get(&self, url: &str, most: usize) -> Result<Fetched, OutboundError> {
         let url = Url::parse(url).map_err(|_| OutboundError::Url)?;
         let client = self.client(&url).await?;
-        let mut response = client.get(url).header("Accept", "application/json").send().await?;
-        if response.status().as_u16() != 200 {
-            return Err(OutboundError::Status(response.status().as_u16()));
+        let request = client.get(url).header("Accept", "application/json");
+        let (head, body) = answered(request, most).await?;
+        if head.status.as_u16() != 200 {
+            return Err(OutboundError::Status(head.status.as_u16()));
         }
-        let cache_control = response.headers().get("cache-control");
+        let cache_control = head.headers.get("cache-control");
         let cache_control = cache_control.and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let mut body = Vec::new();
-        while let Some(piece) = response.chunk().await? {
-            if body.len() + piece.len() > most {
-                return Err(OutboundError::TooLarge(most));
-            }
-            body.extend_from_slice(&piece);
-        }
         Ok(Fetched { body, cache_control })
+    }
+
+    /// Sends the request as it is, without redirects; the answer whatever its status.
+    pub async fn send(
+        &self,
+        request: http::Request<Vec<u8>>,
+        most: usize,
+    ) -> Result<http::Response<Vec<u8>>, OutboundError> {
+        let (head, body) = request.into_parts();
+        let url = Url::parse(&head.uri.to_string()).map_err(|_| OutboundError::Url)?;
+        let client = self.client(&url).await?;
+        let request = client.request(head.method, url).headers(head.headers).body(body);
+        let (head, body) = answered(request, most).await?;
+        Ok(http::Response::from_parts(head, body))
     }
 
     /// A client that connects to the addresses that were checked, and looks none up again: another
@@ -180,6 +188,25 @@ impl Outbound {
         let address = address.to_canonical();
         !self.private.iter().any(|network| network.contains(address))
     }
+}
+
+/// Sends a request and reads the answer, up to so many bytes.
+async fn answered(
+    request: reqwest::RequestBuilder,
+    most: usize,
+) -> Result<(http::response::Parts, Vec<u8>), OutboundError> {
+    let mut response = request.send().await?;
+    let mut body = Vec::new();
+    while let Some(piece) = response.chunk().await? {
+        if body.len() + piece.len() > most {
+            return Err(OutboundError::TooLarge(most));
+        }
+        body.extend_from_slice(&piece);
+    }
+    let mut head = http::Response::new(());
+    *head.status_mut() = response.status();
+    *head.headers_mut() = response.headers().clone();
+    Ok((head.into_parts().0, body))
 }
 
 #[cfg(test)]

@@ -33,9 +33,10 @@ pub use history::{From, HistoryPage, HistoryPosition, HistoryQuery, InstanceQuer
 pub use horizon::{Shown, sorting};
 pub use identity::{
     Account, AccountChange, App, Challenge, ClaimCode, Client, ClientKind, ClientTerms, Code,
-    CodeGrant, CodePurpose, Factor, GivenGrant, Grant, KeyState, LockedKeys, NewAccount, NewGrant,
-    NewRefreshToken, NewSession, Passkey, PersonClaims, RefreshToken, SealedSecret, Session,
-    SigningKeyRow, Status, Throttle, Totp,
+    CodeGrant, CodePurpose, Factor, FederatedAccount, GivenGrant, Grant, KeyState, LaunchableApp,
+    LockedKeys, NewAccount, NewGrant, NewRefreshToken, NewSession, Passkey, PersonClaims,
+    RefreshToken, SealedSecret, Session, SigningKeyRow, Status, Subject, TakenRequest, Throttle,
+    Totp, UpstreamIdentity, UpstreamRequest, UpstreamSignIn,
 };
 pub use import::UnitHash;
 pub use labels::Labels;

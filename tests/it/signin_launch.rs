@@ -1,7 +1,7 @@
 //! EHR launch (SMART App Launch 2.2; SECURITY 3.4).
 
 use crate::harness::people::{APP, Browser, parameter};
-use crate::harness::{TestServer, principal};
+use crate::harness::{TestServer, encounter, patient, principal};
 use bhn_fhir::access::Role;
 use bhn_fhir::clock::Clock;
 use chrono::Duration;
@@ -137,6 +137,22 @@ async fn a_system_with_the_scope_launches_and_nobody_without() {
         (json!({"client_id": APP, "smart_style_url": "javascript:1"}), "smart_style_url"),
         (json!({"client_id": APP, "fhirContext": [{"reference": "Patient/1"}]}), "fhirContext"),
         (json!({"client_id": APP, "fhirContext": [{"role": "launch"}]}), "fhirContext"),
+        (json!({"client_id": APP, "fhirContext": [{"reference": 1}]}), "fhirContext"),
+        (json!({"client_id": APP, "fhirContext": [{"reference": "https://x/y"}]}), "fhirContext"),
+        (json!({"client_id": APP, "fhirContext": [{"identifier": "a"}]}), "fhirContext"),
+        (json!({"client_id": APP, "fhirContext": [{"canonical": "a", "role": ""}]}), "fhirContext"),
+        (
+            json!({"client_id": APP, "fhirContext": [{"canonical": "a", "role": "x"}]}),
+            "fhirContext",
+        ),
+        (
+            json!({"client_id": APP, "fhirContext": [{"canonical": "a", "type": "X"}]}),
+            "fhirContext",
+        ),
+        (
+            json!({"client_id": APP, "fhirContext": [{"type": "Patient", "identifier": {}}]}),
+            "fhirContext",
+        ),
     ] {
         let (status, told) = post(&server, Some(&ehr), &wrong).await;
         assert_eq!(status, 400, "{wrong}");
@@ -148,4 +164,60 @@ async fn a_system_with_the_scope_launches_and_nobody_without() {
     let path = server.authorize_path(&[("scope", "launch openid"), ("launch", handle)]);
     let (at, _) = browser.open(&path).await;
     assert!(at.starts_with("/login"), "{at}");
+}
+
+#[tokio::test]
+async fn staff_open_an_application_with_a_patient_on_a_page() {
+    let server = TestServer::start_with_pages(|_| {}).await;
+    server.register_app(APP, true).await;
+    server.register_app("no-launch", true).await;
+    let sql = "update client set launch_uri = 'https://app.example/launch?a=b' where client = $1";
+    let query = sqlx::query(sql).bind(APP);
+    query.execute(&mut server.database.connect().await).await.unwrap();
+    let (amina, other) = (patient().id("amina"), patient().id("other").family("Other"));
+    server.update(amina).await.expect(201);
+    server.update(other).await.expect(201);
+    server.update(encounter("e1", "amina", "begum")).await.expect(201);
+    let account = server.account(DOCTOR, Role::Doctor).await;
+    server.link_account(&account, "Practitioner/begum").await;
+    let mut browser = server.browser();
+    browser.sign_in("/login", DOCTOR).await;
+    let page = browser.get("/launch?identifier=nobody").await.expect(200);
+    assert!(page.text().contains("Growth Chart") && !page.text().contains("value=\"no-launch\""));
+    let policy = page.header("content-security-policy");
+    assert!(policy.contains(" https://app.example"), "{policy}");
+    for fields in [
+        vec![("client", "no-launch"), ("patient", "amina")],
+        vec![("patient", "amina")],
+        vec![("client", APP), ("patient", "other")],
+        vec![("client", APP), ("patient", "not-there")],
+    ] {
+        let token = browser.token("/launch").await;
+        let mut all = vec![("form_token", token.as_str())];
+        all.extend(&fields);
+        assert_eq!(browser.post("/launch/start", &all).await.status(), 422, "{fields:?}");
+    }
+    let token = browser.token("/launch").await;
+    let fields = [("form_token", token.as_str()), ("client", APP), ("patient", "amina")];
+    let reply = browser.post("/launch/start", &fields).await.expect(303);
+    let url = Url::parse(reply.header("location")).unwrap();
+    assert_eq!(&url[..url::Position::AfterPath], "https://app.example/launch");
+    assert_eq!(parameter(&url, "iss"), Some(server.context.settings.base_url.clone()));
+    assert_eq!(parameter(&url, "a").as_deref(), Some("b"));
+    let handle = parameter(&url, "launch").unwrap();
+    let (at, _) = browser.open(&of_launch(&server, &handle)).await;
+    assert!(parameter(&Url::parse(&at).unwrap(), "code").is_some(), "{at}");
+    let sql = "select launch->>'patient' from access_grant";
+    let query = sqlx::query_scalar(sql);
+    let launched: Option<String> =
+        query.fetch_one(&mut server.database.connect().await).await.unwrap();
+    assert_eq!(launched.as_deref(), Some("amina"));
+    server.account("p@home.example", Role::Patient).await;
+    let mut patient = server.browser();
+    patient.sign_in("/login", "p@home.example").await;
+    patient.get("/launch").await.expect(403);
+    assert_eq!(server.browser().get("/launch").await.status(), 303);
+    let token = patient.token("/account").await;
+    let fields = [("form_token", token.as_str()), ("client", APP)];
+    patient.post("/launch/start", &fields).await.expect(403);
 }

@@ -70,6 +70,9 @@ pub struct NewClient {
     /// Where people are sent back to, exactly.
     #[arg(long)]
     pub redirect_uri: Vec<String>,
+    /// Where people may be sent on to who have signed out, exactly.
+    #[arg(long)]
+    pub post_logout_redirect_uri: Vec<String>,
     #[arg(long)]
     pub launch_uri: Option<String>,
     /// Web origins whose pages may read answers.
@@ -215,6 +218,7 @@ async fn add(store: &Store, new: &NewClient) -> Result<(), Failure> {
     if !store.add_client(&client, Clock::System.now()).await? {
         return Err(format!("There is a client {} already", new.id).into());
     }
+    store.set_post_logout_redirect_uris(&new.id, &new.post_logout_redirect_uri).await?;
     println!("The client {} is registered", new.id);
     match new.kind {
         ClientKind::ConfidentialSymmetric => secret(store, &new.id, 0).await,
@@ -253,6 +257,9 @@ fn check(new: &NewClient) -> Result<(), Failure> {
         () if words == 0 || scopes != words => "--scope has a word that is no scope, or one twice",
         () if !new.redirect_uri.iter().all(|uri| is_absolute(uri)) => {
             "A --redirect-uri is an absolute URI without a fragment"
+        }
+        () if !new.post_logout_redirect_uri.iter().all(|uri| is_absolute(uri)) => {
+            "A --post-logout-redirect-uri is an absolute URI without a fragment"
         }
         () if !new.origin.iter().all(|origin| is_origin(origin)) => {
             "An --origin is a scheme and a host, such as https://app.example"
@@ -305,6 +312,7 @@ async fn show(store: &Store, id: &str) -> Result<(), Failure> {
         "scope": client.scopes,
         "grant_types": client.grant_types,
         "redirect_uris": client.redirect_uris,
+        "post_logout_redirect_uris": store.post_logout_redirect_uris(id).await?,
         "launch_uri": client.launch_uri,
         "origins": client.origins,
         "jwks": client.jwks,

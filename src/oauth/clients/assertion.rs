@@ -19,8 +19,8 @@ const MOST_SECONDS: i64 = 300;
 const LEEWAY_SECONDS: i64 = 60;
 /// Bytes of a `jti`.
 const JTI_BYTES: usize = 512;
-/// Algorithms that a client may be registered with.
-const ALGORITHMS: [(&str, Algorithm); 4] = [
+/// Algorithms that a client may be registered with, or a provider of identities may sign by.
+pub const ALGORITHMS: [(&str, Algorithm); 4] = [
     ("RS384", Algorithm::RS384),
     ("ES384", Algorithm::ES384),
     ("RS256", Algorithm::RS256),
@@ -111,7 +111,7 @@ fn fit_header(header: &Header, client: &Client) -> Result<(Algorithm, String), &
 }
 
 /// The one key of that id that fits the algorithm.
-fn the_key(keys: &[Value], kid: &str, algorithm: Algorithm) -> Option<VerificationKey> {
+pub fn the_key(keys: &[Value], kid: &str, algorithm: Algorithm) -> Option<VerificationKey> {
     let named = keys.iter().filter(|key| key["kid"] == kid);
     let mut fitting = named.filter_map(|key| {
         let jwk = serde_json::from_value::<Jwk>(key.clone()).ok()?;

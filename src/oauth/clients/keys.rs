@@ -66,6 +66,15 @@ impl ClientKeys {
             let set = client.jwks.as_ref().ok_or("the client has no keys")?;
             return Ok(Arc::new(keys(set).ok_or("the registered keys are no JWK set")?));
         };
+        self.at(url, is_the_one).await
+    }
+
+    /// The keys that stand at a URL; fetched anew where none of them is the one, though not often.
+    pub async fn at(
+        &self,
+        url: &str,
+        is_the_one: &(dyn Fn(&Value) -> bool + Sync),
+    ) -> Result<Arc<Vec<Value>>, &'static str> {
         let kept =
             self.kept.get_or_insert_with(url, || Ok::<_, std::convert::Infallible>(Arc::default()));
         let kept = kept.unwrap_or_default();
@@ -83,7 +92,7 @@ impl ClientKeys {
         }
         kept.fetched = Some(now);
         let fetched = self.fetch.fetch(url).await.map_err(|error| {
-            tracing::warn!(client = client.id, %error, "keys of a client could not be fetched");
+            tracing::warn!(url, %error, "keys could not be fetched");
             (kept.keys, kept.fresh_until) = (Arc::default(), None);
             "its keys could not be fetched"
         })?;

@@ -5,6 +5,7 @@ mod assertion;
 mod certificate;
 mod keys;
 
+pub use assertion::{ALGORITHMS, the_key};
 pub use certificate::CertificateName;
 pub use keys::ClientKeys;
 

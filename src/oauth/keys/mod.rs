@@ -11,7 +11,7 @@ pub use file::make as make_key_file;
 pub use file::read as read_key_file;
 pub use seals::{Seals, opened};
 
-use super::secrets::random;
+use super::secrets::{hash, random};
 use crate::clock::Clock;
 use crate::config::OAuthSettings;
 use crate::error::{FhirError, Result};
@@ -145,6 +145,18 @@ impl Keyring {
             ..Header::new(purpose.algorithm())
         };
         jsonwebtoken::encode(&header, claims, &key).map_err(FhirError::internal)
+    }
+
+    /// A secret under the key file, which opens at that place alone.
+    pub fn seal(&self, place: &str, secret: &[u8]) -> Result<String> {
+        self.sealed(&[&hash(place)[..], secret].concat())
+    }
+
+    /// Opens it. 500 where it stands at another place, or was sealed under another file.
+    pub fn open_sealed(&self, place: &str, sealed: &str) -> Result<Vec<u8>> {
+        let (plain, _) = self.opened(sealed)?;
+        let secret = plain.strip_prefix(&hash(place)[..]).map(<[u8]>::to_vec);
+        secret.ok_or_else(|| FhirError::internal("a sealed secret stands elsewhere"))
     }
 
     /// The public keys that are believed or will be.

@@ -9,12 +9,14 @@ mod cookies;
 mod factors;
 mod home;
 mod launch;
+mod logout;
 mod posted;
 mod problem;
 mod registration;
 mod render;
 mod sign_in;
 mod texts;
+mod upstream;
 mod visit;
 
 pub use authorize::push;
@@ -32,19 +34,24 @@ pub fn routes(has_root: bool) -> Router<Arc<AuthorizationServer>> {
         .route("/login", get(sign_in::form).post(sign_in::submit))
         .route("/login/passkey", get(factors::ask_alone).post(factors::answered_alone))
         .route("/login/mfa", get(factors::form).post(factors::submit))
-        .route("/oauth/logout", get(sign_in::ask_to_leave).post(sign_in::leave))
+        .route("/login/with/{provider}", get(upstream::start))
+        .route("/login/with/{provider}/callback", get(upstream::callback))
+        .route("/oauth/logout", get(logout::asked).post(logout::leave))
         .route("/oauth/authorize", get(authorize::asked).post(authorize::asked_by_form))
         .route("/oauth/continue", get(authorize::next_step))
         .route("/pick-patient", get(authorize::patients).post(authorize::pick_patient))
         .route("/pick-encounter", get(authorize::encounters).post(authorize::pick_encounter))
+        .route("/pick-context", get(authorize::contexts).post(authorize::pick_context))
         .route("/consent", get(authorize::consent).post(authorize::decide))
-        .route("/launch", post(launch::launch))
+        .route("/launch", get(launch::page).post(launch::launch))
+        .route("/launch/start", post(launch::start))
         .route("/account", get(account::account))
         .route("/account/language", post(account::choose_language))
         .route("/account/sessions", post(account::end_session))
         .route("/account/password", post(account::change_password))
         .route("/account/claim", post(account::claim))
         .route("/account/apps", get(account::apps).post(account::revoke))
+        .route("/account/identities", get(account::identities).post(account::change_identities))
         .route("/account/mfa", get(factors::set_up).post(factors::confirm))
         .route("/account/passkeys", get(factors::registering).post(factors::register))
         .route("/account/passkeys/name", post(factors::name))

@@ -7,6 +7,7 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_TYPE, ORIGIN};
+use axum::http::request::Parts;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -79,6 +80,13 @@ impl Fields {
         NEXT.into_iter().map(|(name, _)| name).find(|name| *name == asked)
     }
 
+    /// Those of these names, as a query.
+    pub fn query(&self, names: &[&str]) -> String {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(self.0.iter().filter(|(name, _)| names.contains(&name.as_str())));
+        query.finish()
+    }
+
     /// The authorization request under way.
     pub fn request(&self) -> Option<&str> {
         self.find("request")
@@ -92,13 +100,24 @@ impl FromRequest<Arc<AuthorizationServer>> for Posted {
         request: Request,
         server: &Arc<AuthorizationServer>,
     ) -> Result<Posted, Problem> {
-        let (mut parts, body) = request.into_parts();
+        let (parts, body) = request.into_parts();
+        let fields = form(&parts.headers, body).await?;
+        Posted::of(parts, fields, server).await
+    }
+}
+
+impl Posted {
+    /// The form of a request that was read. 403 where it is not one of our pages'.
+    pub async fn of(
+        mut parts: Parts,
+        mut fields: Fields,
+        server: &Arc<AuthorizationServer>,
+    ) -> Result<Posted, Problem> {
         if !is_from_here(&parts.headers, server.issuer()) {
             return Err(Problem::new(403, |texts| texts.not_our_form));
         }
         let query = Fields::parse(parts.uri.query().unwrap_or_default().as_bytes());
         let visit = Visit::from_request_parts(&mut parts, server).await?;
-        let mut fields = form(&parts.headers, body).await?;
         if !visit.is_form_token(fields.get(TOKEN)) {
             return Err(Problem::new(403, |texts| texts.not_our_form));
         }

@@ -105,6 +105,12 @@ fn registering(
     Ok(render::page_with(visit, &template, (status, &[])))
 }
 
+/// Whether a person may be called so.
+pub fn is_name(name: &str) -> bool {
+    let is_name = name.chars().any(char::is_alphabetic) && !name.chars().any(char::is_control);
+    is_name && name.len() <= MOST_NAME_BYTES
+}
+
 /// Name, address and hashed password of a form.
 struct Person {
     email: String,
@@ -123,8 +129,7 @@ async fn person(
         return Ok(Err(texts.wrong_email.to_owned()));
     };
     let name = fields.get("name").trim();
-    let is_name = name.chars().any(char::is_alphabetic) && !name.chars().any(char::is_control);
-    if !is_name || name.len() > MOST_NAME_BYTES {
+    if !is_name(name) {
         return Ok(Err(texts.wrong_name.to_owned()));
     }
     let least = accounts::least_characters(role, false);

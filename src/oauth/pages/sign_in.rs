@@ -1,4 +1,4 @@
-//! `/login` and `/oauth/logout`.
+//! `/login`.
 
 use super::authorize::{self, form_targets};
 use super::posted::{Fields, NEXT, Posted};
@@ -25,6 +25,7 @@ struct Login<'a> {
     passkeys: Option<String>,
     /// For whom has signed in, and has to do so again.
     is_again: bool,
+    providers: Vec<super::upstream::Button<'a>>,
 }
 
 /// The form; for an application it says which one.
@@ -64,6 +65,7 @@ async fn login(
         passkeys: has_passkeys
             .then(|| with_next("/login/passkey", (fields.request(), fields.next()))),
         is_again: fields.next().is_some() && visit.signed_in.is_some(),
+        providers: super::upstream::buttons(visit, fields.request()),
     };
     let status = if problem.is_some() { 422 } else { 200 };
     let targets = form_targets(pending.as_ref());
@@ -127,7 +129,11 @@ async fn rehash(visit: &Visit, account: &Account, password: &str) -> Result<(), 
 
 /// Where a person goes who has just proved something.
 pub fn onward(visit: &Visit, fields: &Fields) -> String {
-    let (request, next) = (fields.request(), fields.next());
+    onward_to(visit, (fields.request(), fields.next()))
+}
+
+/// The same, for an authorization request and one of our own pages, where there is one.
+pub fn onward_to(visit: &Visit, (request, next): (Option<&str>, Option<&str>)) -> String {
     match &visit.signed_in {
         Some(signed_in) if signed_in.is_complete() => match (next, request) {
             (Some(next), _) => {
@@ -144,29 +150,4 @@ pub fn onward(visit: &Visit, fields: &Fields) -> String {
         Some(_) => with_request("/account/mfa", request),
         None => with_next("/login", (request, next)),
     }
-}
-
-#[derive(Template)]
-#[template(path = "logout.html")]
-struct Logout<'a> {
-    page: Page<'a>,
-    is_done: bool,
-}
-
-/// Asks whether to sign out: a link of another site must not do it.
-pub async fn ask_to_leave(visit: Visit) -> Result<Response<Body>, Problem> {
-    let is_done = visit.signed_in.is_none();
-    let template = Logout { page: Page::of(&visit), is_done };
-    Ok(render::page(&visit, &template, &[]))
-}
-
-/// Ends the session, and online access with it.
-pub async fn leave(posted: Posted) -> Result<Response<Body>, Problem> {
-    let mut visit = posted.visit;
-    if let Some(left) = visit.end().await? {
-        let about = About { account: Some(&left.account.account), client: None };
-        tell(&visit.server, SecurityEvent::SignedOut, about, &visit.origin).await?;
-    }
-    let template = Logout { page: Page::of(&visit), is_done: true };
-    Ok(render::page(&visit, &template, &[]))
 }

@@ -162,8 +162,9 @@ impl Visit {
             (false, true) => FACTOR_WITHIN,
             (false, false) => SET_UP_WITHIN,
         };
-        if let Some(before) = self.signed_in.take() {
-            let hashes = [before.session.hash];
+        let before = self.signed_in.take();
+        if let Some(before) = &before {
+            let hashes = [before.session.hash.clone()];
             store.end_sessions(&before.account.account, &hashes, self.now).await?;
         }
         let token = crate::oauth::new_secret()?;
@@ -176,6 +177,11 @@ impl Visit {
             expires: self.now + within,
         };
         store.create_session(&new, self.now).await?;
+        // A second factor completes the sign-in by a provider; a sign-in anew is another one.
+        let half = before.filter(|one| !one.is_complete());
+        if let Some(half) = half.filter(|half| half.account.account == account.account) {
+            store.move_upstream_sign_in(&half.session.hash, new.hash).await?;
+        }
         self.signed_in = store
             .session(new.hash, self.now)
             .await?
@@ -215,6 +221,11 @@ impl Visit {
         }
         self.set_cookie("session", "", Some(Duration::zero()));
         Ok(signed_in)
+    }
+
+    /// What is kept of the browser's name, signed in or not.
+    pub fn visitor_hash(&self) -> [u8; 32] {
+        crate::oauth::hash(&self.visitor)
     }
 
     /// What every form of this browser brings back.

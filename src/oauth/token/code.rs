@@ -1,6 +1,6 @@
 //! Codes for tokens: RFC 6749, 4.1.3, with the proof of RFC 7636.
 
-use super::{Given, Lifetimes};
+use super::Given;
 use crate::access::jwt::Confirmation;
 use crate::oauth::AuthorizationServer;
 use crate::oauth::error::{OAuthError, OAuthResult};
@@ -43,7 +43,7 @@ impl AuthorizationServer {
         Ok(Given {
             scopes: grant.scopes.clone(),
             grant,
-            lifetime: self.access_lifetime(),
+            lifetime: self.access_lifetime(client),
             refresh_token,
             nonce: code.nonce,
             grant_type: "authorization_code",
@@ -63,14 +63,14 @@ impl AuthorizationServer {
         grant: Grant,
         now: DateTime<Utc>,
     ) -> OAuthResult<(Grant, Option<String>)> {
-        let lifetimes = Lifetimes::of(client);
+        let lifetimes = self.lifetimes(client);
         let ends = match (grant.has("offline_access"), grant.has("online_access")) {
             (true, _) => Some(now + lifetimes.absolute),
             (false, true) => grant.session_expires,
             (false, false) => None,
         };
         let ends = ends.filter(|_| client.may("refresh_token"));
-        let expires = ends.unwrap_or(now + self.access_lifetime());
+        let expires = ends.unwrap_or(now + self.access_lifetime(client));
         self.context.store.extend_grant(grant.id, expires).await?;
         let grant = Grant { expires, ..grant };
         let Some(ends) = ends else { return Ok((grant, None)) };

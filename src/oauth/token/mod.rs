@@ -119,9 +119,25 @@ impl AuthorizationServer {
         Ok(())
     }
 
-    /// How long access tokens of people hold.
-    fn access_lifetime(&self) -> Duration {
-        Duration::seconds(self.context.settings.oauth.access_token_seconds.into())
+    /// How long access tokens of people hold: those of our own applications may be capped.
+    fn access_lifetime(&self, client: &Client) -> Duration {
+        let settings = &self.context.settings.oauth;
+        let cap = settings.first_party_caps.0.filter(|_| client.is_first_party);
+        let seconds = cap.unwrap_or(u32::MAX).min(settings.access_token_seconds);
+        Duration::seconds(seconds.into())
+    }
+
+    /// How long refresh tokens hold. Ours are used daily; those of others must serve three months
+    /// without their person (ONC, 170.315(g)(10)).
+    fn lifetimes(&self, client: &Client) -> Lifetimes {
+        let (idle, absolute) = if client.is_first_party { (7, 30) } else { (90, 365) };
+        let cap = self.context.settings.oauth.first_party_caps.1;
+        let cap = cap.filter(|_| client.is_first_party).map(|cap| Duration::seconds(cap.into()));
+        let idle = Duration::days(idle);
+        Lifetimes {
+            idle: cap.map_or(idle, |cap| cap.min(idle)),
+            absolute: Duration::days(absolute),
+        }
     }
 }
 
@@ -141,13 +157,6 @@ struct Lifetimes {
 }
 
 impl Lifetimes {
-    /// Ours are used daily; those of others must serve three months without their person (ONC,
-    /// 170.315(g)(10)).
-    fn of(client: &Client) -> Lifetimes {
-        let (idle, absolute) = if client.is_first_party { (7, 30) } else { (90, 365) };
-        Lifetimes { idle: Duration::days(idle), absolute: Duration::days(absolute) }
-    }
-
     /// When a token that is given out now ends where nobody uses it.
     fn idle_until(&self, now: DateTime<Utc>, ends: DateTime<Utc>) -> DateTime<Utc> {
         (now + self.idle).min(ends)

@@ -1,7 +1,7 @@
 //! Refresh tokens for tokens: RFC 6749, 6. Each is used once; a second use means that two have it,
 //! and ends all that belong together (RFC 9700, 4.14.2).
 
-use super::{Given, Lifetimes};
+use super::Given;
 use crate::access::Scopes;
 use crate::access::jwt::Confirmation;
 use crate::oauth::AuthorizationServer;
@@ -37,8 +37,9 @@ impl AuthorizationServer {
         }
         let scopes = narrowed(&grant, form.get("scope"))?;
         self.rebind(client, &grant, bound).await?;
+        self.revalidate(&grant, form.actor()).await?;
         let next = new_secret()?;
-        let idle_expires = Lifetimes::of(client).idle_until(now, token.expires);
+        let idle_expires = self.lifetimes(client).idle_until(now, token.expires);
         let next_token = NewRefreshToken { hash: &hash(&next), idle_expires };
         if !store.turn_refresh_token(&own, next_token, now).await? {
             return Err(self.reused(token.access_grant, form).await?);
@@ -46,7 +47,7 @@ impl AuthorizationServer {
         Ok(Given {
             grant,
             scopes,
-            lifetime: self.access_lifetime(),
+            lifetime: self.access_lifetime(client),
             refresh_token: Some(next),
             nonce: None,
             grant_type: "refresh_token",

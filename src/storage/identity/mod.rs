@@ -2,6 +2,7 @@
 //! of it is FHIR, and none of it takes a permit.
 
 mod accounts;
+mod apps;
 mod authorizations;
 mod bearers;
 mod clients;
@@ -15,8 +16,10 @@ mod registrations;
 mod sessions;
 mod spent;
 mod throttles;
+mod upstream;
 
 pub use accounts::{Account, AccountChange, NewAccount, Status};
+pub use apps::LaunchableApp;
 pub use authorizations::{App, CodeGrant, GivenGrant};
 pub use clients::{Client, ClientKind, ClientTerms};
 pub use codes::{ClaimCode, CodePurpose};
@@ -27,6 +30,9 @@ pub use passkeys::{Challenge, Passkey};
 pub use sessions::{NewSession, Session};
 pub use spent::{Code, NewRefreshToken, RefreshToken};
 pub use throttles::Throttle;
+pub use upstream::{
+    FederatedAccount, Subject, TakenRequest, UpstreamIdentity, UpstreamRequest, UpstreamSignIn,
+};
 
 use super::failure::of_sqlx;
 use super::store::{Connection, Store};

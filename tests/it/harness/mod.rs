@@ -12,6 +12,7 @@ mod outcome;
 pub mod people;
 mod process;
 mod proofs;
+pub mod provider;
 mod sign_in;
 mod strangers;
 

@@ -7,6 +7,7 @@ use super::super::problem::Problem;
 use super::super::render::{self, Page};
 use super::super::texts;
 use super::super::visit::{SignedIn, Visit, idle};
+use crate::access::Role;
 use crate::oauth::accounts::{self, Attempt, Verdict};
 use crate::oauth::events::SecurityEvent;
 use crate::oauth::pages::about::{About, tell};
@@ -32,6 +33,8 @@ struct Account<'a> {
     has_passkeys: bool,
     least: usize,
     idle_minutes: i64,
+    has_providers: bool,
+    may_launch: bool,
     sessions: Vec<Line>,
 }
 
@@ -81,6 +84,8 @@ async fn shown(
         has_passkeys: visit.server.people.relying_party.is_some(),
         least: accounts::least_characters(account.role, account.has_factor()),
         idle_minutes: idle(account.role).num_minutes(),
+        has_providers: !visit.server.upstream.providers().is_empty(),
+        may_launch: account.role != Role::Patient,
         sessions: sessions.iter().map(|one| line(one, session)).collect(),
     };
     Ok(render::page_with(visit, &template, (status, &[])))

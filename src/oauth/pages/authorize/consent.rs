@@ -6,7 +6,7 @@ use super::super::problem::Problem;
 use super::super::render::{self, Page};
 use super::super::visit::{Visit, with_request};
 use super::offered::{self, Offer};
-use super::steps::{self, Known, known_at_page, needs_patient, picked};
+use super::steps::{self, Known, known_at_page, needs_patient, next_context, picked};
 use super::{end, form_targets};
 use crate::access::Scopes;
 use crate::oauth::events::SecurityEvent;
@@ -48,7 +48,8 @@ async fn ready(visit: &Visit, fields: &Fields) -> Result<Known, Problem> {
     let has_encounter = launched("encounter") || picked.encounter.is_some();
     let is_ready = !known.scopes.is_empty()
         && (has_patient || !needs_patient(&known.scopes))
-        && (has_encounter || !known.scopes.has("launch/encounter"));
+        && (has_encounter || !known.scopes.has("launch/encounter"))
+        && next_context(&known).is_none();
     match is_ready {
         true => Ok(known),
         false => Err(Problem::elsewhere(with_request("/oauth/continue", fields.request()))),

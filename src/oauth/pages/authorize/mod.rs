@@ -4,6 +4,7 @@
 //! The request is kept under a handle; `/oauth/continue` looks each time what is still missing.
 
 mod consent;
+mod contexts;
 mod offered;
 mod patients;
 mod pushed;
@@ -12,9 +13,12 @@ mod steps;
 mod words;
 
 pub use consent::{consent, decide};
-pub use patients::{encounters, patients, pick_encounter, pick_patient, principal_of};
+pub use contexts::{contexts, pick_context};
+pub use patients::{
+    Choice, encounters, patients, pick_encounter, pick_patient, principal_of, searched,
+};
 pub use pushed::push;
-pub use request::{AuthorizationRequest, Refused, Target, read};
+pub use request::{AuthorizationRequest, Refused, Target, form_target, read};
 pub use steps::next_step;
 pub use words::{Line, lines_of};
 
@@ -102,17 +106,23 @@ async fn begin(visit: Visit, fields: Fields) -> Result<Response<Body>, Problem> 
             }
         }
     }
-    let address = visit.origin.address.map(|address| address.to_string()).unwrap_or_default();
-    let key = secrets::hash_of("requests", &address);
-    if let Some(until) = store.attempt(&key, &REQUESTS, visit.now).await? {
-        return Err(Problem::too_many((until - visit.now).num_seconds()));
-    }
+    count(&visit).await?;
     let handle = crate::oauth::new_secret()?;
     let kept = serde_json::to_value(&asked).map_err(crate::error::FhirError::internal)?;
     let times = (visit.now, visit.now + KEPT_FOR);
     let hash = crate::oauth::hash(&handle);
     store.keep_authorization_request(&hash, (&target.app.client, &kept), times).await?;
     Ok(render::see_other(&visit, &with_request("/oauth/continue", Some(&handle))))
+}
+
+/// Counts a request that is kept. 429 where its address has begun too many.
+pub async fn count(visit: &Visit) -> Result<(), Problem> {
+    let address = visit.origin.address.map(|address| address.to_string()).unwrap_or_default();
+    let key = secrets::hash_of("requests", &address);
+    match visit.server.context.store.attempt(&key, &REQUESTS, visit.now).await? {
+        Some(until) => Err(Problem::too_many((until - visit.now).num_seconds())),
+        None => Ok(()),
+    }
 }
 
 /// The request of that handle; an error page where it has ended.

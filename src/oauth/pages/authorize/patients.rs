@@ -31,9 +31,9 @@ const OPEN: &str = "planned,arrived,triaged,in-progress,onleave";
 
 /// One resource that can be picked.
 pub struct Choice {
-    id: String,
-    title: String,
-    detail: String,
+    pub id: String,
+    pub title: String,
+    pub detail: String,
 }
 
 #[derive(Template)]
@@ -79,43 +79,37 @@ pub fn principal_of(visit: &Visit, account: &Account, scopes: Scopes) -> Princip
             jurisdictions: account.jurisdictions.clone(),
             id_prefix: None,
         },
-        launch: launch_of(account),
+        launch: Launch::default(),
         methods: session.map(|session| session.methods.clone()).unwrap_or_default(),
         signed_in: session.map(|session| session.created),
     }
 }
 
-/// What a patient looks up of one record is looked up with that patient in context.
-fn launch_of(account: &Account) -> Launch {
-    match (account.role, &account.patients[..]) {
-        (Role::Patient, [only]) => Launch { patient: Some(only.clone()), ..Launch::default() },
-        _ => Launch::default(),
-    }
-}
+/// What is looked up, of which type, and about which patient: to a patient's own scopes nothing is
+/// visible without one.
+pub type Looked<'a> = (&'static str, Option<&'a Link>);
 
-/// The account as it looks at this patient alone.
-fn about(account: &Account, patient: &Link) -> Account {
-    Account { patients: vec![patient.clone()], ..account.clone() }
-}
-
-fn asker(visit: &Visit, account: &Account) -> Asker {
+fn asker(visit: &Visit, account: &Account, (name, about): Looked<'_>) -> Asker {
     let level = if account.role == Role::Patient { "patient" } else { "user" };
-    let scopes = format!("{level}/Patient.rs {level}/Encounter.rs");
+    let scopes = format!("{level}/Patient.rs {level}/{name}.rs");
     let scopes = Scopes::parse(&scopes).unwrap_or_default();
-    let caller = Caller::Principal(Arc::new(principal_of(visit, account, scopes)));
-    Asker { caller, origin: visit.origin.clone() }
+    let launch = Launch { patient: about.cloned(), encounter: None };
+    let principal = Principal { launch, ..principal_of(visit, account, scopes) };
+    Asker { caller: Caller::Principal(Arc::new(principal)), origin: visit.origin.clone() }
 }
 
 /// The resources that a search of this person finds; none where the role may not search at all.
-async fn found(
+pub async fn found(
     visit: &Visit,
     account: &Account,
-    name: &'static str,
+    looked: Looked<'_>,
     parameters: Vec<Parameter>,
 ) -> Result<Vec<Value>> {
+    let name = looked.0;
     let Some(resource_type) = ResourceType::parse(name) else { return Ok(Vec::new()) };
     let scope = SearchScope::Type(resource_type);
-    let outcome = perform(visit, account, Interaction::Search { scope, parameters }).await;
+    let outcome =
+        perform((visit, account, looked), Interaction::Search { scope, parameters }).await;
     let content = match outcome {
         Ok(outcome) => outcome.content,
         // Also for an account that is no Practitioner yet.
@@ -132,8 +126,7 @@ async fn found(
 }
 
 async fn perform(
-    visit: &Visit,
-    account: &Account,
+    (visit, account, looked): (&Visit, &Account, Looked<'_>),
     interaction: Interaction,
 ) -> Result<interactions::Outcome> {
     let request = Request {
@@ -145,7 +138,7 @@ async fn perform(
         provenance: None,
     };
     let context = visit.server.context.current();
-    interactions::perform(&context, &asker(visit, account), request).await
+    interactions::perform(&context, &asker(visit, account, looked), request).await
 }
 
 fn value(content: Content) -> Result<Value> {
@@ -159,7 +152,8 @@ fn value(content: Content) -> Result<Value> {
 /// Whether the person may read it. Whoever may not gets the answer of what is not there.
 async fn is_visible(visit: &Visit, account: &Account, key: &ResourceKey) -> Result<bool> {
     let interaction = Interaction::Read { key: key.clone(), unless: Unless::default() };
-    match perform(visit, account, interaction).await {
+    let name = key.resource_type.name();
+    match perform((visit, account, (name, None)), interaction).await {
         Ok(_) => Ok(true),
         Err(error) if error.kind.status() < 500 => Ok(false),
         Err(error) => Err(error),
@@ -182,25 +176,15 @@ async fn patients_page(
     let account = &known.signed_in.account;
     let has_search = account.role != Role::Patient;
     let criteria = CRITERIA.map(|name| fields.get(name));
-    let mut parameters: Vec<Parameter> = CRITERIA
-        .iter()
-        .filter_map(|name| Some(((*name).to_owned(), fields.find(name)?.to_owned())))
-        .collect();
-    let too_long = parameters.iter().any(|(_, value)| value.len() > MOST_CRITERION_BYTES);
-    let was_searched = has_search && !parameters.is_empty() && !too_long;
-    let (choices, problem) = match (has_search, was_searched) {
-        (true, true) => {
-            parameters.push(("_count".to_owned(), MOST.to_owned()));
-            match found(visit, account, "Patient", parameters).await {
-                Ok(resources) => (resources.iter().filter_map(patient).collect(), problem),
-                Err(error) if error.kind.status() < 500 => {
-                    (Vec::new(), Some(visit.texts.search_not_understood.to_owned()))
-                }
-                Err(error) => return Err(error.into()),
+    let (choices, was_searched, problem) = match has_search {
+        true => match searched(visit, account, fields).await? {
+            Ok(found) => {
+                let was_searched = found.is_some();
+                (found.unwrap_or_default(), was_searched, problem)
             }
-        }
-        (true, false) => (Vec::new(), problem),
-        (false, _) => (own_choices(visit, account).await?, problem),
+            Err(text) => (Vec::new(), true, Some(text.to_owned())),
+        },
+        false => (own_choices(visit, account).await?, false, problem),
     };
     let template = PickPatient {
         page: Page::of(visit).with_problem(problem).until(known.pending.ends(), visit.now),
@@ -214,15 +198,38 @@ async fn patients_page(
     Ok(render::page(visit, &template, &form_targets(Some(&known.pending))))
 }
 
+/// The patients that the person's search by the criteria finds; None where none is given. Err has
+/// what the person has to change.
+pub async fn searched(
+    visit: &Visit,
+    account: &Account,
+    fields: &Fields,
+) -> Result<Result<Option<Vec<Choice>>, &'static str>> {
+    let mut parameters: Vec<Parameter> = CRITERIA
+        .iter()
+        .filter_map(|name| Some(((*name).to_owned(), fields.find(name)?.to_owned())))
+        .collect();
+    let too_long = parameters.iter().any(|(_, value)| value.len() > MOST_CRITERION_BYTES);
+    if parameters.is_empty() || too_long {
+        return Ok(Ok(None));
+    }
+    parameters.push(("_count".to_owned(), MOST.to_owned()));
+    match found(visit, account, ("Patient", None), parameters).await {
+        Ok(resources) => Ok(Ok(Some(resources.iter().filter_map(patient).collect()))),
+        Err(error) if error.kind.status() < 500 => Ok(Err(visit.texts.search_not_understood)),
+        Err(error) => Err(error),
+    }
+}
+
 /// With names as far as the record tells them.
 async fn own_choices(visit: &Visit, account: &Account) -> Result<Vec<Choice>> {
     let mut choices = Vec::new();
     for link in own(account) {
-        let id = link.key.id.as_str().to_owned();
-        let parameters = vec![("_id".to_owned(), id.clone())];
-        let resources = found(visit, &about(account, &link), "Patient", parameters).await?;
+        let id = link.key.id.as_str();
+        let parameters = vec![("_id".to_owned(), id.to_owned())];
+        let resources = found(visit, account, ("Patient", Some(&link)), parameters).await?;
         let named = resources.iter().find_map(patient);
-        let unnamed = || Choice { title: id.clone(), id, detail: String::new() };
+        let unnamed = || Choice { id: id.to_owned(), title: id.to_owned(), detail: String::new() };
         choices.push(named.unwrap_or_else(unnamed));
     }
     Ok(choices)
@@ -281,6 +288,7 @@ pub async fn pick_patient(posted: Posted) -> Result<Response<Body>, Problem> {
     let mut choice = picked(&known);
     choice.patient = Some((link.key.id.as_str().to_owned(), link.rid));
     choice.encounter = None;
+    choice.contexts.clear();
     known.pending.request.picked = Some(choice);
     keep(&visit, &known.pending).await?;
     Ok(render::see_other(&visit, &with_request("/oauth/continue", fields.request())))
@@ -290,11 +298,14 @@ fn key(name: &str, id: &str) -> Option<ResourceKey> {
     ResourceType::parse(name).zip(Id::parse(id)).map(|(kind, id)| ResourceKey::new(kind, id))
 }
 
-/// The id of the patient in context.
-fn patient_in_context(known: &Known) -> Option<String> {
-    let launched = known.pending.request.launch.as_ref().and_then(|context| context.get("patient"));
-    let launched = launched.and_then(Value::as_str).map(str::to_owned);
-    launched.or_else(|| picked(known).patient.map(|(id, _)| id))
+/// The patient in context.
+pub fn patient_in_context(known: &Known) -> Option<Link> {
+    let launch = known.pending.request.launch.as_ref();
+    let launched = launch.and_then(|context| {
+        Some((context.get("patient")?.as_str()?.to_owned(), context.get("patient_rid")?.as_i64()?))
+    });
+    let (id, rid) = launched.or_else(|| picked(known).patient)?;
+    key("Patient", &id).map(|key| Link { rid, key })
 }
 
 /// Lists the open encounters of the patient in context.
@@ -310,16 +321,14 @@ pub async fn encounters(
 async fn open_encounters(visit: &Visit, known: &Known) -> Result<Vec<Choice>> {
     let Some(patient) = patient_in_context(known) else { return Ok(Vec::new()) };
     let parameters = [
-        ("patient", format!("Patient/{patient}")),
+        ("patient", patient.key.to_string()),
         ("status", OPEN.to_owned()),
         ("_sort", "-date".to_owned()),
         ("_count", MOST.to_owned()),
     ];
     let parameters = parameters.map(|(name, value)| (name.to_owned(), value)).to_vec();
     let account = &known.signed_in.account;
-    let own = own(account).into_iter().find(|link| link.key.id.as_str() == patient);
-    let looking = own.map_or_else(|| account.clone(), |own| about(account, &own));
-    let resources = found(visit, &looking, "Encounter", parameters).await?;
+    let resources = found(visit, account, ("Encounter", Some(&patient)), parameters).await?;
     Ok(resources.iter().filter_map(encounter).collect())
 }
 

@@ -2,8 +2,8 @@
 
 use super::super::posted::Fields;
 use super::super::problem::Problem;
-use crate::access::Scopes;
 use crate::access::smart_scope::Scope;
+use crate::access::{LaunchContext, Scopes};
 use crate::oauth::supported;
 use crate::search::Registry;
 use crate::storage::{App, Store};
@@ -36,6 +36,8 @@ const NAMES: [&str; 18] = [
 ];
 const MOST_STATE_BYTES: usize = 2_048;
 const SHA256_BYTES: usize = 32;
+/// Each is a page for the person.
+const MOST_CONTEXTS: usize = 5;
 
 /// A request that is good, and what has come of it.
 #[derive(Clone, Serialize, Deserialize, Debug)]
@@ -70,6 +72,9 @@ pub struct Picked {
     /// Logical id and surrogate id.
     pub patient: Option<(String, i64)>,
     pub encounter: Option<String>,
+    /// By scope; None where the person leaves it out.
+    #[serde(default)]
+    pub contexts: Vec<(String, Option<String>)>,
 }
 
 impl AuthorizationRequest {
@@ -284,12 +289,28 @@ fn scopes(fields: &Fields, app: &App, registry: &Registry) -> Result<Scopes, Ref
     let own = Scopes::parse(&app.scopes).unwrap_or_default();
     let has_refresh = app.grant_types.iter().any(|grant| grant == "refresh_token");
     let kept = supported(&asked, registry).within(&own);
-    let kept: Scopes =
-        kept.iter().filter(|scope| has_refresh || !is_lasting(scope)).cloned().collect();
+    let contexts = asked.iter().filter(|scope| is_registered_context(scope, &own));
+    let kept = kept.iter().chain(contexts);
+    let kept: Scopes = kept.filter(|scope| has_refresh || !is_lasting(scope)).cloned().collect();
+    if contexts_of(&kept).len() > MOST_CONTEXTS {
+        return Err(invalid("more than five resources are asked for as context"));
+    }
     match kept.is_empty() {
         true => Err(invalid("none of the scopes is registered for the client")),
         false => Ok(kept),
     }
+}
+
+/// `launch/imagingstudy` is registered for all roles.
+fn is_registered_context(scope: &Scope, own: &Scopes) -> bool {
+    let context = LaunchContext::parse(&scope.to_string());
+    context.is_some_and(|context| own.has(&context.plain_scope()))
+}
+
+/// The scopes for further context, as they are asked for.
+pub fn contexts_of(scopes: &Scopes) -> Vec<(String, LaunchContext)> {
+    let texts = scopes.iter().map(Scope::to_string);
+    texts.filter_map(|text| LaunchContext::parse(&text).map(|context| (text, context))).collect()
 }
 
 fn is_lasting(scope: &Scope) -> bool {
@@ -297,7 +318,7 @@ fn is_lasting(scope: &Scope) -> bool {
 }
 
 /// `https://app.example` or `org.example.app:`, in the grammar of CSP.
-fn form_target(uri: &str) -> Option<String> {
+pub fn form_target(uri: &str) -> Option<String> {
     let url = Url::parse(uri).ok()?;
     match url.scheme() {
         "http" | "https" => Some(url.origin().ascii_serialization()),

@@ -5,10 +5,10 @@ use super::super::posted::Fields;
 use super::super::problem::Problem;
 use super::super::render;
 use super::super::visit::{SignedIn, Visit, with_request};
-use super::request::Picked;
+use super::request::{Picked, contexts_of};
 use super::{Pending, end, keep, patients, pending, redirect};
 use crate::access::smart_scope::Level;
-use crate::access::{Holder, Role, Scopes, ceiling};
+use crate::access::{Holder, LaunchContext, Role, Scopes, ceiling};
 use crate::oauth::events::SecurityEvent;
 use crate::oauth::pages::about::{About, tell};
 use crate::storage::{App, CodeGrant};
@@ -16,7 +16,7 @@ use axum::body::Body;
 use axum::extract::RawQuery;
 use axum::http::Response;
 use chrono::Duration;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 const CODE_FOR: Duration = Duration::seconds(60);
 
@@ -119,6 +119,16 @@ pub async fn known(visit: &Visit, pending: Pending, handle: &str) -> Result<Know
     let app = visit.server.context.store.app(&request.client).await?;
     let app = app.ok_or_else(|| Problem::new(400, |texts| texts.request_ended))?;
     let scopes = ceiling((signed_in.account.role, Holder::Person), &request.scopes());
+    // What the person left out is not granted.
+    let picked = request.picked.iter().filter(|own| own.account == signed_in.account.account);
+    let contexts = picked.flat_map(|picked| &picked.contexts);
+    let left_out: Vec<&str> = contexts
+        .filter(|(_, reference)| reference.is_none())
+        .map(|(scope, _)| scope.as_str())
+        .collect();
+    let scopes =
+        scopes.iter().filter(|scope| !left_out.contains(&scope.to_string().as_str())).cloned();
+    let scopes = scopes.collect();
     Ok(Known { pending, signed_in, app, scopes })
 }
 
@@ -137,7 +147,12 @@ pub fn picked(known: &Known) -> Picked {
     let account = &known.signed_in.account.account;
     let own = known.pending.request.picked.clone().filter(|picked| picked.account == *account);
     let own = own.filter(|picked| is_open(&known.signed_in, picked));
-    own.unwrap_or_else(|| Picked { account: account.clone(), patient: None, encounter: None })
+    own.unwrap_or_else(|| Picked {
+        account: account.clone(),
+        patient: None,
+        encounter: None,
+        contexts: Vec::new(),
+    })
 }
 
 /// Whether what was picked is the person's still, where he is a patient.
@@ -176,7 +191,20 @@ async fn context_missing(
         }
     }
     let needs_encounter = known.scopes.has("launch/encounter") && !launched("encounter");
-    Ok((needs_encounter && picked.encounter.is_none()).then_some("/pick-encounter"))
+    Ok(match next_context(known) {
+        _ if needs_encounter && picked.encounter.is_none() => Some("/pick-encounter"),
+        Some(_) => Some("/pick-context"),
+        None => None,
+    })
+}
+
+/// The first scope for further context that nothing was picked for yet. An EHR has given its own.
+pub fn next_context(known: &Known) -> Option<(String, LaunchContext)> {
+    let picked = picked(known);
+    let is_picked = |scope: &str| picked.contexts.iter().any(|(own, _)| own == scope);
+    let is_launched = known.pending.request.launch.is_some();
+    let mut all = contexts_of(&known.scopes).into_iter();
+    all.find(|(scope, _)| !is_launched && !is_picked(scope))
 }
 
 pub fn about(known: &Known) -> About<'_> {
@@ -200,7 +228,21 @@ fn launch_of(known: &Known) -> (Value, Option<i64>) {
     if let (None, Some(id)) = (context.get("encounter"), &picked.encounter) {
         context.insert("encounter".to_owned(), Value::from(id.as_str()));
     }
+    let further: Vec<Value> = picked.contexts.iter().filter_map(fhir_context).collect();
+    if !further.is_empty() && !context.contains_key("fhirContext") {
+        context.insert("fhirContext".to_owned(), Value::Array(further));
+    }
     (Value::Object(context), patient_rid)
+}
+
+/// A picked resource as `fhirContext` has it.
+fn fhir_context((scope, reference): &(String, Option<String>)) -> Option<Value> {
+    let role = LaunchContext::parse(scope)?.role;
+    let mut entry = json!({ "reference": reference.as_ref()? });
+    if let Some(role) = role {
+        entry["role"] = role.into();
+    }
+    Some(entry)
 }
 
 /// Whether the person was asked.
@@ -240,6 +282,9 @@ pub async fn issue(
     };
     let grant = visit.server.context.store.issue_grant(&new, visit.now).await?;
     let grant = grant.ok_or_else(|| Problem::new(400, |texts| texts.request_ended))?;
+    if !visit.server.upstream.providers().is_empty() {
+        visit.server.context.store.tie_upstream(grant, &session.hash).await?;
+    }
     let scopes = scopes.to_string();
     let event = match consent {
         Consent::Given => SecurityEvent::ConsentGiven { grant, scopes },

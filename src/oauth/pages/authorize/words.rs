@@ -1,8 +1,8 @@
 //! Scopes in plain words.
 
 use super::super::texts::Texts;
-use crate::access::Scopes;
 use crate::access::smart_scope::{Letters, Level, Scope};
+use crate::access::{LaunchContext, Scopes};
 use crate::fhir::definitions::ResourceType;
 
 /// A scope as people read it.
@@ -137,7 +137,13 @@ pub fn line_of(scope: &Scope, texts: &'static Texts) -> Line {
             }
             "online_access" => line(texts.scope_online, texts.scope_online_detail),
             "offline_access" => line(texts.scope_offline, texts.scope_offline_detail),
-            other => line(other, texts.scope_administration),
+            other => match LaunchContext::parse(other) {
+                Some(context) => line(
+                    &type_words(context.resource_type, texts),
+                    texts.scope_launch_context_detail,
+                ),
+                None => line(other, texts.scope_administration),
+            },
         },
     }
 }

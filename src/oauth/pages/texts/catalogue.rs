@@ -52,6 +52,51 @@ catalogue! {
     home_base: "FHIR base", "Base FHIR";
     home_health: "State of the server", "État du serveur";
 
+    // Sign-out, and launches of staff.
+    wrong_logout: "The application asks for a sign-out in a way that it is not registered for.",
+        "L’application demande une déconnexion pour laquelle elle n’est pas enregistrée.";
+    launch_app: "Open an application", "Ouvrir une application";
+    launch_app_text: "Choose a patient and an application. It opens with the patient’s record.",
+        "Choisissez un patient et une application. Elle s’ouvre avec le dossier du patient.";
+    launch_which: "Which application?", "Quelle application ?";
+    launch_none: "No application can be opened from here.",
+        "Aucune application ne peut être ouverte ici.";
+    launch_without: "Without a patient", "Sans patient";
+    launch_button: "Open", "Ouvrir";
+
+    // Providers of identities elsewhere.
+    identities: "Other ways to sign in", "Autres moyens de connexion";
+    identities_text: "You can also sign in with an account that you have elsewhere.",
+        "Vous pouvez aussi vous connecter avec un compte que vous avez ailleurs.";
+    identities_manage: "Manage", "Gérer";
+    identity_linked: "Connected since", "Relié depuis le";
+    identity_link: "Connect", "Relier";
+    identity_remove: "Disconnect", "Dissocier";
+    identity_go: "Connect your account", "Relier votre compte";
+    identity_go_text: "You sign in there now, and come back here.",
+        "Vous allez vous y connecter, puis revenir ici.";
+    identity_taken: "This identity belongs to another account, or your account has another one \
+         there.",
+        "Cette identité appartient à un autre compte, ou votre compte y en a une autre.";
+    identity_fresh: "Please sign out and sign in with your password first, so that we know that \
+         it is you.",
+        "Veuillez d’abord vous déconnecter puis vous reconnecter avec votre mot de passe, pour \
+         que nous sachions que c’est vous.";
+    provider_away: "The service where you sign in does not answer. Please try again later.",
+        "Le service de connexion ne répond pas. Veuillez réessayer plus tard.";
+    provider_refused: "You could not be signed in there. Please try again.",
+        "La connexion à ce service n’a pas réussi. Veuillez réessayer.";
+    provider_unknown: "Your identity there is not connected to an account here. Sign in with your \
+         password, and connect it at “Your account”.",
+        "Votre identité n’y est reliée à aucun compte d’ici. Connectez-vous avec votre mot de \
+         passe, puis reliez-la sous « Votre compte ».";
+    provider_no_email: "The service has not confirmed your e-mail address.",
+        "Le service n’a pas confirmé votre adresse électronique.";
+    provider_address_taken: "Your e-mail address has an account here. Sign in with its password, \
+         and connect your identity at “Your account”.",
+        "Votre adresse électronique a déjà un compte ici. Connectez-vous avec son mot de passe, \
+         puis reliez votre identité sous « Votre compte ».";
+
     // Sign-in.
     sign_in_for: "to go on to", "pour continuer vers";
     forgot: "Forgot your password?", "Mot de passe oublié ?";
@@ -214,6 +259,8 @@ catalogue! {
          choisissez";
     scope_launch_encounter_detail: "The application learns which visit or stay it is about.",
         "L’application sait de quelle visite ou de quel séjour il s’agit.";
+    scope_launch_context_detail: "The application learns which one you choose.",
+        "L’application apprend lequel vous choisissez.";
     scope_online: "Stay connected while you are signed in", "Rester connectée pendant votre \
          connexion";
     scope_online_detail: "It ends when you sign out.", "Cela prend fin quand vous vous \
@@ -250,6 +297,10 @@ catalogue! {
     pick_encounter: "Choose a visit", "Choisir une visite";
     pick_encounter_legend: "Which visit or stay is it about?", "De quelle visite ou de quel \
          séjour s’agit-il ?";
+    pick_context: "Choose what it is about", "Choisir l’objet de la consultation";
+    no_context: "There is nothing to choose from.", "Il n’y a rien à choisir.";
+    context_role: "The application uses it as", "L’application l’utilise comme";
+    go_on_without: "Continue without", "Continuer sans";
     no_encounter: "There is no open visit or stay.", "Il n’y a ni visite ni séjour en cours.";
 
     // Account.

@@ -53,6 +53,11 @@ pub fn filled(text: &str, value: impl std::fmt::Display) -> String {
 }
 
 impl Texts {
+    /// For what no person reads.
+    pub fn english() -> &'static Texts {
+        &ENGLISH
+    }
+
     /// Why a password is not taken.
     pub fn refused_password(&self, refused: Refused) -> String {
         match refused {

@@ -1,8 +1,7 @@
-//! `POST /launch`: an EHR's context for an application that it starts (SMART App Launch 2.2, EHR
-//! launch). By a member of staff from a page, or by a system with the scope `__bhn.launch.c`.
+//! What a launch is: a client, a context, and a handle of one use.
 
-use super::authorize::principal_of;
-use super::visit::Visit;
+use super::super::authorize::principal_of;
+use super::super::visit::Visit;
 use crate::access::{Asker, Authenticate, Caller, Link, Role, Scopes};
 use crate::error::{FhirError, IssueCode, Result};
 use crate::fhir::definitions::ResourceType;
@@ -28,9 +27,9 @@ const MOST_CONTEXT: usize = 20;
 const SCOPE: &str = "__bhn.launch.c";
 
 /// What is launched, and where.
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
-struct Launched {
+pub struct Launched {
     client_id: String,
     /// The account that may use the launch; anybody who signs in where it is not given.
     user: Option<String>,
@@ -46,8 +45,16 @@ struct Launched {
     form_token: Option<String>,
 }
 
+impl Launched {
+    /// A client, with a patient or without.
+    pub fn of(client: &str, patient: Option<&str>) -> Launched {
+        let (client_id, patient) = (client.to_owned(), patient.map(str::to_owned));
+        Launched { client_id, patient, ..Launched::default() }
+    }
+}
+
 /// Who launches.
-struct Launcher {
+pub struct Launcher {
     asker: Asker,
     account: Option<String>,
 }
@@ -102,11 +109,20 @@ async fn made(server: &Arc<AuthorizationServer>, request: Request) -> Result<Str
             of_caller(caller, &visit)?
         }
         (Some(_), None) => return Err(unauthorized()),
-        (None, _) => of_session(&visit, &launched)?,
+        (None, _) => {
+            let is_ours = visit.is_form_token(launched.form_token.as_deref().unwrap_or_default());
+            of_session(&visit).filter(|_| is_ours).ok_or_else(unauthorized)?
+        }
     };
+    begin(&visit, &launcher, &launched).await
+}
+
+/// A handle for the launch, which is checked here.
+pub async fn begin(visit: &Visit, launcher: &Launcher, launched: &Launched) -> Result<String> {
+    let server = &visit.server;
     let app = server.context.store.app(&launched.client_id).await?;
     let app = app.ok_or_else(|| refused("client_id is not known"))?;
-    let context = context(server, &launcher, &launched).await?;
+    let context = context(server, launcher, launched).await?;
     let handle = crate::oauth::new_secret()?;
     let account = launcher.account.as_deref().or(launched.user.as_deref());
     let is_known = match account {
@@ -145,18 +161,17 @@ fn of_caller(caller: Caller, visit: &Visit) -> Result<Launcher> {
     }
 }
 
-/// A member of staff, by session and the token of a page: the launch is his own.
-fn of_session(visit: &Visit, launched: &Launched) -> Result<Launcher> {
-    let signed_in = visit.complete(None).map_err(|_| unauthorized())?;
-    let is_ours = visit.is_form_token(launched.form_token.as_deref().unwrap_or_default());
-    if !is_ours || signed_in.account.role == Role::Patient {
-        return Err(unauthorized());
+/// A member of staff, by session: the launch is his own. None for everybody else.
+pub fn of_session(visit: &Visit) -> Option<Launcher> {
+    let signed_in = visit.complete(None).ok()?;
+    if signed_in.account.role == Role::Patient {
+        return None;
     }
     let scopes = Scopes::parse("user/*.rs").unwrap_or_default();
     let principal = principal_of(visit, &signed_in.account, scopes);
     let asker =
         Asker { caller: Caller::Principal(Arc::new(principal)), origin: visit.origin.clone() };
-    Ok(Launcher { asker, account: Some(signed_in.account.account) })
+    Some(Launcher { asker, account: Some(signed_in.account.account) })
 }
 
 /// The context as the token response will have it. What the launcher may not read is not there.
@@ -178,8 +193,8 @@ async fn context(
     let of_context = launched.fhir_context.iter().all(is_context);
     if !of_context || launched.fhir_context.len() > MOST_CONTEXT {
         return Err(refused(
-            "fhirContext has objects with reference, canonical or identifier, and no Patient or \
-             Encounter unless with a role of their own",
+            "fhirContext has objects with a relative reference, a canonical or an identifier, a \
+             role that is a URI, and no Patient or Encounter unless with such a role",
         ));
     }
     if !launched.fhir_context.is_empty() {
@@ -201,13 +216,28 @@ async fn context(
     Ok(context)
 }
 
-/// SMART App Launch 2.2, `fhirContext`: what is not named otherwise has the role `launch`.
+/// SMART App Launch 2.2, `fhirContext`: what has no role has the role `launch`, and another role is
+/// an absolute URI.
 fn is_context(entry: &Map<String, Value>) -> bool {
-    let has = |name: &str| entry.contains_key(name);
-    let reference = entry.get("reference").and_then(Value::as_str).unwrap_or_default();
-    let is_own = ["Patient/", "Encounter/"].iter().any(|own| reference.starts_with(own));
-    let role = entry.get("role").and_then(Value::as_str).unwrap_or("launch");
-    (has("reference") || has("canonical") || has("identifier")) && (!is_own || role != "launch")
+    let text = |name: &str| entry.get(name).map(|value| value.as_str().filter(|t| !t.is_empty()));
+    let is_text = |name: &str| text(name).is_none_or(|text| text.is_some());
+    let reference = text("reference").flatten();
+    let key = reference.map(ResourceKey::parse);
+    let identifier = entry.get("identifier");
+    let named =
+        [text("type").flatten(), key.iter().flatten().next().map(|k| k.resource_type.name())];
+    let is_own = named.into_iter().flatten().any(|name| ["Patient", "Encounter"].contains(&name));
+    let role = text("role").flatten().unwrap_or("launch");
+    let is_role = role == "launch" || url::Url::parse(role).is_ok();
+    let is_named = reference.is_some() || entry.contains_key("canonical") || identifier.is_some();
+    let is_type = text("type").flatten().is_none_or(|name| ResourceType::parse(name).is_some());
+    is_named
+        && ["reference", "canonical", "type", "role"].into_iter().all(is_text)
+        && key.is_none_or(|key| key.is_some())
+        && identifier.is_none_or(Value::is_object)
+        && is_type
+        && is_role
+        && (!is_own || role != "launch")
 }
 
 async fn readable(

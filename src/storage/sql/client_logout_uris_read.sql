@@ -1,0 +1,2 @@
+-- binds: client
+select unnest(post_logout_redirect_uris) from client where client = $1 and status = 'active'

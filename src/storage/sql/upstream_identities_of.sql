@@ -1,0 +1,2 @@
+-- binds: account
+select issuer, linked from upstream_identity where account = $1::text::uuid order by issuer

@@ -1,0 +1,2 @@
+-- binds: session
+select exists (select from upstream_sign_in where session = $1)
