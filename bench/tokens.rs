@@ -3,8 +3,11 @@
 //! SECURITY.md, AS-21.
 
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
+use bhn_fhir::access::dpop::{Proof, Proofs};
 use bhn_fhir::access::jwt::{ACCESS_TOKEN, Claims, Expected, VerificationKey};
-use bhn_fhir::access::{Bearer, BearerSettings, Bearers, Identities, Launch, Link, Links, Role};
+use bhn_fhir::access::{
+    Bearer, BearerSettings, Bearers, Identities, Launch, Link, Links, Role, Terms,
+};
 use bhn_fhir::clock::Clock;
 use bhn_fhir::error::Result;
 use bhn_fhir::fhir::resource::ResourceKey;
@@ -51,8 +54,13 @@ impl Identities for Known {
             methods: vec!["pwd".to_owned(), "otp".to_owned()],
             signed_in: None,
             scopes: None,
+            terms: Terms::default(),
         };
         async { Ok(Some(bearer)) }.boxed()
+    }
+
+    fn use_proof<'a>(&'a self, _: &'a str, _: &'a Proof) -> BoxFuture<'a, Result<bool>> {
+        async { Ok(true) }.boxed()
     }
 }
 
@@ -60,7 +68,8 @@ fn main() -> ExitCode {
     let (token, key) = token();
     let expected = Expected { issuer: ISSUER.to_owned(), audience: format!("{ISSUER}/fhir") };
     let holds = Duration::from_secs(3_600);
-    let settings = BearerSettings { expected, clock: Clock::System, holds };
+    let proofs = Arc::new(Proofs::new(&[7; 32], false));
+    let settings = BearerSettings { expected, clock: Clock::System, holds, proofs };
     let bearers = Bearers::new(Arc::new(Known(key.clone())), settings);
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     runtime.block_on(async {
@@ -116,6 +125,7 @@ fn token() -> (String, VerificationKey) {
         nbf: None,
         scope: Some("openid fhirUser launch user/*.rs user/Observation.cruds".to_owned()),
         scope_ref: None,
+        cnf: None,
     };
     let header = Header {
         typ: Some(ACCESS_TOKEN.to_owned()),
