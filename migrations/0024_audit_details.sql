@@ -3,7 +3,7 @@
 
 -- A key of a month, under which the details of its events are sealed; itself sealed by the key
 -- file of the nodes. Several where nodes made one at the same moment, or a key file was lost.
-create table audit_key (
+create table detail_key (
   id integer generated always as identity primary key,
   -- Year and month: 202611.
   month integer not null,

@@ -259,25 +259,45 @@ impl Reads {
 }
 
 fn one(key: &ResourceKey, filter: &RowFilter) -> Statement {
-    let mut statement = Statement::new(include_str!("sql/resource_read.sql"));
+    let types = [key.resource_type];
+    let mut statement = Statement::new(match filter.is_all() {
+        true => include_str!("sql/resource_read.sql"),
+        false => include_str!("sql/resource_read_stamped.sql"),
+    });
     statement.bind(key.id.as_str()).push(" and r.type = ").bind(key.resource_type.number());
-    if !filter.is_all() {
-        statement.push(" and ").push_filter(Seen::current("r", &[key.resource_type]), filter);
+    if filter.is_all() {
+        return statement;
     }
-    statement.witnessed(&[(filter, &[key.resource_type])])
+    statement.push(" and ").push_filter(Seen::current("r", &types), filter);
+    let begin = include_str!("sql/resource_read_stamped_begin.sql");
+    statement.witnessed_itself(begin, &[(filter, &types)])
 }
 
 fn several(keys: &[&ResourceKey], filter: &RowFilter) -> Statement {
-    let mut statement = Statement::new(include_str!("sql/resource_read_many.sql"));
+    let (select, from) = match filter.is_all() {
+        true => (
+            include_str!("sql/resource_read_many.sql"),
+            include_str!("sql/resource_read_many_from.sql"),
+        ),
+        false => (
+            include_str!("sql/resource_read_stamped_many.sql"),
+            include_str!("sql/resource_read_stamped_from.sql"),
+        ),
+    };
+    let mut statement = Statement::new(select);
     statement.bind(keys.iter().map(|key| key.resource_type.number()).collect::<Vec<_>>());
     statement.push(", ").bind(keys.iter().map(|key| key.id.as_str()).collect::<Vec<_>>());
-    statement.push(include_str!("sql/resource_read_many_from.sql"));
+    statement.push(from);
     if !filter.is_all() {
         statement.push(" and ").push_filter(Seen::current("r", &[]), filter);
     }
     // A fence: each key is looked up in the index, whatever the planner thinks of the table.
     statement.push(" offset 0) r");
-    statement.witnessed(&[(filter, &[])])
+    if filter.is_all() {
+        return statement;
+    }
+    let begin = include_str!("sql/resource_read_stamped_many_begin.sql");
+    statement.witnessed_itself(begin, &[(filter, &[])])
 }
 
 /// Runs a composed statement for at most one row.

@@ -75,7 +75,7 @@ async fn without_a_hint_the_person_is_asked_and_then_sent_back() {
 
 #[tokio::test]
 async fn an_application_may_ask_by_post() {
-    let (_, _, mut browser) = start().await;
+    let (_server, _, mut browser) = start().await;
     let fields = [("client_id", APP), ("post_logout_redirect_uri", BACK)];
     let foreign = ("Sec-Fetch-Site", "cross-site");
     let reply = browser.post_with("/oauth/logout", &fields, foreign).await.expect(303);

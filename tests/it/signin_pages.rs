@@ -40,6 +40,7 @@ async fn all(server: &TestServer, browser: &mut Browser) -> Vec<String> {
         assert!(policy.starts_with(expected), "{path}: {policy}");
         assert!(policy.ends_with("frame-ancestors 'none'; base-uri 'none'"), "{path}: {policy}");
         assert!(page.header("cache-control").contains("no-store"), "{path}");
+        assert!(page.header("permissions-policy").contains("camera=()"), "{path}");
         assert_eq!(page.header("x-content-type-options"), "nosniff", "{path}");
         assert_eq!(page.header("access-control-allow-origin"), "", "{path}");
         texts.push(page.text().to_owned());

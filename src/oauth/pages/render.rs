@@ -106,6 +106,10 @@ pub fn page_with_scripts(
     visit.with_cookies(response)
 }
 
+/// What no page of this server asks a browser for (SECURITY.md, IN-50).
+const UNUSED: &str = "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), \
+                      usb=()";
+
 /// An answer of HTML.
 pub fn html(template: &impl Template, status: u16, targets: &[&str]) -> Response<Body> {
     let (status, text) = match template.render() {
@@ -122,8 +126,9 @@ pub fn html(template: &impl Template, status: u16, targets: &[&str]) -> Response
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
-    let frames = HeaderName::from_static("x-frame-options");
-    headers.insert(frames, HeaderValue::from_static("DENY"));
+    for (name, value) in [("x-frame-options", "DENY"), ("permissions-policy", UNUSED)] {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
     response
 }
 

@@ -175,7 +175,7 @@ impl Store {
             aws_lc_rs::rand::fill(&mut key).map_err(FhirError::internal)?;
             let sealed = keys.sealed(&[prefix(month).as_bytes(), &key].concat())?;
             let mut connection = self.connection().await?;
-            sqlx::query(include_str!("../sql/audit_key_add.sql"))
+            sqlx::query(include_str!("../sql/detail_key_add.sql"))
                 .bind(month)
                 .bind(sealed)
                 .execute(&mut *connection)
@@ -194,7 +194,7 @@ impl Store {
 
     async fn stored_audit_keys(&self) -> Result<Vec<(i32, i32, String)>> {
         let mut connection = self.connection().await?;
-        let rows = sqlx::query_as(include_str!("../sql/audit_key_read.sql"))
+        let rows = sqlx::query_as(include_str!("../sql/detail_key_read.sql"))
             .fetch_all(&mut *connection)
             .await
             .map_err(of_sqlx)?;
@@ -217,7 +217,7 @@ impl Store {
                 continue;
             }
             let mut connection = self.connection().await?;
-            sqlx::query(include_str!("../sql/audit_key_reseal.sql"))
+            sqlx::query(include_str!("../sql/detail_key_reseal.sql"))
                 .bind(id)
                 .bind(keys.sealed(&plain)?)
                 .execute(&mut *connection)

@@ -23,6 +23,8 @@ struct Looked {
 
 /// The resource of a row, with the version that was found where that is another one.
 const RESOURCE: Looked = Looked { row: "c", subjects: "c.subject_rids || o.subject_rids" };
+/// A row of `resource` with its own columns.
+const ITSELF: Looked = Looked { row: "s", subjects: "s.subject_rids" };
 /// What it refers to.
 const TARGET: Looked = Looked { row: "e", subjects: "e.subject_rids" };
 
@@ -40,29 +42,50 @@ impl Statement {
         self.push(") s left join lateral (select json_build_object(");
         self.push_facts(RESOURCE, &questions);
         self.push(include_str!("../sql/witness_before.sql"));
-        if !questions.references.is_empty() {
-            self.push(", 'referred', coalesce((select jsonb_agg(jsonb_build_object('parameter', ");
-            self.push("k.key >> 48, 'target', case when e.rid is not null then ");
-            self.push("jsonb_build_object(").push_facts(TARGET, &questions).push(" ) end)) ");
-            self.push("from unnest(c.keys) as k(key) left join resource e ");
-            self.push("on e.rid = (k.key & 281474976710655) and not e.deleted ");
-            self.push("where k.key >> 48 = any(").bind(questions.references.clone());
-            self.push(")), '[]')");
-            if questions.asks_attached {
-                self.push_holders(&questions);
-            }
-        }
+        self.push_references(RESOURCE.row, &questions);
         self.push(include_str!("../sql/witness_from.sql"));
         self
     }
 
+    /// The same for a row of `resource` as it is now, which was read with its columns: nothing of
+    /// it is looked up again. What begins the statement names the columns that are wanted.
+    pub fn witnessed_itself(
+        mut self,
+        begin: &'static str,
+        filters: &[(&RowFilter, &[ResourceType])],
+    ) -> Statement {
+        let questions = Questions::of(filters);
+        self.begin(begin);
+        self.push(") s cross join lateral (select json_build_object(");
+        self.push_facts(ITSELF, &questions).push_references(ITSELF.row, &questions);
+        self.push(") as witness) w");
+        self
+    }
+
+    /// What the row refers to, where that is asked.
+    fn push_references(&mut self, row: &'static str, questions: &Questions) {
+        if questions.references.is_empty() {
+            return;
+        }
+        self.push(", 'referred', coalesce((select jsonb_agg(jsonb_build_object('parameter', ");
+        self.push("k.key >> 48, 'target', case when e.rid is not null then ");
+        self.push("jsonb_build_object(").push_facts(TARGET, questions).push(" ) end)) ");
+        self.push("from unnest(").push(row).push(".keys) as k(key) left join resource e ");
+        self.push("on e.rid = (k.key & 281474976710655) and not e.deleted ");
+        self.push("where k.key >> 48 = any(").bind(questions.references.clone());
+        self.push(")), '[]')");
+        if questions.asks_attached {
+            self.push_holders(row, questions);
+        }
+    }
+
     /// What content is attached to, beside what it refers to.
-    fn push_holders(&mut self, questions: &Questions) {
+    fn push_holders(&mut self, row: &'static str, questions: &Questions) {
         self.push(" || coalesce((select jsonb_agg(jsonb_build_object('parameter', ");
         self.push_number(ATTACHED.0).push(", 'target', jsonb_build_object(");
         self.push_facts(TARGET, questions).push("))) from resource e where not e.deleted ");
         self.push("and e.keys && array[").push_number(ATTACHED.0);
-        self.push("::bigint << 48 | c.rid]), '[]')");
+        self.push("::bigint << 48 | ").push(row).push(".rid]), '[]')");
     }
 
     /// Puts text before all that is there.

@@ -1,1 +1,0 @@
-insert into audit_key (month, sealed) values ($1, $2)

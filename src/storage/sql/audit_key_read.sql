@@ -1,1 +1,0 @@
-select id, month, sealed from audit_key order by id

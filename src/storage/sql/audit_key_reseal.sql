@@ -1,1 +1,0 @@
-update audit_key set sealed = $2 where id = $1

@@ -1,0 +1,1 @@
+insert into detail_key (month, sealed) values ($1, $2)

@@ -1,0 +1,1 @@
+select id, month, sealed from detail_key order by id

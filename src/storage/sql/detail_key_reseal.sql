@@ -1,0 +1,1 @@
+update detail_key set sealed = $2 where id = $1

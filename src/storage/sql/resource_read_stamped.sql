@@ -1,0 +1,4 @@
+select r.rid, r.version, r.last_updated, r.deleted, r.body, r.type, r.owner, r.author,
+  r.subject_rids, r.keys
+from resource r
+where r.id = 

@@ -1,0 +1,2 @@
+select s.n, s.rid, s.version, s.last_updated, s.deleted, s.body, w.witness
+from (
