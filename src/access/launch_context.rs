@@ -13,7 +13,7 @@ pub struct LaunchContext {
 }
 
 impl LaunchContext {
-    /// None for other scopes. Patient and Encounter have scopes of their own.
+    /// None for other scopes, and for a role that is neither `launch` nor an absolute URI. Patient and Encounter have scopes of their own.
     pub fn parse(scope: &str) -> Option<LaunchContext> {
         let rest = scope.strip_prefix("launch/")?;
         let (name, query) = rest.split_once('?').map_or((rest, None), |(a, b)| (a, Some(b)));
@@ -27,7 +27,8 @@ impl LaunchContext {
             Some(query) => {
                 let role = query.strip_prefix("role=").filter(|role| !role.contains('&'))?;
                 let role = percent_decode_str(role).decode_utf8().ok()?.into_owned();
-                Some(role).filter(|role| !role.is_empty() && !role.chars().any(char::is_control))
+                let is_uri = url::Url::parse(&role).is_ok() && !role.chars().any(char::is_control);
+                Some(role).filter(|role| is_uri || role == "launch")
             }
             None => None,
         };
@@ -73,6 +74,16 @@ mod tests {
             "launch/questionnaire?role=%0a",
         ] {
             assert_eq!(parsed(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn roles_are_launch_or_absolute_uris() {
+        let role = |text: &str| LaunchContext::parse(text).and_then(|context| context.role);
+        assert_eq!(role("launch/task?role=launch").as_deref(), Some("launch"));
+        assert_eq!(role("launch/task?role=urn%3Aa%3Ab").as_deref(), Some("urn:a:b"));
+        for none in ["launch/task?role=x", "launch/task?role=%2Fa", "launch/task?role=a%0Ab:c"] {
+            assert_eq!(role(none), None, "{none}");
         }
     }
 }

@@ -89,6 +89,11 @@ async fn smart_brands_are_for_every_origin_and_have_a_weak_etag() {
     assert_eq!(smart["user_access_brand_bundle"], server.beside("/brands"));
     let identifier = json!({"system": "urn:ietf:rfc:3986", "value": "https://padma.example"});
     assert_eq!(smart["user_access_brand_identifier"], identifier);
+    let has_it = |entry: &&serde_json::Value| {
+        let own = entry["resource"]["identifier"].as_array();
+        own.is_some_and(|own| own.iter().any(|one| one["value"] == identifier["value"]))
+    };
+    assert_eq!(first.body["entry"].as_array().unwrap().iter().filter(has_it).count(), 1);
 }
 
 #[tokio::test]

@@ -25,14 +25,12 @@ const LIST: [(&str, &[u16]); 10] = [
 ];
 
 /// Of what is not there yet.
-const LATER: [(u16, &str); 8] = [
+const LATER: [(u16, &str); 6] = [
     (114, "$export"),
     (115, "$export"),
     (117, "$export"),
     (118, "$export"),
     (121, "Subscription"),
-    (133, "tokens that are bound to a key: DPoP"),
-    (144, "sign-in with another OpenID provider"),
     (153, "search for malware"),
 ];
 

@@ -94,15 +94,16 @@ async fn what_is_left_out_is_not_granted() {
 #[tokio::test]
 async fn a_context_that_the_client_is_not_registered_for_is_not_asked_for() {
     let (server, mut browser) = start().await;
-    let scope = "openid launch/patient launch/encounter?role=x launch/device launch/nothing \
+    let scope = "openid launch/patient launch/encounter?role=urn:x launch/device launch/nothing \
                  patient/Observation.rs";
     let (at, _) = browser.open(&server.authorize_path(&[("scope", scope)])).await;
     assert!(at.starts_with("/consent"), "{at}");
     let given = redeemed(&server, &browser.allow(&at).await).await;
     assert!(given.get("fhirContext").is_none(), "{given}");
-    let asked = "launch/observation?role=a launch/observation?role=b launch/observation?role=c \
-                 launch/observation?role=d launch/observation?role=e launch/observation?role=f";
-    let (at, _) = browser.open(&server.authorize_path(&[("scope", asked)])).await;
+    let asked: Vec<String> =
+        "abcdef".chars().map(|role| format!("launch/observation?role=urn:x:{role}")).collect();
+    let asked = asked.join(" ");
+    let (at, _) = browser.open(&server.authorize_path(&[("scope", &asked)])).await;
     let error = parameter(&Url::parse(&at).unwrap(), "error");
     assert_eq!(error.as_deref(), Some("invalid_scope"), "each is a page");
 }
