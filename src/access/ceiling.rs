@@ -4,9 +4,9 @@
 //! A ceiling bounds what stands in a grant. It is no permission: the gate is asked at each request,
 //! for what the role may do then.
 
-use super::launch_context::LaunchContext;
 use super::matrix::{Acts, Matrix, Rule, Sight};
 use super::role::Role;
+use super::smart_scope::launch_context::LaunchContext;
 use super::smart_scope::{Letters, Level, ResourceScope, Scope, Scopes};
 use crate::fhir::definitions::ResourceType;
 

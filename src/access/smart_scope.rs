@@ -5,6 +5,7 @@
 //! in.
 
 mod bounds;
+pub mod launch_context;
 
 use crate::access::rows::granular::ScopeQuery;
 use crate::fhir::definitions::ResourceType;

@@ -245,8 +245,9 @@ async fn as_33_what_the_database_says_is_asked_once_a_second_and_every_time_wher
 #[tokio::test]
 async fn rt_145_who_is_no_proxy_any_more_has_the_patient_no_longer() {
     let server = TestServer::start_signed_in().await;
-    let child = Value::from(patient().id("child"));
     let context = server.context.clone();
+    let born = context.clock.now().date_naive().to_string();
+    let child = patient().id("child").with("birthDate", born);
     let insecure = TestServer::on(server.database.clone(), |_| {}).await;
     insecure.update(child).await.expect(201);
     run(

@@ -78,7 +78,7 @@ pub async fn people(oauth: &AuthorizationServer) -> Result<String, Failure> {
     let [amina, _, staff, ..] = &tokens[..] else { return Ok(String::new()) };
     let mut text = format!(
         "\nSigned in for an hour: STAFF works for both hospitals, AMINA is a mother and sees her \
-         own record and her child's.\n  STAFF={staff}\n  AMINA={amina}\n"
+         own record alone.\n  STAFF={staff}\n  AMINA={amina}\n"
     );
     for query in QUERIES {
         writeln!(text, "  curl -s -H \"Authorization: Bearer $STAFF\" '{base}/{query}'")?;

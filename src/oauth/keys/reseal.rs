@@ -6,8 +6,8 @@ use crate::error::Result;
 use crate::oauth::accounts::secrets::Keys;
 
 impl Keyring {
-    /// Seals private keys, keys of the audit and secrets of factors under the first key of the file; how many were
-    /// under another one.
+    /// Seals private keys, keys of the audit and secrets of factors under the first key of the
+    /// file; how many were under another one.
     pub async fn reseal(&self, factors: &Keys) -> Result<u64> {
         let mut count = 0;
         let mut locked = self.store.lock_keys().await?;

@@ -1,5 +1,7 @@
 //! Registered clients and their secrets.
 
+mod registrations;
+
 use crate::access::Role;
 use crate::error::{FhirError, Result};
 use crate::network::Network;

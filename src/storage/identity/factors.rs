@@ -1,5 +1,9 @@
 //! Second factors: time-based one-time passwords, recovery codes, and how factors end.
 
+mod passkeys;
+
+pub use passkeys::{Challenge, Passkey};
+
 use crate::error::{FhirError, Result};
 use crate::storage::failure::of_sqlx;
 use crate::storage::store::Store;

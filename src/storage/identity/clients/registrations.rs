@@ -1,6 +1,6 @@
 //! Clients that registered themselves, and change what they are registered with (RFC 7592).
 
-use super::clients::Client;
+use super::Client;
 use crate::error::Result;
 use crate::storage::Store;
 use chrono::{DateTime, Utc};
@@ -10,14 +10,14 @@ impl Store {
     /// When the client was registered that has the registration token of that hash; None where it
     /// has another, or is no longer active.
     pub async fn registration(&self, id: &str, token: &[u8]) -> Result<Option<DateTime<Utc>>> {
-        let query = sqlx::query(include_str!("../sql/client_registration_read.sql"));
+        let query = sqlx::query(include_str!("../../sql/client_registration_read.sql"));
         let row: Option<(DateTime<Utc>,)> = self.row(query.bind(id).bind(token)).await?;
         Ok(row.map(|(created,)| created))
     }
 
     /// Gives a client its registration token, by its hash.
     pub async fn keep_registration_token(&self, id: &str, token: &[u8]) -> Result<()> {
-        let query = sqlx::query(include_str!("../sql/client_registration_write.sql"));
+        let query = sqlx::query(include_str!("../../sql/client_registration_write.sql"));
         self.run(query.bind(id).bind(token)).await.map(drop)
     }
 
@@ -29,7 +29,7 @@ impl Store {
         (token, next): (&[u8], &[u8]),
         now: DateTime<Utc>,
     ) -> Result<bool> {
-        let query = sqlx::query(include_str!("../sql/client_registration_change.sql"))
+        let query = sqlx::query(include_str!("../../sql/client_registration_change.sql"))
             .bind(&client.id)
             .bind(token)
             .bind(next)
@@ -54,7 +54,7 @@ impl Store {
         token: &[u8],
         now: DateTime<Utc>,
     ) -> Result<bool> {
-        let query = sqlx::query(include_str!("../sql/client_registration_end.sql"));
+        let query = sqlx::query(include_str!("../../sql/client_registration_end.sql"));
         Ok(self.run(query.bind(id).bind(token).bind(now)).await? == 1)
     }
 }

@@ -43,7 +43,7 @@ impl Store {
     /// False where there is one of that id, of whichever account, or the account has as many as it
     /// may.
     pub async fn add_passkey(&self, new: &Passkey, most: i64) -> Result<bool> {
-        let query = sqlx::query(include_str!("../sql/passkey_add.sql"))
+        let query = sqlx::query(include_str!("../../sql/passkey_add.sql"))
             .bind(&new.id)
             .bind(&new.account)
             .bind(&new.name)
@@ -81,13 +81,13 @@ impl Store {
     /// Takes a signature of that counter. False where one of it or of a later one was taken, also
     /// by another node.
     pub async fn use_passkey(&self, id: &[u8], counter: u32, now: DateTime<Utc>) -> Result<bool> {
-        let query = sqlx::query(include_str!("../sql/passkey_use.sql"));
+        let query = sqlx::query(include_str!("../../sql/passkey_use.sql"));
         Ok(self.run(query.bind(id).bind(i64::from(counter)).bind(now)).await? == 1)
     }
 
     /// False where the account has no such passkey.
     pub async fn name_passkey(&self, account: &str, id: &[u8], name: &str) -> Result<bool> {
-        let query = sqlx::query(include_str!("../sql/passkey_name.sql"));
+        let query = sqlx::query(include_str!("../../sql/passkey_name.sql"));
         Ok(self.run(query.bind(id).bind(account).bind(name)).await? == 1)
     }
 
@@ -98,7 +98,7 @@ impl Store {
         state: &str,
         expires: DateTime<Utc>,
     ) -> Result<()> {
-        let query = sqlx::query(include_str!("../sql/passkey_challenge_keep.sql"))
+        let query = sqlx::query(include_str!("../../sql/passkey_challenge_keep.sql"))
             .bind(challenge.hash)
             .bind(challenge.purpose)
             .bind(challenge.account)
@@ -115,7 +115,7 @@ impl Store {
         challenge: &Challenge<'_>,
         now: DateTime<Utc>,
     ) -> Result<Option<String>> {
-        let query = sqlx::query(include_str!("../sql/passkey_challenge_take.sql"))
+        let query = sqlx::query(include_str!("../../sql/passkey_challenge_take.sql"))
             .bind(challenge.hash)
             .bind(challenge.purpose)
             .bind(challenge.account)
@@ -128,7 +128,7 @@ impl Store {
 
 /// Selects passkeys that have not ended; what follows says which.
 fn passkeys(now: DateTime<Utc>) -> Statement {
-    let mut statement = Statement::new(include_str!("../sql/passkey_read.sql"));
+    let mut statement = Statement::new(include_str!("../../sql/passkey_read.sql"));
     statement.push(" (ends is null or ends > ").bind(now).push(") and");
     statement
 }

@@ -13,7 +13,8 @@ pub struct LaunchContext {
 }
 
 impl LaunchContext {
-    /// None for other scopes, and for a role that is neither `launch` nor an absolute URI. Patient and Encounter have scopes of their own.
+    /// None for other scopes, and for a role that is neither `launch` nor an absolute URI.
+    /// Patient and Encounter have scopes of their own.
     pub fn parse(scope: &str) -> Option<LaunchContext> {
         let rest = scope.strip_prefix("launch/")?;
         let (name, query) = rest.split_once('?').map_or((rest, None), |(a, b)| (a, Some(b)));
