@@ -177,6 +177,9 @@ async function withoutScripts() {
   await page.setJavaScriptEnabled(false);
   await open(page, authorize('openid launch/patient patient/*.rs'));
   await send(page, [['#email', who.patient], ['#password', who.password]]);
+  assert.ok(page.url().includes('/pick-patient'), page.url());
+  await page.click('main input[type=radio]');
+  await send(page, []);
   assert.ok(page.url().includes('/consent'), page.url());
 }
 
