@@ -1,10 +1,10 @@
 //! Further context of a standalone launch (SMART App Launch 2.2, `fhirContext`; Inferno,
 //! `validate_fhir_context_stu2_2`).
 
-use crate::harness::people::{APP, Browser, REDIRECT, form_token, parameter};
-use crate::harness::{TestServer, VERIFIER, observation, patient};
+use crate::harness::people::{APP, Browser, form_token, parameter};
+use crate::harness::{TestServer, observation, patient};
 use bhn_fhir::access::Role;
-use serde_json::{Value, json};
+use serde_json::json;
 use url::Url;
 
 const AMINA: &str = "amina@home.example";
@@ -30,18 +30,6 @@ async fn start() -> (TestServer, Browser) {
     let mut browser = server.browser();
     browser.sign_in("/login", AMINA).await;
     (server, browser)
-}
-
-async fn redeemed(server: &TestServer, url: &Url) -> Value {
-    let code = parameter(url, "code").unwrap();
-    let form = [
-        ("grant_type", "authorization_code"),
-        ("client_id", APP),
-        ("code", code.as_str()),
-        ("redirect_uri", REDIRECT),
-        ("code_verifier", VERIFIER),
-    ];
-    server.form("/oauth/token", &form).await.expect(200).body
 }
 
 /// Sends the form of the page with these fields and those that are hidden in it.
@@ -70,7 +58,7 @@ async fn inferno_fhir_context_has_what_the_person_picked_with_its_role() {
     let at = pick(&mut browser, &at, ("resource", "growth")).await;
     assert!(at.starts_with("/consent"), "{at}");
     let url = browser.allow(&at).await;
-    let given = redeemed(&server, &url).await;
+    let given = server.redeemed(&url).await;
     let expected = json!([
         {"reference": "Observation/of-amina"},
         {"reference": "Questionnaire/growth", "role": ROLE}
@@ -86,7 +74,7 @@ async fn what_is_left_out_is_not_granted() {
     let (at, _) = browser.open(&server.authorize_path(&[("scope", SCOPE)])).await;
     let at = pick(&mut browser, &at, ("without", "yes")).await;
     let at = pick(&mut browser, &at, ("resource", "growth")).await;
-    let given = redeemed(&server, &browser.allow(&at).await).await;
+    let given = server.redeemed(&browser.allow(&at).await).await;
     assert_eq!(given["fhirContext"].as_array().map(Vec::len), Some(1), "{given}");
     assert!(!given["scope"].as_str().unwrap().contains("launch/observation"), "{given}");
 }
@@ -98,7 +86,7 @@ async fn a_context_that_the_client_is_not_registered_for_is_not_asked_for() {
                  patient/Observation.rs";
     let (at, _) = browser.open(&server.authorize_path(&[("scope", scope)])).await;
     assert!(at.starts_with("/consent"), "{at}");
-    let given = redeemed(&server, &browser.allow(&at).await).await;
+    let given = server.redeemed(&browser.allow(&at).await).await;
     assert!(given.get("fhirContext").is_none(), "{given}");
     let asked: Vec<String> =
         "abcdef".chars().map(|role| format!("launch/observation?role=urn:x:{role}")).collect();

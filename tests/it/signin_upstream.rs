@@ -1,8 +1,8 @@
 //! Sign-in by providers of identities elsewhere (SECURITY 3.5).
 
-use crate::harness::people::{APP, Browser, REDIRECT, parameter};
+use crate::harness::people::{APP, Browser};
 use crate::harness::provider::{KID, Provider, key};
-use crate::harness::{Reply, TestServer, VERIFIER};
+use crate::harness::{Reply, TestServer};
 use bhn_fhir::access::Role;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
@@ -45,15 +45,7 @@ async fn tokens(server: &TestServer, provider: &Provider, browser: &mut Browser)
     let (consent, _) = through(provider, browser, &path).await;
     assert!(consent.starts_with("/consent"), "{consent}");
     let url = browser.allow(&consent).await;
-    let code = parameter(&url, "code").unwrap();
-    let form = [
-        ("grant_type", "authorization_code"),
-        ("client_id", APP),
-        ("code", code.as_str()),
-        ("redirect_uri", REDIRECT),
-        ("code_verifier", VERIFIER),
-    ];
-    server.form("/oauth/token", &form).await.expect(200).body
+    server.redeemed(&url).await
 }
 
 async fn refresh(server: &TestServer, token: &Value) -> Reply {

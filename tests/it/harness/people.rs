@@ -137,6 +137,19 @@ impl TestServer {
         query.execute(&mut connection).await.unwrap();
     }
 
+    /// The tokens for the code that the app was sent at this URL.
+    pub async fn redeemed(&self, url: &Url) -> serde_json::Value {
+        let code = parameter(url, "code").unwrap();
+        let form = [
+            ("grant_type", "authorization_code"),
+            ("client_id", APP),
+            ("code", code.as_str()),
+            ("redirect_uri", REDIRECT),
+            ("code_verifier", super::VERIFIER),
+        ];
+        self.form("/oauth/token", &form).await.expect(200).body
+    }
+
     pub fn issuer(&self) -> &str {
         self.context.settings.issuer()
     }
